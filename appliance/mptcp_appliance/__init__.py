@@ -1,0 +1,1 @@
+"""Declared images: pure planning, then build and verification."""

@@ -1,0 +1,1 @@
+"""One module per path behaviour; none knows another, `diagnose.py` holds the table."""

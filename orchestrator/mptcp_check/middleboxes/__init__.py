@@ -1,0 +1,1 @@
+"""The middlebox lab: behaviours are pure functions from a frame to frames; carriers are thin."""

@@ -1,0 +1,1 @@
+"""A run as one self-describing directory, and later its way to a collector."""
