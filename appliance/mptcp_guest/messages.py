@@ -1,0 +1,404 @@
+"""The contract between orchestrator and guest agent: what each verb takes and gives.
+
+One JSON object per line, UTF-8, one request at a time, answered in order:
+
+    {"id": 7, "verb": "clock", "arguments": {}, "deadline_s": 5}
+    {"id": 7, "ok": true, "result": {"wall_ns": 1763596800000000000, "monotonic_ns": 81000000000}}
+    {"id": 7, "ok": false, "error": {"kind": "bad_arguments", "message": "clock: ..."}}
+
+``deadline_s`` may be left out: each verb has its own (`VERBS`).  Times called ``_ns`` are the
+guest's own: ``wall_ns`` and ``time_ns`` since 1970, ``monotonic_ns`` since boot.
+Both ends check every message against these types (`mptcp_guest.checking`).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, NotRequired, TypedDict
+
+TransportName = Literal["mptcp", "tcp"]
+
+ErrorKind = Literal[
+    "bad_request",  # the line is not a request
+    "unknown_verb",
+    "bad_arguments",  # they do not fit the verb, or contradict the state of the lab
+    "failed",  # a tool said no: the message has its words
+    "deadline",  # it took too long; what had been started for it is stopped
+    "stopped",  # the orchestrator went away meanwhile
+    "bug",  # the agent itself is wrong: the message has the end of the traceback
+]
+
+
+class Error(TypedDict):
+    """Why a request was not done."""
+
+    kind: ErrorKind
+    message: str
+
+
+class Nothing(TypedDict):
+    """No arguments, or no result."""
+
+
+class Content(TypedDict):
+    """Bytes that both ends can make by themselves: `mptcp_guest.payload`."""
+
+    seed: str
+    bytes: int
+
+
+class Digest(TypedDict):
+    """What a file held."""
+
+    bytes: int
+    sha256: str
+
+
+# ---------------------------------------------------------------------------- the machine
+
+
+class HelloResult(TypedDict):
+    """Who answers."""
+
+    agent_version: str
+    kernel: str
+    machine: str
+    python: str
+    tools: dict[str, str]
+    """First line of ``TOOL --version`` (or its like); empty for a tool that is not there."""
+    work_directory: str
+    wall_ns: int
+
+
+class ClockArguments(TypedDict):
+    """Read the clock, or set it first (only an agent that owns its machine does)."""
+
+    set_wall_ns: NotRequired[int]
+
+
+class ClockResult(TypedDict):
+    """The guest's clocks, read one after the other."""
+
+    wall_ns: int
+    monotonic_ns: int
+
+
+# ---------------------------------------------------------------------------- the network
+
+
+class Interface(TypedDict):
+    """A measurement interface: it moves into the lab's namespace and stays there."""
+
+    name: str
+    addresses: list[str]
+    """With prefix length.  What leaves from one of them leaves by this interface."""
+    gateways: list[str]
+    """Next hops for what leaves from this interface's addresses, at most one per family."""
+
+
+class LabUpArguments(TypedDict):
+    """The namespace that holds everything measured and nothing else."""
+
+    namespace: str
+    interfaces: list[Interface]
+
+
+class InterfaceState(TypedDict):
+    """A measurement interface as the kernel has it."""
+
+    name: str
+    mac: str
+    mtu: int
+    offloads_on: list[str]
+    """Offloads that could not be turned off and would falsify captures; empty is right."""
+
+
+class LabUpResult(TypedDict):
+    """The lab as the kernel has it."""
+
+    interfaces: list[InterfaceState]
+    sysctls: dict[str, str]
+    missing_sysctls: list[str]
+    """Names that this kernel does not know."""
+
+
+class Endpoint(TypedDict):
+    """A local address that opens a further subflow (``ip mptcp endpoint ... subflow``)."""
+
+    address: str
+    interface: str
+
+
+class ConfigureArguments(TypedDict):
+    """MPTCP as the next exchange wants it; writes ``blackhole_timeout=0`` again."""
+
+    checksum: bool
+    extra_subflows: int
+    """``ip mptcp limits set subflow``; ``add_addr_accepted`` is always 0."""
+    endpoints: list[Endpoint]
+
+
+class ConfigureResult(TypedDict):
+    """What the kernel says after."""
+
+    sysctls: dict[str, str]
+    limits: str
+    endpoints: list[str]
+
+
+class CountersResult(TypedDict):
+    """Absolute counters of the lab's namespace (nstat), all of them, zeros too."""
+
+    time_ns: int
+    counters: dict[str, int]
+
+
+class SettleArguments(TypedDict):
+    """Wait until the namespace has no connection left but those in TIME-WAIT."""
+
+    within_s: float
+
+
+class SettleResult(TypedDict):
+    """Whether it became quiet; else what is left, as ss writes it."""
+
+    quiet: bool
+    left: list[str]
+
+
+class MonitorArguments(TypedDict):
+    """Which path manager events."""
+
+    since_ns: int
+
+
+class TimedText(TypedDict):
+    """Words of a tool, and when they came."""
+
+    time_ns: int
+    text: str
+
+
+class MonitorResult(TypedDict):
+    """Lines of ``ip mptcp monitor`` since then."""
+
+    events: list[TimedText]
+    lost_count: int
+    """Lines beyond the agent's memory."""
+
+
+# ---------------------------------------------------------------------------- captures
+
+
+class CaptureStartArguments(TypedDict):
+    """One tcpdump per interface."""
+
+    interfaces: list[str]
+    filter: str
+    """A pcap-filter expression that holds the exchanges' traffic only; never empty."""
+    directory: NotRequired[str]
+
+
+class CaptureStarted(TypedDict):
+    """A capture that is running: tcpdump said so."""
+
+    interface: str
+    path: str
+
+
+class CaptureStartResult(TypedDict):
+    """All of them run, or the verb fails and none does."""
+
+    captures: list[CaptureStarted]
+
+
+class CaptureProgress(TypedDict):
+    """A running capture, for the early warning."""
+
+    interface: str
+    alive: bool
+    bytes: int
+    problem: str | None
+
+
+class CaptureStateResult(TypedDict):
+    """All captures, and the space left where they are written."""
+
+    captures: list[CaptureProgress]
+    free_bytes: int
+
+
+class CaptureFile(TypedDict):
+    """A finished capture."""
+
+    interface: str
+    path: str
+    bytes: int
+    sha256: str
+    packet_count: int
+    """Whole records in the file."""
+    captured_count: int | None
+    """tcpdump's ``packets captured``; none when it died without saying."""
+    received_count: int | None
+    """``packets received by filter``."""
+    dropped_count: int | None
+    """``packets dropped by kernel``."""
+    interface_dropped_count: int | None
+    """``packets dropped by interface``; none when the interface does not count."""
+    problem: str | None
+    """Why this capture is not the whole truth; none when it is."""
+
+
+class CaptureStopResult(TypedDict):
+    """All captures, finished."""
+
+    captures: list[CaptureFile]
+
+
+# ---------------------------------------------------------------------------- services
+
+
+class ServiceWanted(TypedDict):
+    """One server program on one address."""
+
+    service: Literal["http", "ftp"]
+    transport: TransportName
+    address: str
+    port: int
+
+
+class ServicesStartArguments(TypedDict):
+    """The servers of a run."""
+
+    services: list[ServiceWanted]
+    ftp_user: str
+    ftp_password: str
+    passive_ports: list[int]
+    """First and last port of passive FTP."""
+
+
+class ServiceState(TypedDict):
+    """One server program."""
+
+    name: str
+    """``ftp mptcp 10.77.0.2 21``."""
+    service: str
+    transport: TransportName
+    address: str
+    port: int
+    alive: bool
+    exit_code: int | None
+    log_tail: str
+
+
+class ServicesResult(TypedDict):
+    """All server programs; `ServicesStartArguments` fails instead when one does not listen."""
+
+    services: list[ServiceState]
+
+
+class OfferArguments(TypedDict):
+    """Put a file where http and ftp hand it out, as ``/down/NAME``."""
+
+    name: str
+    content: Content
+
+
+class ReceivedArguments(TypedDict):
+    """Look at what was uploaded as ``/up/NAME``."""
+
+    name: str
+
+
+class ReceivedResult(TypedDict):
+    """None when no such file arrived."""
+
+    received: Digest | None
+
+
+class DiscardArguments(TypedDict):
+    """Forget ``/down/NAME`` and ``/up/NAME``."""
+
+    name: str
+
+
+# ---------------------------------------------------------------------------- exchanges
+
+
+class ExchangeArguments(TypedDict):
+    """Run a client program in a fresh directory of its own.
+
+    The file `SENT_FILE` is made there before when ``sends`` says so; what the client leaves in
+    `ARRIVED_FILE` is digested afterwards and thrown away.
+    """
+
+    name: str
+    transport: TransportName
+    """``mptcp`` runs the commands under mptcpize."""
+    commands: list[list[str]]
+    """One after the other, until one fails."""
+    within_s: float
+    """The hard deadline of all commands together: then every process is killed."""
+    sends: Content | None
+    sample_every_ms: int
+    """0 takes no samples."""
+
+
+class ExchangeResult(TypedDict):
+    """What happened, as the guest saw it; the exit codes are told, never trusted."""
+
+    start_ns: int
+    """Just before the first command started."""
+    end_ns: int
+    """Just after the last one ended."""
+    duration_ns: int
+    """By the clock that never goes back."""
+    exit_codes: list[int]
+    """Per command that ran; negative: the number of the signal that killed it."""
+    timed_out: bool
+    stdout_tail: str
+    stderr_tail: str
+    sent: Digest | None
+    arrived: Digest | None
+    samples: list[TimedText]
+    """``ss`` over MPTCP and TCP sockets, one line per socket."""
+    samples_lost_count: int
+
+
+# ---------------------------------------------------------------------------- the table
+
+SENT_FILE = "sent"
+ARRIVED_FILE = "arrived"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verb:
+    """The types of a verb and how long it may take."""
+
+    arguments: type
+    result: type
+    deadline_s: float
+
+
+VERBS = {
+    "hello": Verb(arguments=Nothing, result=HelloResult, deadline_s=20),
+    "clock": Verb(arguments=ClockArguments, result=ClockResult, deadline_s=5),
+    "power_off": Verb(arguments=Nothing, result=Nothing, deadline_s=10),
+    "lab_up": Verb(arguments=LabUpArguments, result=LabUpResult, deadline_s=60),
+    "lab_down": Verb(arguments=Nothing, result=Nothing, deadline_s=20),
+    "configure": Verb(arguments=ConfigureArguments, result=ConfigureResult, deadline_s=20),
+    "counters": Verb(arguments=Nothing, result=CountersResult, deadline_s=10),
+    "settle": Verb(arguments=SettleArguments, result=SettleResult, deadline_s=90),
+    "monitor": Verb(arguments=MonitorArguments, result=MonitorResult, deadline_s=5),
+    "capture_start": Verb(
+        arguments=CaptureStartArguments, result=CaptureStartResult, deadline_s=30
+    ),
+    "capture_state": Verb(arguments=Nothing, result=CaptureStateResult, deadline_s=10),
+    "capture_stop": Verb(arguments=Nothing, result=CaptureStopResult, deadline_s=120),
+    "services_start": Verb(arguments=ServicesStartArguments, result=ServicesResult, deadline_s=60),
+    "services_state": Verb(arguments=Nothing, result=ServicesResult, deadline_s=10),
+    "services_stop": Verb(arguments=Nothing, result=ServicesResult, deadline_s=30),
+    "offer": Verb(arguments=OfferArguments, result=Digest, deadline_s=60),
+    "received": Verb(arguments=ReceivedArguments, result=ReceivedResult, deadline_s=60),
+    "discard": Verb(arguments=DiscardArguments, result=Nothing, deadline_s=10),
+    "exchange": Verb(arguments=ExchangeArguments, result=ExchangeResult, deadline_s=300),
+}
+"""Every verb the agent knows."""
