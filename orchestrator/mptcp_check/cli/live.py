@@ -1,0 +1,92 @@
+"""What people see while a run goes on: a live table on a terminal, plain lines elsewhere."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from mptcp_check.cli import table
+from mptcp_check.model import Exchange
+from mptcp_check.watch import Glimpse, Watch
+
+
+class PlainWatch:
+    """One line on stderr for each thing that happens; for logs, pipes and CI."""
+
+    def __init__(self) -> None:
+        self._total = 0
+        self._done = 0
+
+    def step(self, text: str) -> None:
+        """Print the stage."""
+        click.echo(f"==> {text}", err=True)
+
+    def planned(self, exchanges: Sequence[Exchange]) -> None:
+        """Remember how many follow."""
+        self._total = len(exchanges)
+
+    def began(self, exchange: Exchange) -> None:
+        """Print nothing: the end follows within seconds, and says more."""
+
+    def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
+        """Print the exchange and how it looked."""
+        self._done += 1
+        what, port = table.row(exchange)
+        how = table.column(exchange)[0].replace("\n", " ")
+        said = table.glimpse_text(exchange, glimpse).plain
+        seconds = glimpse.duration_ns / 1e9
+        click.echo(
+            f"  {self._done:>2}/{self._total} {what} {port} over {how}: {said} ({seconds:.1f} s)",
+            err=True,
+        )
+
+
+class LiveWatch:
+    """A table that fills while the exchanges run, below it the present stage."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._exchanges: Sequence[Exchange] = ()
+        self._cells: dict[int, Text] = {}
+        self._step = ""
+
+    def step(self, text: str) -> None:
+        """Show the stage under the table."""
+        self._step = text
+        self._show()
+
+    def planned(self, exchanges: Sequence[Exchange]) -> None:
+        """Show the empty table."""
+        self._exchanges = exchanges
+        self._show()
+
+    def began(self, exchange: Exchange) -> None:
+        """Mark the running cell."""
+        self._cells[exchange.id] = table.RUNNING
+        self._show()
+
+    def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
+        """Fill the cell."""
+        self._cells[exchange.id] = table.glimpse_text(exchange, glimpse)
+        self._show()
+
+    def _show(self) -> None:
+        stage = Spinner("dots", text=Text(self._step))
+        if self._exchanges:
+            self._live.update(Group(table.table(self._exchanges, self._cells), stage))
+        else:
+            self._live.update(stage)
+
+
+@contextmanager
+def watching(console: Console) -> Iterator[Watch]:
+    """Give the watch that fits the terminal, or the lack of one."""
+    if not console.is_terminal:
+        yield PlainWatch()
+        return
+    with Live(console=console, refresh_per_second=8, transient=True) as live:
+        yield LiveWatch(live)

@@ -1,0 +1,98 @@
+"""The entry point: the command table, and the one place where errors become a line and a code."""
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+from mptcp_appliance.errors import ImageError
+from mptcp_upload.manifest import ManifestError
+
+from mptcp_check import __version__
+from mptcp_check.cli import diagnose, doctor, image, lab, report, runs
+from mptcp_check.cli import run as run_command
+from mptcp_check.errors import MptcpCheckError
+
+INTERRUPTED = 130
+IMAGE_FAILED = 3
+UNREADABLE = 2
+
+
+class Commands(click.Group):
+    """The commands; with none given, or only options, `run` is meant."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `run` in front of arguments that name no command."""
+        if not args or (args[0] not in self.commands and args[0] not in ("--help", "--version")):
+            starts_with_option = not args or args[0].startswith("-")
+            args = ["run", *args] if starts_with_option else args
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mptcp-check")
+def cli() -> None:
+    """Find out whether Multipath TCP works, where it falls back, and which middlebox did it.
+
+    \b
+    Without a command the main job runs: two virtual machines with a Multipath TCP
+    kernel talk http and ftp through this program's own small network, every packet
+    is captured at both ends, and a report says what the path did.
+
+    \b
+    Examples:
+      mptcp-check                                  check, and open the report it names
+      mptcp-check run --quick                      the shortest check
+      mptcp-check run --behind mp_join_removed     with a middlebox in the way
+      mptcp-check diagnose client.pcap server.pcap captures taken anywhere
+      mptcp-check doctor                           what is missing on this computer
+    """  # noqa: D301 - \b is click's mark for 'do not wrap'
+
+
+for command in (
+    run_command.run,
+    doctor.doctor,
+    diagnose.diagnose,
+    lab.lab,
+    runs.runs,
+    report.report,
+    image.image,
+):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; an error raised on purpose becomes one clear line and its exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        result: Any = cli.main(arguments, prog_name="mptcp-check", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except MptcpCheckError as e:
+        code = _say(e.message, e.hint, e.exit_code)
+    except ImageError as e:
+        code = _say(e.message, e.hint, IMAGE_FAILED)
+    except ManifestError as e:
+        code = _say(e.message, e.hint, UNREADABLE)
+    except click.ClickException as e:
+        e.show()
+        code = e.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        code = _say("interrupted; nothing of this run is left", "", INTERRUPTED)
+    except BrokenPipeError:
+        # whoever read our output has seen enough; do not let Python complain at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def _say(message: str, hint: str, code: int) -> int:
+    click.echo(f"mptcp-check: {message}", err=True)
+    if hint:
+        click.echo(f"  next step: {hint}", err=True)
+    return code
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

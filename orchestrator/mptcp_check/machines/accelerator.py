@@ -1,0 +1,115 @@
+"""Which accelerator QEMU can really use here: found by a boot with a deadline, never by a file.
+
+A /dev/kvm that opens proves nothing: under some hypervisors it is there and every guest dies or
+hangs (measured: 'failed to set MSR 0x10a'; 40 s of silence).  So the image's own kernel is booted
+once with the word ``mptcp_check.boot_probe=1``; what prints the agreed line in time is used.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mptcp_check.machines import process
+
+CANDIDATES: Mapping[str, tuple[str, ...]] = {"linux": ("kvm",), "darwin": ("hvf",)}
+"""Hardware accelerators to try, by `sys.platform`; TCG, software emulation, needs no trial."""
+
+BOOT_LINE = b"mptcp-check: boot ok"
+DEADLINE_S = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accelerator:
+    """How QEMU runs the guest's instructions."""
+
+    name: str
+    """``kvm``, ``hvf`` or ``tcg``."""
+    reason: str
+    """Why this one, in words for the report."""
+
+    @property
+    def cpu(self) -> str:
+        """The CPU model: the host's own where hardware helps, else all that QEMU emulates."""
+        return "max" if self.name == "tcg" else "host"
+
+
+def find(
+    *,
+    qemu: str,
+    boot_arguments: Sequence[str],
+    key: str,
+    record: Path,
+    scratch: Path,
+    progress: Callable[[str], None],
+) -> Accelerator:
+    """Return the fastest accelerator that boots the image here; the answer is kept in ``record``.
+
+    Args:
+        qemu: The QEMU program.
+        boot_arguments: Arguments that boot the image with the probe word.
+        key: What the answer depends on (image, QEMU, host kernel); another key asks again.
+        record: JSON file that keeps answers by key.
+        scratch: Folder for the trial's console.
+        progress: Called with one line for each trial that takes time.
+    """
+    answers = _read(record)
+    if key in answers:
+        return Accelerator(name=answers[key]["name"], reason=answers[key]["reason"])
+    reasons = []
+    chosen = None
+    for name in CANDIDATES.get(sys.platform, ()):
+        progress(f"Trying whether {name.upper()} can run a guest here (at most {DEADLINE_S:.0f} s)")
+        trouble = _trial(name, qemu=qemu, boot_arguments=boot_arguments, scratch=scratch)
+        if trouble is None:
+            chosen = Accelerator(name=name, reason="a guest booted with it in time")
+            break
+        reasons.append(f"{name.upper()} cannot be used: {trouble}")
+    found = chosen or Accelerator(name="tcg", reason="; ".join(reasons) or "no hardware help here")
+    answers[key] = {"name": found.name, "reason": found.reason}
+    record.parent.mkdir(parents=True, exist_ok=True)
+    temporary = record.with_suffix(".new")
+    temporary.write_text(json.dumps(answers, indent=2))
+    temporary.replace(record)
+    return found
+
+
+def known(record: Path) -> tuple[Accelerator, ...]:
+    """Return the answers that earlier runs found, oldest first."""
+    return tuple(Accelerator(name=a["name"], reason=a["reason"]) for a in _read(record).values())
+
+
+def _read(record: Path) -> dict[str, dict[str, str]]:
+    try:
+        known = json.loads(record.read_text())
+        return {k: {"name": str(v["name"]), "reason": str(v["reason"])} for k, v in known.items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}  # a lost record costs one more trial
+
+
+def _trial(name: str, *, qemu: str, boot_arguments: Sequence[str], scratch: Path) -> str | None:
+    console = scratch / f"boot-probe-{name}.console"
+    log = scratch / f"boot-probe-{name}.log"
+    console.touch(mode=0o600)
+    child = process.start(
+        f"boot probe with {name}",
+        [
+            qemu,
+            *("-accel", name, "-M", "q35", "-cpu", "host"),
+            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+            *("-serial", f"file:{console}", "-pidfile", str(scratch / f"boot-probe-{name}.pid")),
+            *boot_arguments,
+        ],
+        log=log,
+    )
+    try:
+        ended = child.wait(DEADLINE_S)
+    finally:
+        child.kill()
+    if BOOT_LINE in console.read_bytes():
+        return None
+    if not ended:
+        return f"a guest did not boot within {DEADLINE_S:.0f} s"
+    said = child.log_tail().splitlines()
+    return f"QEMU ended with '{said[0].strip()}'" if said else "QEMU ended without a word"

@@ -1,0 +1,85 @@
+"""The addresses of the embedded network, as data.
+
+Two links join the probe (the client) and the server.  Each link is one network of its own, so
+the probe has two interfaces and a second subflow has a second path.  The server answers over
+Multipath TCP at one address and over plain TCP, for the control, at another one of the same
+link: the same ports, the same programs, nothing between them but the transport.
+Private ranges: RFC 1918 and RFC 4193.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from mptcp_check.model import Family, Transport
+
+LINKS = 2
+INTERFACES = tuple(f"eth{index}" for index in range(LINKS))
+NAMESPACE = "lab"
+
+PROBE = 1
+SERVER = 2
+CONTROL = 3
+"""Host numbers within each link's network; `CONTROL` exists on the first link only."""
+
+
+def address(family: Family, *, link: int, host: int) -> str:
+    """Return a host's address on a link: 10.77.LINK.HOST or fd77:LINK::HOST."""
+    if family is Family.IPV4:
+        return str(IPv4Address(f"10.77.{link}.{host}"))
+    return str(IPv6Address(f"fd77:{link:x}::{host:x}"))
+
+
+def with_prefix(text: str) -> str:
+    """Return an address with its network's prefix length, as iproute2 wants it."""
+    return f"{text}/24" if ip_address(text).version == 4 else f"{text}/64"  # noqa: PLR2004
+
+
+SERVICE_HOSTS: Mapping[Transport, int] = {Transport.MPTCP: SERVER, Transport.TCP: CONTROL}
+
+
+def service_address(transport: Transport, family: Family) -> str:
+    """Return where the server offers everything over ``transport``."""
+    return address(family, link=0, host=SERVICE_HOSTS[transport])
+
+
+def interfaces(host: int) -> list[dict[str, object]]:
+    """Return the measurement interfaces of a machine, as the agent's ``lab_up`` takes them."""
+    other = SERVER if host == PROBE else PROBE
+    found: list[dict[str, object]] = []
+    for link, name in enumerate(INTERFACES):
+        hosts = [host, CONTROL] if host == SERVER and link == 0 else [host]
+        found.append(
+            {
+                "name": name,
+                "addresses": [
+                    with_prefix(address(family, link=link, host=h)) for family in Family for h in hosts
+                ],
+                "gateways": [address(family, link=link, host=other) for family in Family],
+            }
+        )
+    return found
+
+
+def server_addresses() -> tuple[str, ...]:
+    """Return every address of the server; every packet of an exchange has one of them.
+
+    The ones of further links too: for active FTP's data connection the server is the client,
+    and opens further subflows from its other interfaces.
+    """
+    first = [(0, SERVER), (0, CONTROL)]
+    return tuple(
+        address(family, link=link, host=host)
+        for family in Family
+        for link, host in [*first, *((link, SERVER) for link in range(1, LINKS))]
+    )
+
+
+def capture_filter() -> str:
+    """Return the pcap filter of both captures: the exchanges' traffic, never a neighbour's.
+
+    Also ICMP errors, whoever sent them: they are a path's way to speak.
+    """
+    hosts = " or ".join(f"host {text}" for text in server_addresses())
+    errors = "icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed"
+    errors6 = "icmp6[0] == 1 or icmp6[0] == 2 or icmp6[0] == 3"
+    return f"(tcp and ({hosts})) or ({errors}) or ({errors6})"

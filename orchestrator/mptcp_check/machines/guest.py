@@ -1,0 +1,67 @@
+"""A machine that is up: QEMU, ssh and the agent, taken down in the reverse order."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from mptcp_check.errors import MptcpCheckError
+from mptcp_check.machines.agent import Agent
+from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
+from mptcp_check.machines.qemu import Machine, MachineSpec
+
+ARCHIVE_PATH = "/run/mptcp-guest.pyz"
+POWER_OFF_S = 5.0
+
+
+class Guest:
+    """One machine with an agent that answers."""
+
+    def __init__(self, machine: Machine, management: Management, agent: Agent) -> None:
+        self.name = machine.spec.name
+        self.machine = machine
+        self.management = management
+        self.agent = agent
+
+
+@contextmanager
+def guest(
+    machine: Machine,
+    keys: RunKeys,
+    *,
+    archive: bytes,
+    now_ns: Callable[[], int],
+    deadline_ns: int,
+) -> Iterator[Guest]:
+    """Wait for a booting machine, push the agent, and give the machine; power it off at the end.
+
+    Args:
+        machine: A machine that `Machine.boot` started.
+        keys: The run's keys; the guest has its half from its boot.
+        archive: The agent as a zipapp.
+        now_ns: Monotonic clock.
+        deadline_ns: When the guest must have answered, by that clock.
+
+    Raises:
+        MachineError: It did not boot or answer in time.
+    """
+    name = machine.spec.name
+    connection = wait_for_guest(
+        machine.spec.management_socket,
+        check_alive=machine.check_alive,
+        now_ns=now_ns,
+        deadline_ns=deadline_ns,
+        name=name,
+    )
+    management = Management(name, connection, keys)
+    try:
+        management.put(archive, ARCHIVE_PATH)
+        channel = management.channel(f"exec python3 {ARCHIVE_PATH}")
+        agent = Agent(channel, machine=name, check_alive=machine.check_alive, now_ns=now_ns)
+        try:
+            yield Guest(machine, management, agent)
+            with suppress(MptcpCheckError):  # what is asked for is the end; kill() follows anyway
+                agent.call("power_off", within_s=POWER_OFF_S)
+                machine.wait_for_end(POWER_OFF_S)
+        finally:
+            agent.close()
+    finally:
+        management.close()

@@ -1,0 +1,47 @@
+"""Run one program and kill it when the process that asked for it is gone, however it went.
+
+Called as a script, with the standard library only: ``python -I -S keeper.py PROGRAM ARGUMENT...``
+with a pipe from the owner as standard input.  The owner's death, ``kill -9`` included, closes
+the pipe.  On Linux the program also dies with the keeper (prctl(2), PR_SET_PDEATHSIG); elsewhere
+the work folder's lock lets the next start find it (`workspace.py`).
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+PR_SET_PDEATHSIG = 1
+"""include/uapi/linux/prctl.h."""
+
+
+def keep(argv: list[str]) -> int:
+    """Run ``argv`` until it ends or standard input does; return its exit code."""
+    on_linux = sys.platform == "linux"
+    libc = ctypes.CDLL(None) if on_linux else None
+
+    def die_with_keeper() -> None:
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    # preexec_fn is safe here: no other thread exists yet
+    child = subprocess.Popen(  # noqa: S603 - a list, no shell
+        argv,
+        stdin=subprocess.DEVNULL,
+        preexec_fn=die_with_keeper,  # noqa: PLW1509 - no other thread exists yet
+    )
+
+    def watch_owner() -> None:
+        while os.read(0, 4096):
+            pass
+        child.kill()
+
+    threading.Thread(target=watch_owner, daemon=True).start()
+    return child.wait()
+
+
+if __name__ == "__main__":
+    code = keep(sys.argv[1:])
+    sys.exit(code if code >= 0 else 128 - code)

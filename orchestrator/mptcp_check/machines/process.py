@@ -1,0 +1,131 @@
+"""Every child process of the host side starts here: lists only, deadlines always, own sessions."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from mptcp_check.errors import MptcpCheckError, PreflightError
+
+KEEPER = Path(__file__).with_name("keeper.py")
+
+
+@dataclass(slots=True, kw_only=True)
+class Child:
+    """A process that cannot outlive us: its keeper holds a pipe and kills it when we are gone."""
+
+    name: str
+    log: Path
+    _keeper: subprocess.Popen[bytes] = field(repr=False)
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, or none while it runs."""
+        return self._keeper.poll()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for its end; say whether it ended in time."""
+        try:
+            self._keeper.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """End it now and reap it; harmless when it has ended already."""
+        pipe: IO[bytes] | None = self._keeper.stdin
+        if pipe is not None:
+            pipe.close()  # the keeper kills its child at the end of file
+        try:
+            self._keeper.wait(5)
+        except subprocess.TimeoutExpired:
+            self._keeper.send_signal(signal.SIGKILL)
+            self._keeper.wait(5)
+
+    def log_tail(self, limit_bytes: int = 2000) -> str:
+        """Return the end of what it wrote, for messages."""
+        return tail(self.log, limit_bytes)
+
+
+def start(name: str, argv: Sequence[str], *, log: Path) -> Child:
+    """Start ``argv`` under a keeper, in a session of its own (a terminal's Ctrl-C is ours to handle).
+
+    Args:
+        name: How messages call it.
+        argv: The program, found on PATH, and its arguments.
+        log: Where its output goes; created, readable by the user only.
+
+    Raises:
+        PreflightError: The program is not installed.
+    """
+    program = find(argv[0])
+    with log.open("wb") as output:
+        log.chmod(0o600)
+        keeper = subprocess.Popen(  # noqa: S603 - a list, no shell
+            [sys.executable, "-I", "-S", str(KEEPER), program, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Child(name=name, log=log, _keeper=keeper)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """What a short program said."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: str
+
+
+def run(argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Completed:
+    """Run a short program to its end.
+
+    Raises:
+        PreflightError: The program is not installed.
+        MptcpCheckError: It did not end within ``timeout_s`` seconds.
+    """
+    program = find(argv[0])
+    try:
+        done = subprocess.run(  # noqa: S603 - a list, no shell
+            [program, *argv[1:]], input=stdin, capture_output=True, timeout=timeout_s, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise MptcpCheckError(
+            f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
+        ) from None
+    return Completed(
+        exit_code=done.returncode,
+        stdout=done.stdout,
+        stderr=done.stderr.decode(errors="replace"),
+    )
+
+
+def find(program: str) -> str:
+    """Return the path of a program.
+
+    Raises:
+        PreflightError: It is not on PATH.
+    """
+    path = shutil.which(program)
+    if path is None:
+        raise PreflightError(
+            f"{program} is not installed", hint="`mptcp-check doctor` says which package holds it"
+        )
+    return path
+
+
+def tail(path: Path, limit_bytes: int = 2000) -> str:
+    """Return the end of a file as text, or an empty text when there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - limit_bytes))
+            return file.read(limit_bytes).decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,124 @@
+"""One QEMU machine: its command line (pure) and its life (boot, end, kill)."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mptcp_check.errors import MachineError
+from mptcp_check.machines import process
+from mptcp_check.machines.accelerator import Accelerator
+
+PROGRAM = "qemu-system-x86_64"
+OLDEST_VERSION = (7, 2)
+"""`-netdev stream` came with QEMU 7.2."""
+
+MANAGEMENT_PORT = "mgmt"
+"""Name of the virtio-serial port that carries ssh; the image looks for it (appliance.md, 2.3)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineSpec:
+    """All that decides one machine's command line."""
+
+    name: str
+    accelerator: Accelerator
+    image_arguments: tuple[str, ...]
+    """Kernel, initrd, command line and root file system: what depends on the image."""
+    directory: Path
+    """Private folder of this run: sockets, console, pid file."""
+    links: tuple[Path, ...]
+    """Unix sockets of the switch, one per network interface (eth0, eth1, …)."""
+    machine_index: int
+    """Goes into the interfaces' addresses."""
+
+    @property
+    def management_socket(self) -> Path:
+        """Where ssh is reached."""
+        return self.directory / f"{self.name}.mgmt"
+
+    @property
+    def console(self) -> Path:
+        """What the guest's kernel and init say."""
+        return self.directory / f"{self.name}.console"
+
+    @property
+    def log(self) -> Path:
+        """What QEMU itself says."""
+        return self.directory / f"{self.name}.qemu.log"
+
+
+def command(spec: MachineSpec, *, platform: str = sys.platform) -> list[str]:
+    """Return QEMU's argument list.
+
+    q35 always: microvm has no timer that TCG can calibrate against and hangs in one boot of ten.
+    `-netdev stream` has no vnet header, so no offload can hide the wire's real packets.
+    """
+    argv = [
+        PROGRAM,
+        *("-name", f"mptcp-check-{spec.name}"),
+        *("-accel", spec.accelerator.name, "-M", "q35", "-cpu", spec.accelerator.cpu),
+        *("-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-pidfile", str(spec.directory / f"{spec.name}.pid")),
+        *("-serial", f"file:{spec.console}"),
+        *spec.image_arguments,
+        *("-device", "virtio-serial-pci"),
+        *("-chardev", f"socket,id=mgmt,path={spec.management_socket},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=mgmt,name={MANAGEMENT_PORT}"),
+    ]
+    if platform == "linux":
+        # seccomp: a guest that breaks out of the emulation cannot start programs
+        argv += ["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny"]
+    for index, link in enumerate(spec.links):
+        mac = f"52:54:00:6d:{spec.machine_index:02x}:{index:02x}"
+        argv += [
+            *("-netdev", f"stream,id=n{index},server=off,addr.type=unix,addr.path={link}"),
+            *("-device", f"virtio-net-pci,netdev=n{index},mac={mac},romfile="),
+        ]
+    return argv
+
+
+class Machine:
+    """A running QEMU; use `boot` to make one."""
+
+    def __init__(self, spec: MachineSpec, child: process.Child) -> None:
+        self.spec = spec
+        self._child = child
+
+    @classmethod
+    def boot(cls, spec: MachineSpec) -> "Machine":
+        """Start QEMU; the guest boots on its own."""
+        spec.console.touch(mode=0o600)
+        return cls(spec, process.start(spec.name, command(spec), log=spec.log))
+
+    def check_alive(self) -> None:
+        """Raise when QEMU has ended.
+
+        Raises:
+            MachineError: With what QEMU or the guest said last.
+        """
+        code = self._child.exit_code()
+        if code is not None:
+            last = self._child.log_tail(400) or process.tail(self.spec.console, 400)
+            raise MachineError(
+                f"the {self.spec.name} machine ended (QEMU's exit code {code}): {last or 'silent'}",
+                hint="`mptcp-check doctor` checks QEMU and the image",
+            )
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Wait until the guest has powered itself off; say whether it did."""
+        return self._child.wait(timeout_s)
+
+    def kill(self) -> None:
+        """End QEMU now; harmless when it has ended."""
+        self._child.kill()
+
+
+def version(*, said: bytes) -> tuple[int, int] | None:
+    """Return QEMU's version from the output of ``--version``, or none if it cannot be read."""
+    words = said.decode(errors="replace").split()
+    for word in words:
+        numbers: Sequence[str] = word.split(".")
+        if len(numbers) >= 2 and numbers[0].isdigit() and numbers[1].isdigit():  # noqa: PLR2004
+            return int(numbers[0]), int(numbers[1])
+    return None

@@ -1,0 +1,32 @@
+"""Where this program keeps things on this computer."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+HOME = "MPTCP_CHECK_HOME"
+"""Environment variable: one folder for everything, instead of the system's usual places."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where things are kept."""
+
+    images: Path
+    """Built images, by content hash."""
+    runs: Path
+    """Whole runs, one folder each."""
+    accelerators: Path
+    """What boots of the past told about this computer (JSON)."""
+
+
+def places() -> Places:
+    """Return the folders for images, runs and what was learnt about this computer."""
+    home = os.environ.get(HOME)
+    cache = Path(home) / "cache" if home else platformdirs.user_cache_path("mptcp-check")
+    data = Path(home) if home else platformdirs.user_data_path("mptcp-check")
+    return Places(
+        images=cache / "images", runs=data / "runs", accelerators=cache / "accelerators.json"
+    )

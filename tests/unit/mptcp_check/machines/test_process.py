@@ -1,0 +1,106 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mptcp_check.errors import MptcpCheckError, PreflightError
+from mptcp_check.machines import process
+
+OWNER = """
+import sys, time
+from pathlib import Path
+from mptcp_check.machines import process
+child = process.start("sleeper", ["sh", "-c", "echo $$ > {pid}; exec sleep 60"], log=Path("{log}"))
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0]
+    except OSError:
+        return False
+
+
+def wait_until(condition: object, seconds: float = 10) -> bool:
+    assert callable(condition)
+    for _ in range(int(seconds * 50)):
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_child_dies_with_its_owner_even_when_that_was_killed_hard(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    script = OWNER.format(pid=pid_file, log=tmp_path / "log")
+    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert owner.stdout is not None
+    with owner.stdout:
+        assert owner.stdout.readline() == b"started\n"
+        assert wait_until(lambda: pid_file.exists() and pid_file.read_text().strip())
+        pid = int(pid_file.read_text())
+        assert alive(pid)
+
+        owner.send_signal(signal.SIGKILL)
+        owner.wait()
+
+    assert wait_until(lambda: not alive(pid))
+
+
+def test_killing_a_child_ends_the_program_and_may_be_repeated(tmp_path: Path) -> None:
+    child = process.start("sleeper", ["sleep", "60"], log=tmp_path / "log")
+    assert child.exit_code() is None
+
+    child.kill()
+    child.kill()
+
+    assert child.exit_code() == 128 + signal.SIGKILL
+
+
+def test_a_child_that_ends_by_itself_leaves_its_code_and_its_last_words(tmp_path: Path) -> None:
+    child = process.start("talker", ["sh", "-c", "echo last words; exit 7"], log=tmp_path / "log")
+
+    assert child.wait(10)
+    assert child.exit_code() == 7
+    assert child.log_tail() == "last words"
+    child.kill()
+
+
+def test_waiting_for_a_child_has_an_end(tmp_path: Path) -> None:
+    child = process.start("sleeper", ["sleep", "60"], log=tmp_path / "log")
+    try:
+        assert not child.wait(0.05)
+    finally:
+        child.kill()
+
+
+def test_a_child_is_not_in_our_process_group_so_ctrl_c_is_ours_alone(tmp_path: Path) -> None:
+    child = process.start("sleeper", ["sleep", "60"], log=tmp_path / "log")
+    try:
+        assert os.getpgid(child._keeper.pid) != os.getpgrp()
+    finally:
+        child.kill()
+
+
+def test_a_program_that_is_not_installed_is_named() -> None:
+    with pytest.raises(PreflightError, match="no-such-program is not installed"):
+        process.run(["no-such-program"], timeout_s=1)
+
+
+def test_a_program_that_never_ends_is_ended() -> None:
+    with pytest.raises(MptcpCheckError, match="sleep did not end within 0.1 s"):
+        process.run(["sleep", "60"], timeout_s=0.1)
+
+
+def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    file.write_bytes(b"x" * 5000 + b"the end")
+
+    assert process.tail(file, 7) == "the end"
+    assert process.tail(tmp_path / "none") == ""
