@@ -1,0 +1,56 @@
+"""MP_JOIN vanishes from the handshake of a further subflow; the first one is left alone.
+
+Real boxes: firewalls that inspect what they let through allow MPTCP's first subflow, whose bytes
+they can follow, and forbid further ones; nftables' ``reset tcp option mptcp`` with a subtype does
+it on Linux.
+
+Linux 6.18: without MP_JOIN in the SYN the server answers a stranger's plain SYN, the client
+misses MP_JOIN in the answer and resets that subflow with MP_TCPRST; the connection goes on over
+the first.  Client counters: ``MPTcpExtMPJoinSynTx`` 1, ``MPTcpExtMPRstTx`` 1,
+``MPTcpExtMPJoinSynAckRx`` 0 (measured; RFC 8684, section 3.2).
+"""
+
+import enum
+from dataclasses import dataclass
+
+from mptcp_check.middleboxes.frame import ACK, RST, SYN, TcpSegment
+from mptcp_check.middleboxes.options_edit import MP_JOIN, Removal
+from mptcp_check.middleboxes.rewriting import SegmentRewriter, without_mptcp_option
+from mptcp_check.middleboxes.scope import EVERYTHING, Scope
+from mptcp_check.model import Direction
+
+
+class Step(enum.Enum):
+    """A segment of the handshake of a further subflow, by its SYN and ACK flags."""
+
+    SYN = SYN
+    SYN_ACK = SYN | ACK
+    ACK = ACK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """How it is done."""
+
+    steps: frozenset[Step] = frozenset(Step)
+    """Which segments lose the option; by default all three."""
+    removal: Removal = Removal.NOP
+    scope: Scope = EVERYTHING
+
+
+DEFAULT = Parameters()
+
+
+class MpJoinRemoved(SegmentRewriter):
+    """Takes MP_JOIN out of the chosen segments."""
+
+    def __init__(self, parameters: Parameters = DEFAULT) -> None:
+        super().__init__(parameters.scope)
+        self._removal = parameters.removal
+        self._flags = frozenset(step.value for step in parameters.steps)
+
+    def rewritten(self, segment: TcpSegment, direction: Direction) -> bytes:  # noqa: ARG002 - any
+        """Return the segment without the option if it is one of the steps."""
+        if segment.flags & RST or segment.flags & (SYN | ACK) not in self._flags:
+            return segment.packet.frame
+        return without_mptcp_option(segment, MP_JOIN, self._removal)

@@ -1,0 +1,137 @@
+"""The quick lab: a real kernel at both ends of two links, any chain of behaviours between them.
+
+    with lab([Chain([MpCapableRemovedFromSyn(), Link()]), Chain([Link()])]) as network:
+        observation = network.observe()
+
+It needs root and takes about a second per observation.
+"""
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.capture import InterfaceCapture, capturing
+from lab.topology import LINKS, SERVER_IPV4, Namespaces, namespaces
+from lab.transfer import Transferred, transfer
+from mptcp_check.machines.namespace import entered
+from mptcp_check.machines.veth_wire import VethLink, VethWire
+from mptcp_check.middleboxes.behaviour import Behaviour
+from mptcp_check.middleboxes.chain import Chain
+from mptcp_check.middleboxes.link import Link
+from mptcp_check.model import Side, Transfer, Transport
+
+_SETTLE_S = 0.3
+"""After the applications are done, for the last FINs and for tcpdump to write them."""
+_INTERFACES = tuple(f"eth{link}" for link in LINKS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One exchange seen from everywhere."""
+
+    transferred: Transferred
+    captures: dict[Side, tuple[InterfaceCapture, ...]]
+    counters: dict[Side, dict[str, int]]
+    """What each kernel counted during the exchange, by nstat's names; zeros are left out."""
+    acted_count: int
+    """What the behaviours did, all links together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A running network; see `lab`."""
+
+    namespaces: Namespaces
+    chains: tuple[Chain, ...]
+    wire: VethWire
+
+    def counters(self, side: Side) -> dict[str, int]:
+        """Return the absolute kernel counters of one side, named as nstat names them."""
+        with entered(self.namespaces.of(side)):
+            own = Path("/proc/thread-self/net")
+            text = (own / "snmp").read_text() + (own / "netstat").read_text()
+        return parse_counters(text)
+
+    def observe(
+        self,
+        *,
+        transport: Transport = Transport.MPTCP,
+        direction: Transfer = Transfer.DOWNLOAD,
+        payload_bytes: int = 300_000,
+        address: str = SERVER_IPV4,
+        deadline_s: float = 10.0,
+    ) -> Observation:
+        """Run one transfer with every interface captured at both ends."""
+        interfaces = {self.namespaces.of(side): _INTERFACES for side in Side}
+        before = {side: self.counters(side) for side in Side}
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            capturing(interfaces, Path(directory)) as captures,
+        ):
+            transferred = transfer(
+                client_namespace=self.namespaces.client,
+                server_namespace=self.namespaces.server,
+                address=address,
+                transport=transport,
+                direction=direction,
+                payload_bytes=payload_bytes,
+                deadline_s=deadline_s,
+            )
+            time.sleep(_SETTLE_S)
+        return Observation(
+            transferred=transferred,
+            captures={s: captures.by_namespace[self.namespaces.of(s)] for s in Side},
+            counters={side: _grown(before[side], self.counters(side)) for side in Side},
+            acted_count=sum(b.acted_count for c in self.chains for b in c.behaviours),
+        )
+
+
+@contextlib.contextmanager
+def lab(
+    chains: Sequence[Chain] | None = None, *, checksum: bool = False, paths: int = 2
+) -> Iterator[Lab]:
+    """Build the network, run it while the block runs, and remove everything after.
+
+    Args:
+        chains: One per link, default a `Link` each.
+        checksum: Whether DSS checksums are asked for.
+        paths: 1 for one subflow, 2 for a second one from ``eth1``.
+    """
+    own = tuple(chains) if chains is not None else tuple(Chain([Link()]) for _ in LINKS)
+    with namespaces(checksum=checksum, paths=paths) as made:
+        links = [
+            VethLink(client=f"c{link}", server=f"s{link}", chain=chain)
+            for link, chain in zip(LINKS, own, strict=True)
+        ]
+        wire = VethWire(links, namespace=made.wire)
+        wire.start()
+        try:
+            yield Lab(namespaces=made, chains=own, wire=wire)
+        finally:
+            wire.stop()
+
+
+def behind(*on_first_link: Behaviour, second: Sequence[Behaviour] = ()) -> tuple[Chain, Chain]:
+    """Return the chains with some behaviours on the first link and others on the second."""
+    return Chain([*on_first_link, Link()]), Chain([*second, Link()])
+
+
+def parse_counters(text: str) -> dict[str, int]:
+    """Read /proc/net/snmp or netstat: pairs of lines, names and then numbers."""
+    lines = [line.split() for line in text.splitlines()]
+    return {
+        names[0].rstrip(":") + name: int(number)
+        for names, numbers in zip(lines[::2], lines[1::2], strict=True)
+        for name, number in zip(names[1:], numbers[1:], strict=True)
+    }
+
+
+def _grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+    return {
+        key: value - before.get(key, 0)
+        for key, value in after.items()
+        if value != before.get(key, 0)
+    }

@@ -1,0 +1,146 @@
+"""One request and one answer, as HTTP does it, over an MPTCP or a TCP socket of a namespace."""
+
+import hashlib
+import random
+import socket
+import threading
+import time
+from dataclasses import dataclass
+
+from mptcp_check.machines.namespace import entered
+from mptcp_check.model import Transfer, Transport
+
+PORT = 8080
+_IPPROTO_MPTCP = 262
+_TCP_IS_MPTCP = 43
+"""getsockopt of Linux 5.16: 1 unless the connection has fallen back (tcp(7))."""
+_CHUNK_BYTES = 65_536
+_PROTOCOLS = {Transport.MPTCP: _IPPROTO_MPTCP, Transport.TCP: socket.IPPROTO_TCP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transferred:
+    """What became of it, as the two applications saw it."""
+
+    connect_s: float | None
+    """How long the client's connect took; none if it failed."""
+    duration_s: float
+    sent_sha256: str
+    """Of the payload that was to be carried."""
+    arrived_sha256: str
+    """Of the payload that the receiver got, whole or not."""
+    arrived_bytes: int
+    still_mptcp: bool
+    """Whether the client's socket spoke MPTCP at the end."""
+    errors: tuple[str, ...]
+    """What the client's and the server's program stumbled over; a time-out is a hang."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte arrived as it was sent."""
+        return self.sent_sha256 == self.arrived_sha256
+
+
+class _End:
+    """One of the two programs: a socket with a deadline, and what it received."""
+
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.body = b""
+        self.error = ""
+
+    def arm(self, connection: socket.socket) -> None:
+        connection.settimeout(max(0.01, self.deadline - time.monotonic()))  # noqa: TID251 - a test
+
+    def send(self, connection: socket.socket, data: bytes) -> None:
+        for start in range(0, len(data), _CHUNK_BYTES):
+            self.arm(connection)
+            connection.sendall(data[start : start + _CHUNK_BYTES])
+
+    def read_message(self, connection: socket.socket) -> None:
+        """Read a header and the body whose length it tells; `body` grows as it arrives."""
+        buffer = bytearray()
+        while b"\r\n\r\n" not in buffer:
+            buffer += self.read(connection)
+        header, _, rest = bytes(buffer).partition(b"\r\n\r\n")
+        length = int(header.partition(b"Content-Length: ")[2].partition(b"\r\n")[0])
+        body = bytearray(rest)
+        self.body = bytes(body)
+        while len(body) < length:
+            body += self.read(connection)
+            self.body = bytes(body)
+
+    def read(self, connection: socket.socket) -> bytes:
+        self.arm(connection)
+        data = connection.recv(_CHUNK_BYTES)
+        if not data:
+            raise EOFError("the peer closed early")
+        return data
+
+
+def transfer(
+    *,
+    client_namespace: str,
+    server_namespace: str,
+    address: str,
+    transport: Transport = Transport.MPTCP,
+    direction: Transfer = Transfer.DOWNLOAD,
+    payload_bytes: int = 300_000,
+    deadline_s: float = 10.0,
+    seed: int = 1,
+) -> Transferred:
+    """Run one exchange between the namespaces and say how it went; never hangs."""
+    payload = random.Random(seed).randbytes(payload_bytes)  # noqa: S311 - reproducible
+    started = time.monotonic()  # noqa: TID251 - a test
+    client, server = _End(started + deadline_s), _End(started + deadline_s)
+    download = direction is Transfer.DOWNLOAD
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with entered(server_namespace):
+        listener = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((address, PORT))
+        listener.listen()
+    with entered(client_namespace):
+        connection = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
+
+    def serve() -> None:
+        try:
+            server.arm(listener)
+            with listener.accept()[0] as accepted:
+                server.read_message(accepted)
+                server.send(accepted, _message(b"HTTP/1.1 200 OK", payload if download else b""))
+        except (OSError, EOFError, ValueError) as error:
+            server.error = f"server: {error!r}"
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    connect_s: float | None = None
+    still_mptcp = False
+    with connection:
+        try:
+            client.arm(connection)
+            connection.connect((address, PORT))
+            connect_s = time.monotonic() - started  # noqa: TID251 - a test
+            request = b"GET /payload HTTP/1.1" if download else b"PUT /payload HTTP/1.1"
+            client.send(connection, _message(request, b"" if download else payload))
+            client.read_message(connection)
+        except (OSError, EOFError, ValueError) as error:
+            client.error = f"client: {error!r}"
+        still_mptcp = bool(connection.getsockopt(socket.IPPROTO_TCP, _TCP_IS_MPTCP))
+        duration_s = time.monotonic() - started  # noqa: TID251 - a test
+    thread.join(deadline_s)
+    listener.close()
+    arrived = client.body if download else server.body
+    return Transferred(
+        connect_s=connect_s,
+        duration_s=duration_s,
+        sent_sha256=hashlib.sha256(payload).hexdigest(),
+        arrived_sha256=hashlib.sha256(arrived).hexdigest(),
+        arrived_bytes=len(arrived),
+        still_mptcp=still_mptcp,
+        errors=tuple(error for error in (client.error, server.error) if error),
+    )
+
+
+def _message(start: bytes, body: bytes) -> bytes:
+    return start + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
