@@ -21,8 +21,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-Column = npt.NDArray[Any]
-"""One-dimensional array; the element type stands in the table's ``*_TYPES``."""
+from mptcp_check.analysis.column_types import DSS_TYPES, PACKET_TYPES, SIGNAL_TYPES, columns
+from mptcp_check.analysis.column_types import Column as Column  # noqa: PLC0414 - exported from here too
 
 KIND_MPTCP: Final = 30
 """TCP option kind of Multipath TCP (RFC 8684, section 8.1; IANA TCP parameters)."""
@@ -322,80 +322,6 @@ class Packets:
         return self.buffer[start : start + int(self.captured_bytes[row])].tobytes()
 
 
-DSS_TYPES: Final[dict[str, str]] = {
-    "packet": "int64",
-    "offset": "int64",
-    "length": "uint8",
-    "flags": "uint8",
-    "problem": "uint8",
-    "parts": "uint8",
-    "data_ack": "uint64",
-    "dsn": "uint64",
-    "ssn": "uint32",
-    "data_length": "uint16",
-    "checksum": "uint16",
-}
-
-SIGNAL_TYPES: Final[dict[str, str]] = {
-    "packet": "int64",
-    "offset": "int64",
-    "length": "uint8",
-    "subtype": "uint8",
-    "version": "uint8",
-    "flags": "uint8",
-    "problem": "uint8",
-    "present": "uint16",
-    "key": "uint64",
-    "peer_key": "uint64",
-    "token": "uint32",
-    "nonce": "uint32",
-    "hmac": "uint64",
-    "hmac_offset": "int64",
-    "dsn": "uint64",
-    "data_length": "uint16",
-    "checksum": "uint16",
-    "address_id": "uint8",
-    "address_family": "uint8",
-    "address_high": "uint64",
-    "address_low": "uint64",
-    "port": "uint16",
-    "reason": "uint8",
-}
-
-PACKET_TYPES: Final[dict[str, str]] = {
-    "frame": "uint32",
-    "time_ns": "int64",
-    "interface": "uint32",
-    "notes": "uint8",
-    "family": "uint8",
-    "src_high": "uint64",
-    "src_low": "uint64",
-    "dst_high": "uint64",
-    "dst_low": "uint64",
-    "src_port": "uint16",
-    "dst_port": "uint16",
-    "ttl": "uint8",
-    "tos": "uint8",
-    "ip_id": "uint16",
-    "seq": "uint32",
-    "ack": "uint32",
-    "flags": "uint16",
-    "window": "uint16",
-    "checksum": "uint16",
-    "urgent": "uint16",
-    "ip_offset": "int64",
-    "tcp_offset": "int64",
-    "options_bytes": "uint8",
-    "payload_offset": "int64",
-    "payload_bytes": "uint32",
-    "captured_bytes": "uint32",
-    "option_kinds": "uint32",
-    "ts_value": "uint32",
-    "ts_echo": "uint32",
-}
-"""Element type of each column, in the order of the fields; the kernel fills tables of these."""
-
-
 def empty() -> Packets:
     """Return tables without a row, what a file without TCP gives."""
     return Packets(
@@ -407,11 +333,6 @@ def empty() -> Packets:
         fragment_count=0,
         cut_count=0,
     )
-
-
-def columns(types: dict[str, str], rows: int) -> dict[str, Column]:
-    """Return uninitialised columns of `rows` elements each."""
-    return {name: np.empty(rows, dtype=kind) for name, kind in types.items()}
 
 
 def rows_of(table: Any, rows: Column | slice) -> dict[str, Column]:  # noqa: ANN401 - any of the three tables
