@@ -1,6 +1,6 @@
 """The only module that reads a clock; everything else takes the time as an argument."""
 
-import datetime
+import datetime as dt
 import time
 
 
@@ -16,5 +16,5 @@ def monotonic_ns() -> int:
 
 def utc_text(time_ns: int) -> str:
     """Return a wall clock time as ISO 8601 text in UTC, to the second."""
-    moment = datetime.datetime.fromtimestamp(time_ns // 10**9, tz=datetime.UTC)
+    moment = dt.datetime.fromtimestamp(time_ns // 10**9, tz=dt.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

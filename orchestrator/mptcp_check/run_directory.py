@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mptcp_upload import manifest
-
 from mptcp_check.errors import UsageError
+from mptcp_upload import manifest
 
 PARTIAL = ".partial"
 """Suffix of a run that is being made; a name without it is a whole run."""
@@ -55,15 +54,24 @@ def being_made(final: Path) -> Iterator[Path]:
             hint="wait for it, choose another --out, or remove it",
         ) from None
     except OSError as e:
-        raise UsageError(f"{final} cannot be made: {e.strerror}", hint="choose another --out") from None
+        raise UsageError(
+            f"{final} cannot be made: {e.strerror}", hint="choose another --out"
+        ) from None
     try:
         yield partial
-        if final.exists():
-            raise UsageError(f"{final} was made by somebody else meanwhile", hint="use another --out")
-        partial.rename(final)
+        _rename(partial, final)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _rename(partial: Path, final: Path) -> None:
+    try:
+        partial.rename(final)
+    except OSError as e:
+        raise UsageError(
+            f"{final} was made by somebody else meanwhile: {e.strerror}", hint="use another --out"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +129,9 @@ def find(name: str, directory: Path) -> StoredRun:
     runs = stored(directory)
     meant = runs[-1:] if name == "last" else [r for r in runs if r.run_id.startswith(name.lower())]
     if not meant:
-        raise UsageError(f"there is no run '{name}'", hint="`mptcp-check runs list` shows what is there")
+        raise UsageError(
+            f"there is no run '{name}'", hint="`mptcp-check runs list` shows what is there"
+        )
     if len(meant) > 1:
         names = ", ".join(r.run_id for r in meant[:5])
         raise UsageError(f"'{name}' means {len(meant)} runs: {names}", hint="give more of the name")

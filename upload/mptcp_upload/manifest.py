@@ -43,7 +43,9 @@ def build(directory: Path, *, about: Mapping[str, Any]) -> dict[str, Any]:
     for path in sorted(directory.rglob("*")):
         name = str(PurePosixPath(path.relative_to(directory)))
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ManifestError(f"{name} is not a regular file", hint="a run holds plain files only")
+            raise ManifestError(
+                f"{name} is not a regular file", hint="a run holds plain files only"
+            )
         if path.is_file() and name != NAME:
             members[name] = {"bytes": path.stat().st_size, "sha256": sha256(path)}
     return {"schema": SCHEMA, **about, "members": members}

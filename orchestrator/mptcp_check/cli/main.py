@@ -7,13 +7,13 @@ from types import FrameType
 from typing import Any
 
 import click
-from mptcp_appliance.errors import ImageError
-from mptcp_upload.manifest import ManifestError
 
+from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
 from mptcp_check.cli import diagnose, doctor, image, lab, report, runs
 from mptcp_check.cli import run as run_command
 from mptcp_check.errors import MptcpCheckError
+from mptcp_upload.manifest import ManifestError
 
 INTERRUPTED = 130
 IMAGE_FAILED = 3

@@ -43,6 +43,8 @@ def find(
     record: Path,
     scratch: Path,
     progress: Callable[[str], None],
+    candidates: Sequence[str] | None = None,
+    deadline_s: float = DEADLINE_S,
 ) -> Accelerator:
     """Return the fastest accelerator that boots the image here; the answer is kept in ``record``.
 
@@ -53,15 +55,18 @@ def find(
         record: JSON file that keeps answers by key.
         scratch: Folder for the trial's console.
         progress: Called with one line for each trial that takes time.
+        candidates: Accelerators to try; none means this platform's.
+        deadline_s: How long one trial may take.
     """
     answers = _read(record)
     if key in answers:
         return Accelerator(name=answers[key]["name"], reason=answers[key]["reason"])
     reasons = []
     chosen = None
-    for name in CANDIDATES.get(sys.platform, ()):
-        progress(f"Trying whether {name.upper()} can run a guest here (at most {DEADLINE_S:.0f} s)")
-        trouble = _trial(name, qemu=qemu, boot_arguments=boot_arguments, scratch=scratch)
+    for name in CANDIDATES.get(sys.platform, ()) if candidates is None else candidates:
+        progress(f"Trying whether {name.upper()} can run a guest here (at most {deadline_s:.0f} s)")
+        argv = _command(name, qemu=qemu, boot_arguments=boot_arguments, scratch=scratch)
+        trouble = _trial(name, argv, scratch=scratch, deadline_s=deadline_s)
         if trouble is None:
             chosen = Accelerator(name=name, reason="a guest booted with it in time")
             break
@@ -88,28 +93,32 @@ def _read(record: Path) -> dict[str, dict[str, str]]:
         return {}  # a lost record costs one more trial
 
 
-def _trial(name: str, *, qemu: str, boot_arguments: Sequence[str], scratch: Path) -> str | None:
-    console = scratch / f"boot-probe-{name}.console"
-    log = scratch / f"boot-probe-{name}.log"
+def _command(name: str, *, qemu: str, boot_arguments: Sequence[str], scratch: Path) -> list[str]:
+    return [
+        qemu,
+        *("-accel", name, "-M", "q35", "-cpu", "host"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-serial", f"file:{_console(name, scratch)}"),
+        *("-pidfile", str(scratch / f"boot-probe-{name}.pid")),
+        *boot_arguments,
+    ]
+
+
+def _console(name: str, scratch: Path) -> Path:
+    return scratch / f"boot-probe-{name}.console"
+
+
+def _trial(name: str, argv: Sequence[str], *, scratch: Path, deadline_s: float) -> str | None:
+    console = _console(name, scratch)
     console.touch(mode=0o600)
-    child = process.start(
-        f"boot probe with {name}",
-        [
-            qemu,
-            *("-accel", name, "-M", "q35", "-cpu", "host"),
-            *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-            *("-serial", f"file:{console}", "-pidfile", str(scratch / f"boot-probe-{name}.pid")),
-            *boot_arguments,
-        ],
-        log=log,
-    )
+    child = process.start(f"boot with {name}", argv, log=scratch / f"boot-probe-{name}.log")
     try:
-        ended = child.wait(DEADLINE_S)
+        ended = child.wait(deadline_s)
     finally:
         child.kill()
     if BOOT_LINE in console.read_bytes():
         return None
     if not ended:
-        return f"a guest did not boot within {DEADLINE_S:.0f} s"
+        return f"a guest did not boot within {deadline_s:.0f} s"
     said = child.log_tail().splitlines()
     return f"QEMU ended with '{said[0].strip()}'" if said else "QEMU ended without a word"

@@ -52,7 +52,9 @@ def interfaces(host: int) -> list[dict[str, object]]:
             {
                 "name": name,
                 "addresses": [
-                    with_prefix(address(family, link=link, host=h)) for family in Family for h in hosts
+                    with_prefix(address(family, link=link, host=h))
+                    for family in Family
+                    for h in hosts
                 ],
                 "gateways": [address(family, link=link, host=other) for family in Family],
             }

@@ -55,8 +55,12 @@ class Agent:
         channel.settimeout(LOOK_S)
 
     def call(
-        self, verb: str, arguments: Mapping[str, Any] | None = None, *, within_s: float | None = None
-    ) -> Any:  # noqa: ANN401 - its type is `VERBS[verb].result`, and was checked against it
+        self,
+        verb: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        within_s: float | None = None,
+    ) -> Any:  # noqa: ANN401 - checked against `VERBS[verb].result`
         """Ask the agent for a verb of `mptcp_guest.messages.VERBS` and return its result.
 
         Raises:

@@ -81,9 +81,12 @@ def embedded(
             machines.append(machine)
         deadline_ns = began_ns + int(boot_timeout_s * 1e9)
         waiting = [
-            guest(m, keys, archive=archive, now_ns=now_ns, deadline_ns=deadline_ns) for m in machines
+            guest(m, keys, archive=archive, now_ns=now_ns, deadline_ns=deadline_ns)
+            for m in machines
         ]
-        probe, server = _enter_together(waiting, stack, give_up=lambda: [m.kill() for m in machines])
+        probe, server = _enter_together(
+            waiting, stack, give_up=lambda: [m.kill() for m in machines]
+        )
         yield Embedded(probe=probe, server=server, switch=switch, boot_ns=now_ns() - began_ns)
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
-from mptcp_check.machines.qemu import Machine, MachineSpec
+from mptcp_check.machines.qemu import Machine
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
 POWER_OFF_S = 5.0

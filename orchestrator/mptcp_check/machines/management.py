@@ -35,7 +35,7 @@ class RunKeys:
     client: paramiko.PKey
     host: paramiko.PKey
     directory: Path
-    """Holds ``authorized_keys`` and ``ssh_host_ed25519_key`` for the guest; removed with the run."""
+    """Holds the guest's half: ``authorized_keys``, ``ssh_host_ed25519_key``; gone with the run."""
 
 
 def make_keys(directory: Path) -> RunKeys:
@@ -163,7 +163,9 @@ class Management:
             MachineError: It failed, or did not end in time.
         """
         try:
-            result = self._fabric.run(command, hide=True, warn=True, timeout=timeout_s, in_stream=False)
+            result = self._fabric.run(
+                command, hide=True, warn=True, timeout=timeout_s, in_stream=False
+            )
         except Exception as e:  # noqa: BLE001 - invoke raises many kinds; all mean the same here
             raise MachineError(f"'{command}' failed on the {self.name} machine: {e}") from None
         if result.exited != 0:

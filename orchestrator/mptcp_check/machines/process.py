@@ -51,7 +51,7 @@ class Child:
 
 
 def start(name: str, argv: Sequence[str], *, log: Path) -> Child:
-    """Start ``argv`` under a keeper, in a session of its own (a terminal's Ctrl-C is ours to handle).
+    """Start ``argv`` under a keeper, in a session of its own: a terminal's Ctrl-C is for us.
 
     Args:
         name: How messages call it.

@@ -1,7 +1,6 @@
 """One QEMU machine: its command line (pure) and its life (boot, end, kill)."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +117,7 @@ def version(*, said: bytes) -> tuple[int, int] | None:
     """Return QEMU's version from the output of ``--version``, or none if it cannot be read."""
     words = said.decode(errors="replace").split()
     for word in words:
-        numbers: Sequence[str] = word.split(".")
+        numbers = word.split(".")
         if len(numbers) >= 2 and numbers[0].isdigit() and numbers[1].isdigit():  # noqa: PLR2004
             return int(numbers[0]), int(numbers[1])
     return None

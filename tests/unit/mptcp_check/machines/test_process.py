@@ -94,7 +94,7 @@ def test_a_program_that_is_not_installed_is_named() -> None:
 
 
 def test_a_program_that_never_ends_is_ended() -> None:
-    with pytest.raises(MptcpCheckError, match="sleep did not end within 0.1 s"):
+    with pytest.raises(MptcpCheckError, match=r"sleep did not end within 0\.1 s"):
         process.run(["sleep", "60"], timeout_s=0.1)
 
 
