@@ -1,0 +1,187 @@
+"""Build an image: packages into a tar archive, from it the kernel, the initramfs and the root."""
+
+import contextlib
+import errno
+import json
+import os
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mptcp_appliance import cpio, kernel, plan, process, rootfs, sources
+from mptcp_appliance.declaration import Declaration
+from mptcp_appliance.errors import ImageError
+from mptcp_appliance.image import (
+    INITRD,
+    KERNEL,
+    MANIFEST,
+    PARTS,
+    ROOTFS,
+    SCHEMA,
+    digest_of,
+    file_digest,
+)
+from mptcp_appliance.narrate import narrator
+
+_APT = Path("/etc/apt")
+
+_HOOK = "fetch-kernel"
+
+
+def build(
+    declaration: Declaration,
+    *,
+    architecture: str,
+    output: Path,
+    work: Path,
+    inputs: Mapping[str, str],
+    progress: Callable[[str], None],
+    keep_open: Sequence[int] = (),
+) -> None:
+    """Make the three files of an image and its manifest.
+
+    Args:
+        architecture: Debian's name.
+        output: An empty folder for the result.
+        work: An empty folder for what is thrown away.
+        inputs: What the manifest shall say about where the image comes from.
+        progress: Called with one line of information, several times a second at most stages.
+        keep_open: Descriptors for the tools to inherit, see `process.running`.
+
+    Raises:
+        ImageError: It could not be built; the folders hold remains then.
+    """
+    process.require("mmdebstrap", "mksquashfs", "dpkg-deb")
+    with _disk_full_named(output):
+        tar = work / "packages.tar"
+        _install(declaration, architecture, work, tar, progress, keep_open)
+        with tarfile.open(tar, mode="r:") as archive:
+            found = rootfs.ingredients(archive)
+            progress("taking the kernel package apart")
+            package = rootfs.extract_kernel_package(archive, found.kernel_package, work)
+            taken = kernel.read(package)
+            chosen = kernel.select(taken, declaration)
+            (output / KERNEL).write_bytes(taken.image)
+            entries = plan.initramfs(declaration, busybox=found.busybox, modules=chosen.boot)
+            epoch = declaration.source_date_epoch
+            (output / INITRD).write_bytes(cpio.write(entries, mtime_s=epoch))
+            added = kernel.module_files(taken, chosen)
+            _pack(declaration, archive, added, output / ROOTFS, work, progress, keep_open)
+        progress("computing digests")
+        _write_manifest(
+            output,
+            {
+                "schema": SCHEMA,
+                "name": declaration.name,
+                "architecture": architecture,
+                "command_line": plan.command_line(declaration, architecture=architecture),
+                "kernel_release": taken.release,
+                "kernel_package": Path(found.kernel_package).name,
+                "source_date_epoch": declaration.source_date_epoch,
+                "packages": found.packages,
+                "modules": [module.name for module in chosen.root],
+                "inputs": inputs,
+            },
+        )
+
+
+def _install(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
+    declaration: Declaration,
+    architecture: str,
+    work: Path,
+    tar: Path,
+    progress: Callable[[str], None],
+    keep_open: Sequence[int],
+) -> None:
+    hook = work / _HOOK
+    hook.write_bytes(declaration.hooks[_HOOK])
+    hook.chmod(0o755)
+    entries = sources.debian_entries(_apt_files(), suite=declaration.suite)
+    process.run(
+        plan.mmdebstrap_arguments(
+            declaration,
+            architecture=architecture,
+            hook=hook,
+            tar=tar,
+            sources_on_stdin=bool(entries),
+        ),
+        on_line=narrator(progress),
+        stdin_text=entries or None,
+        environment={
+            "SOURCE_DATE_EPOCH": str(declaration.source_date_epoch),
+            "MPTCP_CHECK_KERNEL": declaration.kernel_package.replace("%s", architecture),
+            # its tree is hundreds of megabytes: where the image goes there is room
+            "TMPDIR": str(work),
+        },
+        keep_open=keep_open,
+    )
+
+
+def _apt_files() -> list[tuple[str, str]]:
+    """Return name and text of each file that tells apt where packages come from."""
+    folder = _APT / "sources.list.d"
+    candidates = [_APT / "sources.list", *folder.glob("*.list"), *folder.glob("*.sources")]
+    return [
+        (str(path), path.read_text(encoding="utf-8", errors="replace"))
+        for path in candidates
+        if path.is_file()
+    ]
+
+
+def _pack(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
+    declaration: Declaration,
+    archive: tarfile.TarFile,
+    added: Mapping[str, bytes],
+    output: Path,
+    work: Path,
+    progress: Callable[[str], None],
+    keep_open: Sequence[int],
+) -> None:
+    arguments = plan.mksquashfs_arguments(declaration, output=output)
+    log = work / "mksquashfs.log"
+    with (
+        log.open("wb") as stream,
+        process.running(
+            arguments,
+            stdin=subprocess.PIPE,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            keep_open=keep_open,
+        ) as packer,
+    ):
+        if packer.stdin is None:
+            raise ValueError("the packer was started without a pipe")
+        # when the packer dies its pipe breaks; its own last words say why
+        with contextlib.suppress(BrokenPipeError):
+            rootfs.rewrite(
+                archive, packer.stdin, declaration=declaration, added=added, say=progress
+            )
+            packer.stdin.close()
+        progress("compressing the root file system")
+        if packer.wait() != 0:
+            words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            raise process.failed("mksquashfs", packer.returncode, words[-3:])
+
+
+def _write_manifest(output: Path, table: Mapping[str, object]) -> None:
+    digests = {name: file_digest(output / name) for name in PARTS}
+    files = {
+        name: {"sha256": digests[name], "bytes": (output / name).stat().st_size} for name in PARTS
+    }
+    text = json.dumps({**table, "digest": digest_of(digests), "files": files}, indent=1)
+    (output / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _disk_full_named(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as e:
+        if e.errno not in {errno.ENOSPC, errno.EDQUOT}:
+            raise
+        free = os.statvfs(folder)
+        raise ImageError(
+            f"the disk is full: {free.f_bavail * free.f_frsize // 10**6} MB are free at {folder}",
+            hint="Free 1500 MB there, or take another folder for the cache.",
+        ) from e

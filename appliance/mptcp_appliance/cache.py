@@ -1,0 +1,147 @@
+"""Images on disk, found by what they are made of; built when they are not there yet."""
+
+import contextlib
+import fcntl
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mptcp_appliance import image, plan
+from mptcp_appliance.build import build
+from mptcp_appliance.declaration import Declaration
+from mptcp_appliance.errors import ImageError
+from mptcp_appliance.image import Image
+
+_PARTIAL = ".partial-"
+"""Prefix of folders that are being built; what has it is never taken for an image."""
+
+_NEEDED_MB = 1500
+"""Largest use while building, measured 1050: package tree, archive, result."""
+
+
+def ensure(
+    declaration: Declaration,
+    *,
+    cache_dir: Path,
+    progress: Callable[[str], None],
+    architecture: str | None = None,
+) -> Image:
+    """Return the image of a declaration, built now if the cache does not hold it.
+
+    One build at a time runs in a cache folder; a second caller waits for it. An image
+    appears in the cache whole or not at all. Its files are not compared with their digests
+    here; that is `mptcp_appliance.verify`.
+
+    Args:
+        cache_dir: Made if it is not there.
+        progress: Called with one line of information, several times a second while building;
+            not at all if the image is there.
+        architecture: Debian's name; this computer's if none is given.
+
+    Raises:
+        ImageError: The image could not be built, or what lies in its place is damaged.
+    """
+    architecture = architecture or plan.architecture(platform.machine())
+    builder = _builder()
+    key = plan.cache_key(declaration, architecture=architecture, builder=builder)
+    directory = cache_dir / f"{declaration.name}-{architecture}-{key}"
+    if directory.is_dir():
+        return image.read(directory)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with _locked(cache_dir, progress) as lock:
+            if directory.is_dir():
+                return image.read(directory)
+            _remove_remains(cache_dir)
+            _require_space(cache_dir)
+            partial = cache_dir / f"{_PARTIAL}{directory.name}"
+            output, work = partial / "image", partial / "work"
+            try:
+                output.mkdir(parents=True)
+                work.mkdir()
+                build(
+                    declaration,
+                    architecture=architecture,
+                    output=output,
+                    work=work,
+                    inputs={"key": key, **builder},
+                    progress=progress,
+                    keep_open=(lock,),
+                )
+                _settle(output)
+                output.rename(directory)
+            finally:
+                _remove_remains(cache_dir)
+    except OSError as e:
+        raise ImageError(
+            f"the cache folder {cache_dir} cannot be used: {e}",
+            hint="Make it writable, or take another folder.",
+        ) from e
+    return image.read(directory)
+
+
+def _builder() -> dict[str, str]:
+    """Return the digest of each source file that decides how an image is built."""
+    folder = Path(__file__).resolve().parent
+    return {path.name: image.file_digest(path) for path in sorted(folder.glob("*.py"))}
+
+
+@contextlib.contextmanager
+def _locked(cache_dir: Path, progress: Callable[[str], None]) -> Iterator[int]:
+    """Hold the lock of a cache folder; yields its descriptor.
+
+    The kernel gives it back when the last process that has the descriptor ends: the tools
+    of a build inherit it, so a build whose Python was killed blocks the next one only
+    until its tools are gone too.
+    """
+    descriptor = os.open(cache_dir / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"waiting for another build in {cache_dir}")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _remove_remains(cache_dir: Path) -> None:
+    """Remove half-built images. The caller holds the lock, so none of them is alive."""
+    for path in cache_dir.glob(f"{_PARTIAL}*"):
+        mounted = _mounts_below(path)
+        if mounted:
+            # deleting through a mount would delete what is mounted, /dev for one
+            raise ImageError(
+                f"a dead build left {mounted[0]} mounted", hint=f"Run: umount {mounted[0]}"
+            )
+        shutil.rmtree(path)
+
+
+def _mounts_below(path: Path) -> list[str]:
+    table = Path("/proc/self/mountinfo")
+    lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
+    # the fifth field is the mount point, proc_pid_mountinfo(5)
+    points = [line.split()[4] for line in lines]
+    return sorted((p for p in points if p.startswith(f"{path.resolve()}/")), reverse=True)
+
+
+def _require_space(cache_dir: Path) -> None:
+    free_mb = shutil.disk_usage(cache_dir).free // 10**6
+    if free_mb < _NEEDED_MB:
+        raise ImageError(
+            f"building an image needs {_NEEDED_MB} MB in {cache_dir}, {free_mb} MB are free",
+            hint="Free some space, or take another folder for the cache.",
+        )
+
+
+def _settle(directory: Path) -> None:
+    """Write everything to the disk, so that a whole folder stays whole after a power cut."""
+    for path in (*directory.iterdir(), directory):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

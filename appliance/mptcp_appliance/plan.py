@@ -1,0 +1,151 @@
+"""What a build will do, as values: argument lists, kept paths, initramfs, cache key. No I/O."""
+
+import dataclasses
+import fnmatch
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mptcp_appliance import cpio
+from mptcp_appliance.declaration import Declaration
+from mptcp_appliance.errors import ImageError
+from mptcp_appliance.modules import Module
+
+LAYOUT = 1
+"""Raised when an image of the same declaration would have to look different."""
+
+SPOOL = ".mptcp-check"
+"""Folder of the package tree in which the hook leaves the kernel's package."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def architecture(machine: str) -> str:
+    """Return Debian's name for what ``uname -m`` calls `machine`.
+
+    Raises:
+        ImageError: No image is made for such a machine.
+    """
+    try:
+        return _ARCHITECTURES[machine.lower()]
+    except KeyError:
+        raise ImageError(
+            f"no image is made for the processor {machine}", hint="Use x86-64 or 64-bit ARM."
+        ) from None
+
+
+def cache_key(declaration: Declaration, *, architecture: str, builder: Mapping[str, str]) -> str:
+    """Return 16 hexadecimal digits that differ whenever an image would be built differently.
+
+    Package versions are not part of it: they are in the manifest of what was built.
+
+    Args:
+        architecture: Debian's name.
+        builder: SHA-256 of each source file of this package, by name.
+    """
+    content = dataclasses.asdict(declaration)
+    text = json.dumps(
+        {"layout": LAYOUT, "for": architecture, "builder": dict(builder), "image": content},
+        sort_keys=True,
+        default=lambda data: hashlib.sha256(data).hexdigest(),
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def command_line(declaration: Declaration, *, architecture: str) -> str:
+    """Return the words for the kernel.
+
+    Raises:
+        ImageError: The declaration knows no console for this architecture.
+    """
+    if architecture not in declaration.consoles:
+        raise ImageError(
+            f"image {declaration.name} is not declared for {architecture}",
+            hint="Add its console to image.toml, under [kernel.console].",
+        )
+    return " ".join((f"console={declaration.consoles[architecture]}", *declaration.command_line))
+
+
+def mmdebstrap_arguments(
+    declaration: Declaration,
+    *,
+    architecture: str,
+    hook: Path,
+    tar: Path,
+    sources_on_stdin: bool,
+) -> list[str]:
+    """Return the command that installs the packages into a tar archive.
+
+    Args:
+        architecture: Debian's name.
+        hook: The program that fetches the kernel's package.
+        tar: What is written.
+        sources_on_stdin: Whether this machine's apt sources are fed to it; otherwise
+            mmdebstrap takes its own default for the suite.
+    """
+    return [
+        "mmdebstrap",
+        "--verbose",
+        # only what is essential: apt stays outside, nothing in the image can install
+        "--variant=essential",
+        f"--architectures={architecture}",
+        "--format=tar",
+        f"--include={','.join(declaration.packages)}",
+        '--aptopt=Acquire::Languages "none"',
+        '--aptopt=APT::Install-Recommends "false"',
+        '--aptopt=Acquire::Retries "3"',
+        "--dpkgopt=path-exclude=/usr/share/man/*",
+        "--dpkgopt=path-exclude=/usr/share/locale/*",
+        f"--customize-hook={hook}",
+        declaration.suite,
+        str(tar),
+        *(["-"] if sources_on_stdin else []),
+    ]
+
+
+def mksquashfs_arguments(declaration: Declaration, *, output: Path) -> list[str]:
+    """Return the command that packs a tar archive on its standard input into the root image."""
+    return [
+        "mksquashfs",
+        "-",
+        str(output),
+        "-tar",
+        *("-comp", "zstd", "-Xcompression-level", "15"),
+        *("-mkfs-time", str(declaration.source_date_epoch)),
+        # an archive has no entry for its own root
+        *("-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"),
+        *("-root-time", str(declaration.source_date_epoch)),
+        "-no-xattrs",
+        "-no-progress",
+        "-quiet",
+    ]
+
+
+def left_out(declaration: Declaration) -> re.Pattern[str]:
+    """Return a pattern that matches every path which the image leaves out."""
+    patterns = (*declaration.exclude, SPOOL, f"{SPOOL}/*")
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in patterns))
+
+
+def initramfs(
+    declaration: Declaration, *, busybox: bytes, modules: Iterable[Module]
+) -> tuple[cpio.Entry, ...]:
+    """Return the first root: a static busybox, the modules and the script that uses them.
+
+    Args:
+        busybox: A static program.
+        modules: In the order in which they can be loaded.
+    """
+    modules = tuple(modules)
+    order = "".join(f"{module.name}.ko\n" for module in modules).encode()
+    return (
+        *map(cpio.directory, ("bin", "dev", "lower", "modules", "overlay", "proc", "root", "sys")),
+        # the kernel opens it for init before anything is mounted
+        cpio.character_device("dev/console", 5, 1),
+        cpio.program("init", declaration.initramfs_init),
+        cpio.program("bin/busybox", busybox),
+        cpio.file("modules.order", order),
+        *(cpio.file(f"modules/{module.name}.ko", module.data) for module in modules),
+    )

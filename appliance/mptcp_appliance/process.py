@@ -1,0 +1,152 @@
+"""Run the tools of a build: the only place that starts processes."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO
+
+from mptcp_appliance.errors import ImageError
+
+_PACKAGES = {
+    "mmdebstrap": "mmdebstrap",
+    "mksquashfs": "squashfs-tools",
+    "dpkg-deb": "dpkg",
+}
+"""Debian's package for each tool."""
+
+_HINTS = (
+    (("No space left on device", "not enough free space"), "Free some disk space and try again."),
+    (
+        ("Could not resolve", "Temporary failure", "Unable to connect", "Could not connect",
+         "Failed to fetch", "failed to download"),
+        "Check the network and this machine's apt sources, then try again.",
+    ),
+    (
+        ("newuidmap", "newgidmap", "subuid"),
+        "Without root, mmdebstrap needs: apt install uidmap, and a line for you in /etc/subuid.",
+    ),
+)  # fmt: skip
+"""What tools say when they fail, and the next step."""
+
+_WAIT_S = 10.0
+"""How long a tool may take to clean up after itself."""
+
+_TAIL_LINES = 4
+
+
+def require(*tools: str) -> None:
+    """Raise an `ImageError` that names the packages to install if a tool is missing."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    if missing:
+        packages = " ".join(_PACKAGES[tool] for tool in missing)
+        raise ImageError(
+            f"building an image needs {', '.join(missing)}", hint=f"Run: apt install {packages}"
+        )
+
+
+@contextlib.contextmanager
+def running(
+    arguments: Sequence[str],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.PIPE,
+    stderr: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    keep_open: Sequence[int] = (),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a tool in a process group of its own and see to its end, whatever happens.
+
+    Args:
+        stdin: As for `subprocess.Popen`.
+        stdout: As for `subprocess.Popen`.
+        stderr: As for `subprocess.Popen`.
+        environment: Added to this process's.
+        keep_open: Descriptors that the tool inherits: with the one of a lock, the lock
+            lasts until the tool's last child is gone.
+    """
+    process = subprocess.Popen(  # noqa: S603 - lists of fixed tools, no shell
+        arguments,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        pass_fds=keep_open,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the group to end, then make it: the tool cleans up after a polite signal."""
+    for polite in (signal.SIGTERM, signal.SIGKILL):
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, polite)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_WAIT_S)
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    stdin_text: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    keep_open: Sequence[int] = (),
+) -> None:
+    """Run a tool to its end, and hand over each line that it writes as it comes.
+
+    Args:
+        on_line: Called with each line of both its outputs.
+        stdin_text: At most a pipe's buffer, 64 KiB.
+        environment: Added to this process's.
+        keep_open: See `running`.
+
+    Raises:
+        ImageError: The tool failed; the message has its last words.
+    """
+    last: deque[str] = deque(maxlen=_TAIL_LINES)
+    with running(
+        arguments,
+        stdin=subprocess.DEVNULL if stdin_text is None else subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        environment=environment,
+        keep_open=keep_open,
+    ) as process:
+        if process.stdin is not None and stdin_text is not None:
+            process.stdin.write(stdin_text.encode())
+            process.stdin.close()
+        errors: list[str] = []
+        for raw in output(process):
+            line = raw.decode(errors="replace").rstrip()
+            last.append(line)
+            if line.startswith(("E:", "W: Failed", "Err:", "FATAL")) or "No space left" in line:
+                errors.append(line)
+            on_line(line)
+        if process.wait() != 0:
+            raise failed(arguments[0], process.returncode, errors[:_TAIL_LINES] or list(last))
+
+
+def output(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    """Return the stream of a process that was started with a pipe for its output."""
+    if process.stdout is None:
+        raise ValueError("the process was started without a pipe")
+    return process.stdout
+
+
+def failed(tool: str, status: int, words: Sequence[str]) -> ImageError:
+    """Return the error for a tool that ended with `status` after those last words."""
+    said = "; ".join(words) or "it said nothing"
+    hint = next((hint for signs, hint in _HINTS if any(sign in said for sign in signs)), "")
+    return ImageError(f"{tool} failed (status {status}): {said}", hint=hint)
