@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 from mptcp_check.errors import MachineError
 from mptcp_check.middleboxes.behaviour import Emission
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.model import Direction, Side
+from mptcp_check.model import Direction
 
 _NS_PER_S = 10**9
 _ANSWER_TIMEOUT_S = 10.0
@@ -77,6 +77,7 @@ class Forwarder:
         self._name = name
         self._failure: Exception | None = None
         self._stopping = False
+        self._stopped = False
         self._frozen = False
         self._frozen_dropped_count = 0
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
@@ -99,9 +100,13 @@ class Forwarder:
     def ask(self, question: Callable[[], Answer]) -> Answer:
         """Run a function in the thread, between two rounds of the loop, and return its answer.
 
+        After `stop` there is no thread to disturb, and it runs in the caller's.
+
         Raises:
-            MachineError: The thread has failed, was stopped, or does not answer.
+            MachineError: The thread has failed, was not started, or does not answer.
         """
+        if self._stopped:
+            return question()
         answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._asked.put(lambda: answers.put(question()))
         self._wake()
@@ -149,6 +154,7 @@ class Forwarder:
         self._close()
         if self._failure is not None:
             raise MachineError(f"{self._name} failed: {self._failure!r}") from self._failure
+        self._stopped = True
 
     def _run(self) -> None:
         try:
@@ -189,13 +195,16 @@ class Forwarder:
 
     def _watch(self) -> None:
         """Tell the selector what each port wants to know now."""
-        for index, (link, direction, port) in enumerate(self._ports):
-            wanted, watching = port.watched(), self._watching.get(index)
-            if wanted == watching:
-                continue
-            if watching is not None:
-                self._selector.unregister(watching[0])
-                del self._watching[index]
+        changed = [
+            (index, link, direction, port, wanted)
+            for index, (link, direction, port) in enumerate(self._ports)
+            if (wanted := port.watched()) != self._watching.get(index)
+        ]
+        # Every removal first: a new socket may have got the number of one that was closed.
+        for index, *_ in changed:
+            if index in self._watching:
+                self._selector.unregister(self._watching.pop(index)[0])
+        for index, link, direction, port, wanted in changed:
             if wanted is not None:
                 self._selector.register(*wanted, data=(link, direction, port))
                 self._watching[index] = wanted
@@ -226,8 +235,3 @@ class Forwarder:
             port.close()
         self._wake_in.close()
         self._wake_out.close()
-
-
-def side_of(direction: Direction) -> Side:
-    """Return the side whose port sends frames in a direction."""
-    return Side.CLIENT if direction is Direction.C2S else Side.SERVER

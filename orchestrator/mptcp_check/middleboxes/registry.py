@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from mptcp_check.errors import UsageError
+from mptcp_check.middleboxes.address_translated import AddressTranslated, parameters_of_link
 from mptcp_check.middleboxes.behaviour import Behaviour, Randomness
 from mptcp_check.middleboxes.link import Link
 from mptcp_check.middleboxes.mp_capable_removed_from_syn import MpCapableRemovedFromSyn
@@ -35,7 +36,12 @@ def _same_everywhere(make: type[Behaviour]) -> Factory:
     return factory
 
 
+def _address_translated(*, link_index: int, rng: Randomness) -> Behaviour:  # noqa: ARG001 - the protocol
+    return AddressTranslated(parameters_of_link(link_index))
+
+
 BEHAVIOURS: Mapping[str, Factory] = {
+    "address_translated": _address_translated,
     "mp_capable_removed_from_syn": _same_everywhere(MpCapableRemovedFromSyn),
     "mp_capable_removed_from_synack": _same_everywhere(MpCapableRemovedFromSynack),
     "mp_capable_syn_dropped": _same_everywhere(MpCapableSynDropped),
