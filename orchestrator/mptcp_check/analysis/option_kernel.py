@@ -120,7 +120,7 @@ def decode_options(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a kernel's state 
 
 
 @kernel
-def decode_dss(  # noqa: C901 - a loop that branches by case
+def decode_dss(  # noqa: C901, PLR0917 - a loop that branches by case
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     end: int,

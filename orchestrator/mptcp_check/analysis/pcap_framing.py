@@ -90,7 +90,7 @@ def frame(buffer: AnyBuffer) -> Framing:
 
 
 @kernel
-def frame_records(
+def frame_records(  # noqa: PLR0917 - a kernel's state is its arguments
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     little: bool,  # noqa: FBT001 - kernels take positions

@@ -147,7 +147,7 @@ def block_length(buffer: Any, at: int, little: bool) -> tuple[int, int]:  # noqa
 
 
 @kernel
-def frame_blocks(  # noqa: C901, PLR0911, PLR0912 - one loop over the block types
+def frame_blocks(  # noqa: C901, PLR0911, PLR0912, PLR0917 - one loop over the block types
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     little: bool,  # noqa: FBT001 - kernels take positions

@@ -93,7 +93,7 @@ class PacketTable(NamedTuple):
 
 
 @kernel
-def decode_segments(  # noqa: PLR0913, PLR0915, PLR0917 - a kernel's state is its arguments; one row, one place
+def decode_segments(  # noqa: PLR0915, PLR0917 - a kernel's state is its arguments; one row, one place
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     records: Records,
     first: int,

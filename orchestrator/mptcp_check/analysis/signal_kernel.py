@@ -44,7 +44,7 @@ from mptcp_check.analysis.option_tables import (
 
 
 @kernel
-def decode_signal(  # noqa: C901, PLR0912, PLR0915 - one branch per subtype
+def decode_signal(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one branch per subtype
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     end: int,
@@ -121,7 +121,7 @@ def decode_signal(  # noqa: C901, PLR0912, PLR0915 - one branch per subtype
 
 
 @kernel
-def decode_mp_capable(
+def decode_mp_capable(  # noqa: PLR0917 - a kernel's state is its arguments
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     end: int,
@@ -162,7 +162,7 @@ def decode_mp_capable(
 
 
 @kernel
-def decode_mp_join(
+def decode_mp_join(  # noqa: PLR0917 - a kernel's state is its arguments
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     end: int,
@@ -209,7 +209,7 @@ def decode_mp_join(
 
 
 @kernel
-def decode_add_addr(  # noqa: C901, PLR0912 - a kernel's state is its arguments
+def decode_add_addr(  # noqa: C901, PLR0912, PLR0917 - a kernel's state is its arguments
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     at: int,
     end: int,

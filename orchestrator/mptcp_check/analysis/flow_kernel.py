@@ -1,0 +1,241 @@
+"""Segments to TCP connections, compiled: by addresses and ports, and by initial sequence number.
+
+A hash table leads from addresses and ports to the youngest connection between them.  A SYN whose
+sequence number is not that connection's begins a new one: ports are used again.
+"""
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mptcp_check.analysis.column_types import Column
+from mptcp_check.analysis.kernels import kernel
+
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+
+UNKNOWN: Final = -1
+NOBODY: Final = -1
+
+LARGEST_SYN_DATA: Final = 0xFFFF
+"""A SYN/ACK may acknowledge data in the SYN too (RFC 7413), at most one segment of it."""
+
+LOW_31_BITS: Final = 0x7FFF_FFFF
+
+
+class FlowTable(NamedTuple):
+    """One row per TCP connection; its two ends are 0, the sender of its first segment, and 1."""
+
+    first_row: Column
+    """int64: row of its first segment, which has end 0 as the source."""
+    opener: Column
+    """int64: the end that sent the SYN, or `NOBODY` if none was captured."""
+    isn: Column
+    """int64, shape (rows, 2): initial sequence number of each end, or `UNKNOWN`."""
+    flags: Column
+    """int64, shape (rows, 2): TCP flags of all segments of each end, or-ed."""
+    segments: Column
+    """int64, shape (rows, 2): count of segments of each end."""
+
+    @staticmethod
+    def allocate(rows: int) -> "FlowTable":
+        """Return uninitialised columns."""
+        return FlowTable(
+            first_row=np.empty(rows, np.int64),
+            opener=np.empty(rows, np.int64),
+            isn=np.empty((rows, 2), np.int64),
+            flags=np.empty((rows, 2), np.int64),
+            segments=np.empty((rows, 2), np.int64),
+        )
+
+
+class Headers(NamedTuple):
+    """The columns of `packets.Packets` that tell connections apart; addresses as signed bits."""
+
+    src_high: Column
+    src_low: Column
+    dst_high: Column
+    dst_low: Column
+    src_port: Column
+    dst_port: Column
+    seq: Column
+    ack: Column
+    flags: Column
+
+
+Slots = npt.NDArray[np.int64]
+
+
+@kernel
+def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of: Any) -> int:  # noqa: ANN401 - a kernel
+    """Say for each segment to which TCP connection it belongs and which end sent it.
+
+    Args:
+        headers: The segments.
+        order: int64: their rows in the order of time.
+        flows: Filled; it needs as many rows as there are segments, in the worst case.
+        flow_of: int64, filled: row in `flows` for each row of `headers`.
+        end_of: uint8, filled: the sending end, 0 or 1.
+
+    Returns:
+        The count of connections.
+    """
+    slots = np.full(1024, NOBODY, np.int64)
+    taken = 0
+    count = 0
+    for row in order:
+        if 2 * taken >= len(slots):
+            slots = grown(slots, headers, flows)
+        slot = find(slots, headers, flows, row)
+        flow = slots[slot]
+        flags = headers.flags[row]
+        end = 0
+        if flow != NOBODY:
+            end = 0 if from_end_0(headers, flows.first_row[flow], row) else 1
+        if flow == NOBODY or (flags & SYN and not belongs(headers, flows, flow, end, row)):
+            if flow == NOBODY:
+                taken += 1
+            flow = count
+            end = 0
+            count += 1
+            slots[slot] = flow
+            flows.first_row[flow] = row
+            flows.opener[flow] = NOBODY
+            flows.isn[flow, 0] = UNKNOWN
+            flows.isn[flow, 1] = UNKNOWN
+            flows.flags[flow, 0] = 0
+            flows.flags[flow, 1] = 0
+            flows.segments[flow, 0] = 0
+            flows.segments[flow, 1] = 0
+        if flags & SYN:
+            learn(headers, flows, flow, end, row)
+        flows.flags[flow, end] |= flags
+        flows.segments[flow, end] += 1
+        flow_of[row] = flow
+        end_of[row] = end
+    return count
+
+
+@kernel
+def learn(headers: Headers, flows: FlowTable, flow: int, end: int, row: int) -> None:
+    """Take what a SYN or SYN/ACK says about its connection; the first one of each end counts."""
+    other = 1 - end
+    if flows.isn[flow, end] == UNKNOWN:
+        flows.isn[flow, end] = headers.seq[row]
+    if not headers.flags[row] & ACK:
+        if flows.opener[flow] == NOBODY:
+            flows.opener[flow] = end
+    elif flows.opener[flow] == NOBODY:
+        flows.opener[flow] = other
+        flows.isn[flow, other] = (headers.ack[row] + 0xFFFF_FFFF) & 0xFFFF_FFFF
+
+
+@kernel
+def belongs(headers: Headers, flows: FlowTable, flow: int, end: int, row: int) -> bool:
+    """Say whether a SYN or SYN/ACK belongs to the youngest connection of its addresses and ports.
+
+    It does if it is sent again; if it is the other SYN of a simultaneous open (RFC 9293,
+    section 3.5, figure 7); or if it is a SYN/ACK that acknowledges the SYN.
+    """
+    own, other = flows.isn[flow, end], flows.isn[flow, 1 - end]
+    if own == headers.seq[row]:
+        return True
+    if not headers.flags[row] & ACK:
+        only_syns = (flows.flags[flow, 0] | flows.flags[flow, 1]) & (FIN | SYN | RST | ACK) == SYN
+        return bool(own == UNKNOWN and only_syns)
+    acknowledged = (headers.ack[row] + 0x1_0000_0000 - other - 1) & 0xFFFF_FFFF
+    return bool(other != UNKNOWN and acknowledged <= LARGEST_SYN_DATA)
+
+
+@kernel
+def find(slots: Slots, headers: Headers, flows: FlowTable, row: int) -> int:
+    """Return the slot of a segment's addresses and ports, or the free slot where they belong."""
+    mask = len(slots) - 1
+    slot = mixed(headers, row) & mask
+    while slots[slot] != NOBODY:
+        first = flows.first_row[slots[slot]]
+        if from_end_0(headers, first, row) or from_end_1(headers, first, row):
+            break
+        slot = (slot + 1) & mask
+    return slot
+
+
+@kernel
+def from_end_0(headers: Headers, first: int, row: int) -> bool:
+    """Say whether two segments go the same way between the same ends."""
+    return bool(
+        headers.src_low[first] == headers.src_low[row]
+        and headers.dst_low[first] == headers.dst_low[row]
+        and headers.src_port[first] == headers.src_port[row]
+        and headers.dst_port[first] == headers.dst_port[row]
+        and headers.src_high[first] == headers.src_high[row]
+        and headers.dst_high[first] == headers.dst_high[row]
+    )
+
+
+@kernel
+def from_end_1(headers: Headers, first: int, row: int) -> bool:
+    """Say whether two segments go opposite ways between the same ends."""
+    return bool(
+        headers.src_low[first] == headers.dst_low[row]
+        and headers.dst_low[first] == headers.src_low[row]
+        and headers.src_port[first] == headers.dst_port[row]
+        and headers.dst_port[first] == headers.src_port[row]
+        and headers.src_high[first] == headers.dst_high[row]
+        and headers.dst_high[first] == headers.src_high[row]
+    )
+
+
+@kernel
+def mixed(headers: Headers, row: int) -> int:
+    """Return a hash of a segment's ends that is the same for both directions."""
+    one = scrambled(headers.src_high[row], headers.src_low[row], headers.src_port[row])
+    two = scrambled(headers.dst_high[row], headers.dst_low[row], headers.dst_port[row])
+    mix = (one ^ two) + (one & two)
+    return ((mix ^ (mix >> 17)) & LOW_31_BITS) * 0x2C1B_3C6D >> 15
+
+
+@kernel
+def scrambled(high: int, low: int, port: int) -> int:
+    """Return a hash of an address and a port, at most 46 bits.
+
+    Each factor stays below 31 bits and each product below 62: interpreted, nothing overflows.
+    """
+    fold = (low & LOW_31_BITS) ^ ((low >> 31) & LOW_31_BITS)
+    fold ^= (high & LOW_31_BITS) ^ ((high >> 29) & LOW_31_BITS)
+    fold = (fold ^ (port * 0x9E37)) & LOW_31_BITS
+    fold = (fold * 0x45D9_F3B7) >> 16
+    return ((fold & LOW_31_BITS) ^ (fold >> 31)) * 0x3C6E_F372 >> 16
+
+
+@kernel
+def grown(slots: Slots, headers: Headers, flows: FlowTable) -> Slots:
+    """Return a table of four times the size with the same connections."""
+    larger = np.full(4 * len(slots), NOBODY, np.int64)
+    for flow in slots:
+        if flow != NOBODY:
+            larger[find(larger, headers, flows, flows.first_row[flow])] = flow
+    return larger
+
+
+@kernel
+def sort_rows(order: Any, flow_of: Any, end_of: Any, flows: FlowTable, count: int) -> Any:  # noqa: ANN401 - a kernel
+    """Return the rows sorted by connection, then by sending end, then by time; and where each starts.
+
+    Returns:
+        int64 rows, and int64 starts: end e of connection c has ``rows[starts[2c+e]:starts[2c+e+1]]``.
+    """
+    starts = np.zeros(2 * count + 1, np.int64)
+    for flow in range(count):
+        starts[2 * flow + 1] = starts[2 * flow] + flows.segments[flow, 0]
+        starts[2 * flow + 2] = starts[2 * flow + 1] + flows.segments[flow, 1]
+    places = starts.copy()
+    rows = np.empty(len(order), np.int64)
+    for row in order:
+        group = 2 * flow_of[row] + end_of[row]
+        rows[places[group]] = row
+        places[group] += 1
+    return rows, starts
