@@ -12,7 +12,7 @@ Both ends check every message against these types (`mptcp_guest.checking`).
 """
 
 from dataclasses import dataclass
-from typing import Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 TransportName = Literal["mptcp", "tcp"]
 
@@ -25,6 +25,19 @@ ErrorKind = Literal[
     "stopped",  # the orchestrator went away meanwhile
     "bug",  # the agent itself is wrong: the message has the end of the traceback
 ]
+
+
+VERSION = "1"
+"""Of this contract; both ends carry the same file, so it is for people who read a report."""
+
+
+class Request(TypedDict):
+    """What a request line holds."""
+
+    id: int
+    verb: str
+    arguments: dict[str, Any]
+    deadline_s: NotRequired[float]
 
 
 class Error(TypedDict):

@@ -1,1 +1,11 @@
 """The applications of a check, one module each: what the client runs and what must arrive."""
+
+from collections.abc import Mapping
+
+from mptcp_check.exchanges import ftp, http
+from mptcp_check.exchanges.application import Application
+
+APPLICATIONS: Mapping[str, Application] = {
+    application.name: application for application in (http.APPLICATION, ftp.APPLICATION)
+}
+"""Every application by its name, in the order in which they are planned."""

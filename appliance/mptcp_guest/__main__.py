@@ -1,0 +1,69 @@
+"""Run the agent: requests come on standard input, answers go to standard output."""
+
+import argparse
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from mptcp_guest.agent import REQUEST_LIMIT_BYTES, Agent
+from mptcp_guest.lab import Lab
+from mptcp_guest.waiting import Stop
+
+
+def main() -> None:
+    """Answer until the input ends or a signal comes, then stop everything that was started."""
+    parser = argparse.ArgumentParser(prog="mptcp_guest", description=__doc__)
+    parser.add_argument("--work-directory", type=Path, default=Path("/run/mptcp-check"))
+    parser.add_argument(
+        "--owns-machine", action="store_true", help="it may power off and set the clock"
+    )
+    options = parser.parse_args()
+    # the servers' user must be able to walk down to the files
+    options.work_directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    # what the tools of the agent write by themselves must never get between the answers
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    stop = Stop()
+    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+
+    def go_away(*_: object) -> None:
+        stop.set()
+        lines.put(None)
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, go_away)
+    threading.Thread(target=_read, args=(sys.stdin.buffer, lines, go_away), daemon=True).start()
+    agent = Agent(
+        Lab(work_directory=options.work_directory, stop=stop, owns_machine=options.owns_machine)
+    )
+    try:
+        while (line := lines.get()) is not None:
+            answers.write(agent.answer(line))
+    except BrokenPipeError:
+        stop.set()
+    finally:
+        agent.end()
+
+
+def _read(
+    requests: IO[bytes],
+    lines: "queue.SimpleQueue[bytes | None]",
+    at_end: Callable[[], None],
+) -> None:
+    """Put each line of the input into the queue; of an endless line only its beginning."""
+    whole = True
+    while line := requests.readline(REQUEST_LIMIT_BYTES + 1):
+        if whole:
+            lines.put(line)
+        whole = line.endswith(b"\n")
+    at_end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""One tcpdump per interface: whole packets, the exchanges' only, and every loss told.
+
+Per interface and not ``-i any``, which loses the link layer and the interface's name.
+``--immediate-mode`` and ``-U``: each packet is in the file at once, so that stopping loses none.
+``-Z root``: tcpdump would change to a user who may not write here.
+"""
+
+import hashlib
+import re
+import shutil
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+from mptcp_guest import messages, pcap_file
+from mptcp_guest.lab import Lab
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.waiting import Deadline
+
+BUFFER_KIB = 8192
+"""The kernel's ring per interface: 1.5 s of the links' 40 Mbit/s."""
+
+DRAIN_POLL_S = 0.15
+DRAIN_LIMIT_S = 5.0
+EXIT_LIMIT_S = 20.0
+NEARLY_FULL_BYTES = 65536
+
+COUNTS = {
+    "captured": "captured_count",
+    "received by filter": "received_count",
+    "dropped by kernel": "dropped_count",
+    "dropped by interface": "interface_dropped_count",
+}
+"""How tcpdump words its last lines."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """A tcpdump at work."""
+
+    interface: str
+    path: Path
+    log: Path
+    child: Popen[bytes]
+
+    def words(self) -> str:
+        """Return the end of what it said."""
+        return self.log.read_text(errors="replace")[-1000:].strip()
+
+
+class Captures:
+    """The captures of a run: started together, stopped together."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._running: list[Running] = []
+
+    def start(
+        self, arguments: messages.CaptureStartArguments, until: Deadline
+    ) -> messages.CaptureStartResult:
+        """Start one per interface; they run when tcpdump says that it listens.
+
+        Raises:
+            RefusalError: One does not come to listen; then none runs.
+        """
+        if self._running:
+            raise RefusalError("bad_arguments", "captures are running already: capture_stop first")
+        if not arguments["filter"].strip():
+            raise RefusalError("bad_arguments", "without a filter neighbours would be recorded")
+        directory = Path(arguments.get("directory", self._lab.work_directory / "captures"))
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            for interface in arguments["interfaces"]:
+                self._running.append(self._start(interface, arguments["filter"], directory))
+            for running in self._running:
+                self._await_listening(running, until)
+        except RefusalError:
+            self.end()
+            raise
+        return messages.CaptureStartResult(
+            captures=[
+                messages.CaptureStarted(interface=running.interface, path=str(running.path))
+                for running in self._running
+            ]
+        )
+
+    def state(self) -> messages.CaptureStateResult:
+        """Return how far they are, and whether something is already wrong."""
+        places = [running.path.parent for running in self._running]
+        free_bytes = min(map(_free_bytes, places or [self._lab.work_directory]))
+        return messages.CaptureStateResult(
+            captures=[
+                messages.CaptureProgress(
+                    interface=running.interface,
+                    alive=running.child.poll() is None,
+                    bytes=running.path.stat().st_size if running.path.exists() else 0,
+                    problem=_early_problem(running, free_bytes),
+                )
+                for running in self._running
+            ],
+            free_bytes=free_bytes,
+        )
+
+    def stop(self, until: Deadline) -> messages.CaptureStopResult:
+        """Let them drain, stop them, and say what they hold and what they lost."""
+        drained = until.earlier(DRAIN_LIMIT_S)
+        sizes: list[int] = []
+
+        def at_rest() -> bool:
+            before = sizes[:]
+            sizes[:] = [r.path.stat().st_size for r in self._running if r.path.exists()]
+            if before != sizes:
+                self._lab.stop.wait(DRAIN_POLL_S)
+            return before == sizes
+
+        self._lab.stop.wait(DRAIN_POLL_S)
+        self._lab.stop.wait_until(at_rest, drained)
+        finished = [self._finish(running) for running in self._running]
+        self._running.clear()
+        return messages.CaptureStopResult(captures=finished)
+
+    def end(self) -> None:
+        """Stop them without looking at what they hold."""
+        for running in self._running:
+            self._lab.end(running.child, first=signal.SIGINT)
+        self._running.clear()
+
+    def _start(self, interface: str, expression: str, directory: Path) -> Running:
+        path, log = directory / f"{interface}.pcap", directory / f"{interface}.log"
+        path.unlink(missing_ok=True)
+        with log.open("wb") as words:
+            child = self._lab.start(
+                self._lab.inside(command(interface, path, expression)), stderr=words
+            )
+        return Running(interface=interface, path=path, log=log, child=child)
+
+    def _await_listening(self, running: Running, until: Deadline) -> None:
+        def settled() -> bool:
+            return "listening on" in running.words() or running.child.poll() is not None
+
+        listening = self._lab.stop.wait_until(settled, until)
+        if not listening or running.child.poll() is not None:
+            raise RefusalError(
+                "failed" if listening else "deadline",
+                f"tcpdump on {running.interface} does not listen: {running.words()}",
+            )
+
+    def _finish(self, running: Running) -> messages.CaptureFile:
+        died = running.child.poll()
+        self._lab.end(running.child, first=signal.SIGINT, grace_s=EXIT_LIMIT_S)
+        counts = parse_counts(running.words())
+        free_bytes = _free_bytes(running.path.parent)
+        held = pcap_file.Contents(packet_count=0, whole=False)
+        digest = messages.Digest(bytes=0, sha256=hashlib.sha256().hexdigest())
+        if running.path.exists():
+            held = pcap_file.contents(running.path)
+            with running.path.open("rb") as file:
+                digest["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+            digest["bytes"] = running.path.stat().st_size
+        problem = problem_of(held, counts, died=died, free_bytes=free_bytes, words=running.words())
+        return messages.CaptureFile(
+            interface=running.interface,
+            path=str(running.path),
+            bytes=digest["bytes"],
+            sha256=digest["sha256"],
+            packet_count=held.packet_count,
+            captured_count=counts.get("captured_count"),
+            received_count=counts.get("received_count"),
+            dropped_count=counts.get("dropped_count"),
+            interface_dropped_count=counts.get("interface_dropped_count"),
+            problem=problem,
+        )
+
+
+def command(interface: str, path: Path, expression: str) -> list[str]:
+    """Return the tcpdump that captures an interface; PURE."""
+    how = ["--immediate-mode", "-U", "-n", "-s", "0", "-Z", "root", "-B", str(BUFFER_KIB)]
+    return ["tcpdump", "-i", interface, *how, "--nano", "-w", str(path), "--", expression]
+
+
+def parse_counts(words: str) -> dict[str, int]:
+    """Return what tcpdump counted, by the names of `COUNTS`; PURE."""
+    found = re.findall(rf"(\d+) packets? ({'|'.join(COUNTS)})", words)
+    return {COUNTS[wording]: int(number) for number, wording in found}
+
+
+def problem_of(
+    held: pcap_file.Contents,
+    counts: dict[str, int],
+    *,
+    died: int | None,
+    free_bytes: int,
+    words: str,
+) -> str | None:
+    """Say why a capture is not the whole truth, or none; PURE.
+
+    Args:
+        held: What the file holds.
+        counts: From `parse_counts`.
+        died: tcpdump's exit code when it ended before it was asked to.
+        free_bytes: Left on the disk the file is on.
+        words: The end of what tcpdump said.
+    """
+    captured, received = counts.get("captured_count"), counts.get("received_count")
+    lost = {name: counts.get(name, 0) for name in ("dropped_count", "interface_dropped_count")}
+    full = ": No space left on device" if free_bytes < NEARLY_FULL_BYTES else ""
+    if died is not None:
+        return f"tcpdump ended by itself with exit code {died}{full}: {words}"
+    if captured is None or received is None:
+        return f"tcpdump did not say what it captured{full}: {words}"
+    if not held.whole or held.packet_count != captured:
+        return f"tcpdump captured {captured} packets, the file holds {held.packet_count}{full}"
+    if any(lost.values()):
+        return f"{sum(lost.values())} packets were dropped ({lost})"
+    if captured != received:
+        return f"the filter let {received} packets pass, tcpdump wrote {captured}"
+    return None
+
+
+def _early_problem(running: Running, free_bytes: int) -> str | None:
+    if running.child.poll() is not None:
+        return (
+            f"tcpdump ended by itself with exit code {running.child.returncode}: {running.words()}"
+        )
+    if free_bytes < NEARLY_FULL_BYTES:
+        return f"No space left on device: {free_bytes} bytes where {running.path.name} is written"
+    return None
+
+
+def _free_bytes(directory: Path) -> int:
+    return shutil.disk_usage(directory).free

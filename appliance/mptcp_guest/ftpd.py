@@ -1,0 +1,69 @@
+"""pure-ftpd as the measurement's ftp server, with one user and a password for this run.
+
+pure-ftpd and not vsftpd, which dies with "500 OOPS: setsockopt: oobinline" as soon as a peer
+negotiates MPTCP.  A PORT or EPRT to another host than the client is refused unless -w or -W is
+given: they never are.  The user exists in a file of pure-ftpd's only.
+"""
+
+import ctypes
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+ROUNDS = 1000
+"""The least that crypt(5) takes: pure-pw's own choice costs six seconds for each login here, and
+a random password that lives for one run needs no stretching."""
+
+CLIENTS_COUNT = 20
+
+
+def command(directory: Path, *, address: str, port: int, passive_ports: Sequence[int]) -> list[str]:
+    """Return how pure-ftpd is started; PURE.
+
+    Args:
+        directory: Holds its user file and its pid file.
+        address: The one address it listens on.
+        port: Of the control connection.
+        passive_ports: First and last port of passive data connections.
+    """
+    ports = f"{passive_ports[0]}:{passive_ports[-1]}"
+    return [
+        "pure-ftpd",
+        *("--bind", f"{address},{port}"),
+        *("--login", f"puredb:{directory}/users.pdb"),
+        *("--pidfile", f"{directory}/pid"),
+        *("--passiveportrange", ports),
+        *("--maxclientsnumber", str(CLIENTS_COUNT)),
+        *("--maxclientsperip", str(CLIENTS_COUNT)),
+        *("--maxidletime", "1"),
+        *("--minuid", "1"),  # www-data is a system user
+        *("--syslogfacility", "none"),
+        "--noanonymous",
+        "--chrooteveryone",
+        "--dontresolve",
+    ]
+
+
+def users_command(directory: Path) -> list[str]:
+    """Return how the user file is turned into what pure-ftpd reads; PURE."""
+    return ["pure-pw", "mkdb", f"{directory}/users.pdb", "-f", f"{directory}/users"]
+
+
+def users_line(name: str, password: str, *, uid: int, gid: int, home: Path) -> str:
+    """Return the user file's line for a user who cannot leave his home.
+
+    Raises:
+        OSError: The C library knows no SHA-512 crypt.
+    """
+    return f"{name}:{_hashed(password)}:{uid}:{gid}::{home}/./::::::::::::\n"
+
+
+def _hashed(password: str) -> str:
+    # crypt(3) of the library that pure-ftpd itself uses; Python's own module is going away
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    setting = f"$6$rounds={ROUNDS}${secrets.token_hex(8)}$"
+    hashed: bytes | None = library.crypt(password.encode(), setting.encode())
+    if hashed is None or not hashed.startswith(b"$6$"):
+        raise OSError("crypt(3) has no SHA-512")
+    return hashed.decode()

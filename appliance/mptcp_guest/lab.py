@@ -1,0 +1,149 @@
+"""What all verbs share: the namespace, the directory, and the processes started in them.
+
+The agent stays in the machine's root namespace and runs what is measured by ``ip netns exec``.
+Entering the namespace itself (setns(2) through ctypes) would save a few milliseconds for each
+process, but a namespace belongs to a thread: a helper thread that was started a moment too early
+would quietly measure the wrong network.  ``ip netns exec`` replaces itself by the program, so the
+process id is the program's, and it gives the program the namespace's own /sys.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import Popen
+from typing import IO
+
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.waiting import Deadline, Stop, ends_within
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+}
+"""All that a program gets: no proxy settings, no locale, no home of anybody."""
+
+KILL_GRACE_S = 2.0
+OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(slots=True, kw_only=True)
+class Lab:
+    """One agent's lab: at most one namespace, one directory, and every child process."""
+
+    work_directory: Path
+    stop: Stop
+    owns_machine: bool = False
+    """Whether it may power off the machine and set its clock."""
+    namespace: str | None = None
+    _children: dict[int, Popen[bytes]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """Return the command that runs this one in the lab's namespace.
+
+        Raises:
+            RefusalError: There is no lab.
+        """
+        if self.namespace is None:
+            raise RefusalError("bad_arguments", f"{argv[0]}: there is no lab yet: lab_up first")
+        return ["ip", "netns", "exec", self.namespace, *argv]
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        stdout: IO[bytes] | int = subprocess.DEVNULL,
+        stderr: IO[bytes] | int = subprocess.DEVNULL,
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = ENVIRONMENT,
+    ) -> Popen[bytes]:
+        """Start a program in a process group of its own, and remember it until `end`.
+
+        Raises:
+            RefusalError: It cannot be started.
+        """
+        try:
+            child = Popen(  # noqa: S603 - lists only, from the orchestrator that owns this machine
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=cwd,
+                env=dict(environment),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise RefusalError("failed", f"{argv[0]} does not start: {error.strerror}") from error
+        with self._lock:
+            self._children[child.pid] = child
+        return child
+
+    def run(self, argv: Sequence[str], until: Deadline) -> subprocess.CompletedProcess[bytes]:
+        """Run a program to its end and return its exit code and output, whatever they are.
+
+        Raises:
+            RefusalError: It cannot be started, or it is not done in time and was killed.
+        """
+        with self.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+            try:
+                out, err = child.communicate(timeout=until.left_s)
+            except subprocess.TimeoutExpired as error:
+                raise RefusalError("deadline", f"{' '.join(argv)} did not end in time") from error
+            finally:
+                self.end(child, grace_s=0)
+        return subprocess.CompletedProcess(
+            argv, child.returncode, out[:OUTPUT_LIMIT_BYTES], err[:OUTPUT_LIMIT_BYTES]
+        )
+
+    def succeed(self, argv: Sequence[str], until: Deadline) -> str:
+        """Run a program that must succeed and return what it wrote.
+
+        Raises:
+            RefusalError: As `run`, or it ended with another exit code than 0.
+        """
+        done = self.run(argv, until)
+        if done.returncode != 0:
+            words = (done.stderr or done.stdout).decode(errors="replace").strip()
+            raise RefusalError("failed", f"{' '.join(argv)}: exit {done.returncode}: {words[:500]}")
+        return done.stdout.decode(errors="replace")
+
+    def end(
+        self, child: Popen[bytes], *, first: int = signal.SIGTERM, grace_s: float = KILL_GRACE_S
+    ) -> None:
+        """End a program and its whole process group, by force when it does not follow.
+
+        Args:
+            child: From `start`.
+            first: The signal that asks it.
+            grace_s: How long it may take to follow; 0 kills at once.
+        """
+        with self._lock:
+            self._children.pop(child.pid, None)
+        if child.returncode is None:
+            if grace_s:
+                _signal_group(child, first)
+                ends_within(child, grace_s)
+            # the leader may be gone while its children live on: the group outlives it, and its
+            # number stays taken until the leader is reaped
+            _signal_group(child, signal.SIGKILL)
+            # a process in uninterruptible sleep cannot be waited for: leave it to the machine
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(KILL_GRACE_S)
+
+    def end_all(self) -> None:
+        """End every program that is still there."""
+        for child in list(self._children.values()):
+            if child.returncode is None:
+                _signal_group(child, signal.SIGTERM)
+        for child in list(self._children.values()):
+            self.end(child, grace_s=KILL_GRACE_S / 2)
+
+
+def _signal_group(child: Popen[bytes], number: int) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(child.pid, number)

@@ -1,0 +1,76 @@
+"""The machine itself: who it is, its clock, and its end."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from mptcp_guest import clock, messages
+from mptcp_guest.lab import Lab
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.waiting import Deadline
+
+TOOLS: Mapping[str, tuple[str, ...]] = {
+    "curl": ("curl", "--version"),
+    "ethtool": ("ethtool", "--version"),
+    "ip": ("ip", "-V"),
+    "mptcpize": ("mptcpize", "--version"),
+    "nginx": ("nginx", "-v"),
+    "nstat": ("nstat", "-V"),
+    "pure-ftpd": ("pure-ftpd", "--help"),
+    "ss": ("ss", "-V"),
+    "tcpdump": ("tcpdump", "--version"),
+}
+"""How each tool tells its version."""
+
+
+def hello(lab: Lab, until: Deadline) -> messages.HelloResult:
+    """Return who and what answers."""
+    names = os.uname()
+    return messages.HelloResult(
+        agent_version=messages.VERSION,
+        kernel=names.release,
+        machine=names.machine,
+        python=sys.version.split()[0],
+        tools={tool: _version(lab, command, until) for tool, command in TOOLS.items()},
+        work_directory=str(lab.work_directory),
+        wall_ns=clock.wall_ns(),
+    )
+
+
+def read_clock(lab: Lab, arguments: messages.ClockArguments) -> messages.ClockResult:
+    """Return the time, after setting it when that was asked for.
+
+    Raises:
+        RefusalError: The machine is not the agent's own, or the kernel refuses.
+    """
+    if "set_wall_ns" in arguments:
+        _must_own(lab, "set the clock")
+        try:
+            clock.set_wall_ns(arguments["set_wall_ns"])
+        except (OSError, OverflowError) as error:
+            raise RefusalError("failed", f"the clock cannot be set: {error}") from error
+    return messages.ClockResult(wall_ns=clock.wall_ns(), monotonic_ns=clock.monotonic_ns())
+
+
+def power_off(lab: Lab) -> None:
+    """Start the machine's end; it comes after the answer.
+
+    Raises:
+        RefusalError: The machine is not the agent's own.
+    """
+    _must_own(lab, "power off")
+    lab.start(["sh", "-c", "sleep 0.3; exec poweroff -f"])
+
+
+def _must_own(lab: Lab, deed: str) -> None:
+    if not lab.owns_machine:
+        raise RefusalError("bad_arguments", f"this agent may not {deed}: no --owns-machine")
+
+
+def _version(lab: Lab, command: tuple[str, ...], until: Deadline) -> str:
+    try:
+        done = lab.run(command, until)
+    except RefusalError:
+        return ""
+    lines = (done.stdout + done.stderr).decode(errors="replace").split("\n")
+    return next((line.strip() for line in lines if line.strip()), "")

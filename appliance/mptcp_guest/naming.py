@@ -1,0 +1,16 @@
+"""Names that become file names."""
+
+import re
+
+from mptcp_guest.refusal import RefusalError
+
+
+def checked_name(name: str) -> str:
+    """Return a name that stays in its directory.
+
+    Raises:
+        RefusalError: It could lead elsewhere.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise RefusalError("bad_arguments", f"{name!r} is not a plain name")
+    return name

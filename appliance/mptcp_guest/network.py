@@ -1,0 +1,212 @@
+"""The lab's network: measurement interfaces in a namespace of their own, nothing else in it.
+
+Counters, routes, sysctls, the path manager and captures are per namespace, so they hold the
+traffic under test only; deleting the namespace sets every counter to zero.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from mptcp_guest import messages
+from mptcp_guest.lab import Lab
+from mptcp_guest.monitor import Monitor
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.waiting import Deadline
+
+SYSCTLS: Mapping[str, str] = {
+    "net.mptcp.enabled": "1",
+    # one lost SYN would switch MPTCP off for an hour (behaviours.md, rule 1)
+    "net.mptcp.blackhole_timeout": "0",
+    # a hang is a result, a minute of it is not: 60 by default
+    "net.mptcp.close_timeout": "3",
+    # replies to a further subflow leave by another interface than the route to its peer
+    "net.ipv4.conf.all.rp_filter": "0",
+    "net.ipv4.conf.default.rp_filter": "0",
+    # an interface answers for its own addresses only, or both links see both hosts' ARP
+    "net.ipv4.conf.all.arp_ignore": "1",
+    "net.ipv4.conf.all.arp_announce": "2",
+    # no exchange starts with the congestion window of the one before
+    "net.ipv4.tcp_no_metrics_save": "1",
+    "net.ipv6.conf.all.accept_ra": "0",
+    "net.ipv6.conf.default.accept_ra": "0",
+    "net.ipv6.conf.default.accept_dad": "0",
+}
+"""What a lab sets, and why; the rest is the kernel's default and only read."""
+
+REPORTED_SYSCTLS = (
+    "net.mptcp.checksum_enabled",
+    "net.mptcp.syn_retrans_before_tcp_fallback",
+    "net.mptcp.pm_type",
+    "net.mptcp.scheduler",
+    "net.mptcp.stale_loss_cnt",
+    "net.mptcp.allow_join_initial_addr_port",
+    "net.ipv4.tcp_congestion_control",
+    "net.ipv4.tcp_syn_linear_timeouts",
+    "net.ipv4.tcp_ecn",
+)
+
+OFFLOADS: Mapping[str, str] = {
+    "tx": "tx-checksumming",
+    "sg": "scatter-gather",
+    "tso": "tcp-segmentation-offload",
+    "gso": "generic-segmentation-offload",
+    "gro": "generic-receive-offload",
+    "lro": "large-receive-offload",
+}
+"""Short and long names, as ethtool has them, of what makes a capture differ from the wire."""
+
+FIRST_TABLE = 100
+"""Routing table of the first interface; its rules have the same number as preference."""
+
+
+class Network:
+    """Makes and unmakes the lab's namespace, and sets MPTCP up for each exchange."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self.monitor = Monitor(lab)
+
+    def up(self, arguments: messages.LabUpArguments, until: Deadline) -> messages.LabUpResult:
+        """Move the interfaces into a new namespace, address and route them there."""
+        name = arguments["namespace"]
+        if self._lab.namespace is not None:
+            raise RefusalError("bad_arguments", f"there is a lab already: {self._lab.namespace}")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
+            raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
+        if not arguments["interfaces"]:
+            raise RefusalError("bad_arguments", "a lab without interfaces measures nothing")
+        links = list(link_commands(arguments["interfaces"]))
+        self._lab.succeed(["ip", "netns", "add", name], until)
+        self._lab.namespace = name
+        try:
+            sysctls = self._set_sysctls({}, until)
+            for interface in arguments["interfaces"]:
+                self._move(interface["name"], until)
+            for command in links:
+                self._lab.succeed(["ip", "-n", name, *command], until)
+            self.monitor.start()
+            return messages.LabUpResult(
+                interfaces=[self._state(i["name"], until) for i in arguments["interfaces"]],
+                sysctls=sysctls,
+                missing_sysctls=sorted(set(SYSCTLS) - set(sysctls)),
+            )
+        except RefusalError:
+            self.down(Deadline.after(5))
+            raise
+
+    def down(self, until: Deadline) -> None:
+        """Remove the namespace; physical interfaces fall back to the machine's own."""
+        self.monitor.end()
+        name, self._lab.namespace = self._lab.namespace, None
+        if name is not None:
+            self._lab.succeed(["ip", "netns", "del", name], until)
+
+    def configure(
+        self, arguments: messages.ConfigureArguments, until: Deadline
+    ) -> messages.ConfigureResult:
+        """Set checksums, limits and endpoints for the next exchange."""
+        mptcp = ["ip", "mptcp"]
+        limit = str(arguments["extra_subflows"])
+        sysctls = self._set_sysctls(
+            {"net.mptcp.checksum_enabled": str(int(arguments["checksum"]))}, until
+        )
+        self._inside([*mptcp, "endpoint", "flush"], until)
+        # never an address of a peer's: ADD_ADDR would make us connect wherever it says
+        self._inside([*mptcp, "limits", "set", "subflow", limit, "add_addr_accepted", "0"], until)
+        for endpoint in arguments["endpoints"]:
+            place = [endpoint["address"], "dev", endpoint["interface"]]
+            self._inside([*mptcp, "endpoint", "add", *place, "subflow"], until)
+        return messages.ConfigureResult(
+            sysctls=sysctls,
+            limits=self._inside([*mptcp, "limits", "show"], until).strip(),
+            endpoints=self._inside([*mptcp, "endpoint", "show"], until).splitlines(),
+        )
+
+    def _inside(self, argv: list[str], until: Deadline) -> str:
+        return self._lab.succeed(self._lab.inside(argv), until)
+
+    def _move(self, interface: str, until: Deadline) -> None:
+        name = self._lab.namespace or ""
+        self._lab.succeed(["ip", "link", "set", "dev", interface, "netns", name], until)
+        switches = [word for short in OFFLOADS for word in (short, "off")]
+        all_off = self._lab.run(self._lab.inside(["ethtool", "-K", interface, *switches]), until)
+        if all_off.returncode != 0:  # one that is fixed keeps the others on: one by one then
+            for short in OFFLOADS:
+                self._lab.run(self._lab.inside(["ethtool", "-K", interface, short, "off"]), until)
+
+    def _state(self, interface: str, until: Deadline) -> messages.InterfaceState:
+        name = self._lab.namespace or ""
+        link = json.loads(
+            self._lab.succeed(["ip", "-n", name, "-j", "link", "show", "dev", interface], until)
+        )
+        features = self._inside(["ethtool", "-k", interface], until)
+        return messages.InterfaceState(
+            name=interface,
+            mac=str(link[0].get("address", "")),
+            mtu=int(link[0].get("mtu", 0)),
+            offloads_on=offloads_on(features),
+        )
+
+    def _set_sysctls(self, more: Mapping[str, str], until: Deadline) -> dict[str, str]:
+        wanted = {**SYSCTLS, **more}
+        settings = [f"{name}={value}" for name, value in wanted.items()]
+        # -e: a name that this kernel does not know is no error here, but missing in the answer
+        self._inside(["sysctl", "-q", "-e", "-w", *settings], until)
+        found = sysctl_values(self._inside(["sysctl", "-e", *wanted, *REPORTED_SYSCTLS], until))
+        wrong = [name for name, value in wanted.items() if found.get(name, value) != value]
+        if wrong:
+            raise RefusalError("failed", f"{wrong[0]} is {found[wrong[0]]} after it was set")
+        return found
+
+
+def link_commands(interfaces: list[messages.Interface]) -> Iterator[list[str]]:
+    """Give the ``ip -n NAMESPACE`` commands that address and route the interfaces; PURE.
+
+    Each interface has a routing table for what leaves from its addresses: a further subflow goes
+    to the server's first address by its own link, whatever the main table says.
+
+    Raises:
+        RefusalError: An address is none.
+    """
+    yield ["link", "set", "dev", "lo", "up"]
+    for index, interface in enumerate(interfaces):
+        device = ["dev", interface["name"]]
+        addresses = [_address(text) for text in interface["addresses"]]
+        for address in addresses:
+            flags = ["nodad"] if address.version == 6 else []  # noqa: PLR2004 - IP version
+            yield ["address", "add", str(address), *device, *flags]
+        yield ["link", "set", *device, "up"]
+        table = ["table", str(FIRST_TABLE + index)]
+        preference = ["preference", str(FIRST_TABLE + index)]
+        for address in addresses:
+            family = f"-{address.version}"
+            yield [family, "rule", "add", "from", str(address.ip), *table, *preference]
+            yield [family, "route", "replace", str(address.network), *device, *table]
+        for gateway in map(_address, interface["gateways"]):
+            family, via = f"-{gateway.version}", ["default", "via", str(gateway.ip), *device]
+            yield [family, "route", "replace", *via, *table]
+            yield [family, "route", "replace", *via, "metric", str(FIRST_TABLE + index)]
+
+
+def offloads_on(features: str) -> list[str]:
+    """Return the offloads that ``ethtool -k`` calls on and that falsify captures; PURE."""
+    states = {}
+    for line in features.splitlines():
+        name, _, state = line.partition(":")
+        states[name.strip()] = state.strip()
+    return [name for name in OFFLOADS.values() if states.get(name, "off").startswith("on")]
+
+
+def sysctl_values(text: str) -> dict[str, str]:
+    """Return the settings that sysctl wrote as ``name = value``; PURE."""
+    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _address(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+    try:
+        return ipaddress.ip_interface(text)
+    except ValueError as error:
+        raise RefusalError("bad_arguments", f"{text!r} is not an address") from error

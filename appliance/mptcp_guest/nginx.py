@@ -1,0 +1,60 @@
+"""nginx as the measurement's http server: files down, files up by PUT; PURE.
+
+Debian's nginx-light 1.22 has the dav module built in (``nginx -V``: --with-http_dav_module), and
+opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
+"""
+
+from pathlib import Path
+
+USER = "www-data"
+"""Debian's own user for this, in every installation (base-passwd)."""
+
+
+def command(directory: Path) -> list[str]:
+    """Return how nginx is started with the configuration in that directory."""
+    error_log = str(directory / "error.log")
+    return ["nginx", "-e", error_log, "-p", str(directory), "-c", str(directory / "nginx.conf")]
+
+
+def configuration(directory: Path, files: Path, *, address: str, port: int) -> str:
+    """Return the configuration of one server on one address.
+
+    Args:
+        directory: nginx's own, for its log, pid and temporary files.
+        files: What is served; uploads go to its ``up``.
+        address: IPv4 or IPv6, without brackets.
+        port: To listen on.
+    """
+    listen = f"[{address}]:{port} ipv6only=on" if ":" in address else f"{address}:{port}"
+    # temporary files on the file system of the uploads: a finished one is renamed, never copied
+    temporary = "\n".join(
+        f"  {kind}_temp_path {directory}/{kind};"
+        for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    return f"""\
+daemon off;
+user {USER};
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 128; }}
+http {{
+  access_log off;
+  server_tokens off;
+  default_type application/octet-stream;
+  # a body is what was sent, not what compresses well
+  gzip off;
+  client_max_body_size 0;
+{temporary}
+  server {{
+    listen {listen};
+    root {files};
+    location /down/ {{ }}
+    location /up/ {{
+      limit_except PUT {{ deny all; }}
+      dav_methods PUT;
+    }}
+    location / {{ return 404; }}
+  }}
+}}
+"""

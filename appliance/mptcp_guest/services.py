@@ -1,0 +1,206 @@
+"""The servers of a run: one process per service, transport and address, so that each is named.
+
+MPTCP instances run under mptcpize on the addresses for MPTCP, plain ones on the addresses for the
+control.  A server counts as started when its socket listens, and listens as MPTCP or does not.
+"""
+
+import pwd
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+
+from mptcp_guest import ftpd, messages, nginx, payload
+from mptcp_guest.lab import Lab
+from mptcp_guest.naming import checked_name
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.waiting import Deadline
+
+LOG_TAIL_BYTES = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """One server program."""
+
+    name: str
+    wanted: messages.ServiceWanted
+    directory: Path
+    child: Popen[bytes]
+
+    def state(self) -> messages.ServiceState:
+        """Return how it is, with the end of its log."""
+        exit_code = self.child.poll()
+        logs = (self.directory / "output.log", self.directory / "error.log")
+        words = b"".join(log.read_bytes() for log in logs if log.exists())
+        return messages.ServiceState(
+            name=self.name,
+            service=self.wanted["service"],
+            transport=self.wanted["transport"],
+            address=self.wanted["address"],
+            port=self.wanted["port"],
+            alive=exit_code is None,
+            exit_code=exit_code,
+            log_tail=words[-LOG_TAIL_BYTES:].decode(errors="replace"),
+        )
+
+
+class Services:
+    """All servers of the lab, and the files they hand out and take in."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._files = lab.work_directory / "files"
+        self._running: list[Running] = []
+
+    def start(
+        self, arguments: messages.ServicesStartArguments, until: Deadline
+    ) -> messages.ServicesResult:
+        """Start them all and wait until all listen.
+
+        Raises:
+            RefusalError: One of them does not, named, with its log; then none runs.
+        """
+        if self._running:
+            raise RefusalError("bad_arguments", "services are running already: services_stop first")
+        if len(arguments["passive_ports"]) != 2:  # noqa: PLR2004 - first and last
+            raise RefusalError("bad_arguments", "passive_ports: wants the first and the last port")
+        checked_name(arguments["ftp_user"])
+        for directory in ("down", "up"):
+            place = self._files / directory
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.chown(place, nginx.USER, nginx.USER)
+        try:
+            for wanted in arguments["services"]:
+                self._running.append(self._start(wanted, arguments, until))
+            self._await_listening(until)
+        except RefusalError:
+            self.stop()
+            raise
+        return self.state()
+
+    def state(self) -> messages.ServicesResult:
+        """Return how they all are."""
+        return messages.ServicesResult(services=[running.state() for running in self._running])
+
+    def stop(self) -> messages.ServicesResult:
+        """Stop them all and return how they were just before."""
+        last = self.state()
+        for running in self._running:
+            self._lab.end(running.child)
+        self._running.clear()
+        return last
+
+    def offer(self, arguments: messages.OfferArguments) -> messages.Digest:
+        """Put a file under ``/down``."""
+        path = self._files / "down" / checked_name(arguments["name"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return payload.write(path, arguments["content"])
+
+    def received(self, arguments: messages.ReceivedArguments) -> messages.ReceivedResult:
+        """Digest a file under ``/up``."""
+        path = self._files / "up" / checked_name(arguments["name"])
+        return messages.ReceivedResult(received=payload.digest_of_file(path))
+
+    def discard(self, arguments: messages.DiscardArguments) -> None:
+        """Remove the files of that name, wherever they are."""
+        for directory in ("down", "up"):
+            (self._files / directory / checked_name(arguments["name"])).unlink(missing_ok=True)
+
+    def _start(
+        self,
+        wanted: messages.ServiceWanted,
+        arguments: messages.ServicesStartArguments,
+        until: Deadline,
+    ) -> Running:
+        name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
+        directory = self._lab.work_directory / "services" / name.replace(" ", "-").replace(":", ".")
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
+        prepare = _PREPARE[wanted["service"]]
+        command = prepare(_Place(self._lab, directory, self._files, until), wanted, arguments)
+        wrapper = ["mptcpize", "run"] if wanted["transport"] == "mptcp" else []
+        with (directory / "output.log").open("wb") as log:
+            child = self._lab.start(
+                self._lab.inside([*wrapper, *command]), stdout=log, stderr=log, cwd=directory
+            )
+        return Running(name=name, wanted=wanted, directory=directory, child=child)
+
+    def _await_listening(self, until: Deadline) -> None:
+        missing: list[Running] = []
+
+        def all_listen() -> bool:
+            found = listeners(self._lab.succeed(self._lab.inside(["ss", "-HOnltM"]), until))
+            missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
+            return not missing or any(r.child.poll() is not None for r in missing)
+
+        in_time = self._lab.stop.wait_until(all_listen, until.earlier(20))
+        if missing:
+            state = missing[0].state()
+            ended = f"ended with {state['exit_code']}" if not state["alive"] else "does not listen"
+            raise RefusalError(
+                "failed" if in_time else "deadline", f"{state['name']} {ended}: {state['log_tail']}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    lab: Lab
+    directory: Path
+    files: Path
+    until: Deadline
+
+
+def _prepare_http(
+    place: _Place, wanted: messages.ServiceWanted, _: messages.ServicesStartArguments
+) -> list[str]:
+    text = nginx.configuration(
+        place.directory, place.files, address=wanted["address"], port=wanted["port"]
+    )
+    (place.directory / "nginx.conf").write_text(text)
+    return nginx.command(place.directory)
+
+
+def _prepare_ftp(
+    place: _Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
+) -> list[str]:
+    owner = pwd.getpwnam(nginx.USER)
+    line = ftpd.users_line(
+        arguments["ftp_user"],
+        arguments["ftp_password"],
+        uid=owner.pw_uid,
+        gid=owner.pw_gid,
+        home=place.files,
+    )
+    users = place.directory / "users"
+    users.touch(mode=0o600)
+    users.write_text(line)
+    place.lab.succeed(ftpd.users_command(place.directory), place.until)
+    return ftpd.command(
+        place.directory,
+        address=wanted["address"],
+        port=wanted["port"],
+        passive_ports=arguments["passive_ports"],
+    )
+
+
+_PREPARE: dict[
+    str,
+    Callable[[_Place, messages.ServiceWanted, messages.ServicesStartArguments], list[str]],
+] = {"http": _prepare_http, "ftp": _prepare_ftp}
+
+
+def listeners(text: str) -> set[tuple[str, str]]:
+    """Return the kind and ``ADDRESS:PORT`` of each line of ``ss -HOnltM``; PURE."""
+    rows = (line.split() for line in text.splitlines())
+    return {(row[0], row[4]) for row in rows if len(row) > 4}  # noqa: PLR2004 - ss columns
+
+
+def _listens(wanted: messages.ServiceWanted, found: set[tuple[str, str]]) -> bool:
+    host = f"[{wanted['address']}]" if ":" in wanted["address"] else wanted["address"]
+    place = f"{host}:{wanted['port']}"
+    # an MPTCP listener shows twice: itself, and its first subflow as tcp
+    return ("tcp", place) in found and (("mptcp", place) in found) == (
+        wanted["transport"] == "mptcp"
+    )

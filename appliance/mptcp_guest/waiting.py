@@ -1,0 +1,106 @@
+"""Bounded waiting: for a moment, for a process, and never past the orchestrator's going away."""
+
+import os
+import select
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from subprocess import Popen
+
+from mptcp_guest import clock
+from mptcp_guest.refusal import RefusalError
+
+POLL_S = 0.05
+"""How often a condition is looked at that announces itself by nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on the clock that never goes back."""
+
+    end_ns: int
+
+    @classmethod
+    def after(cls, seconds: float) -> "Deadline":
+        """Return the moment that is so many seconds away."""
+        return cls(clock.monotonic_ns() + int(seconds * 1e9))
+
+    def earlier(self, seconds: float) -> "Deadline":
+        """Return this moment, or the one so many seconds away if that comes first."""
+        return Deadline(min(self.end_ns, Deadline.after(seconds).end_ns))
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until then, 0 when it has passed."""
+        return max(0.0, (self.end_ns - clock.monotonic_ns()) / 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Set once, when the orchestrator is gone; every wait ends then.
+
+    An eventfd, so that one `select.poll` waits for a process (pidfd_open(2)) and for this.
+    """
+
+    fileno: int = field(default_factory=lambda: os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC))
+
+    def set(self) -> None:
+        """End all waits, now and later; safe in a signal handler and in any thread."""
+        os.eventfd_write(self.fileno, 1)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep.
+
+        Raises:
+            RefusalError: The orchestrator went away meanwhile.
+        """
+        self._poll(None, seconds)
+
+    def wait_for_exit(self, process: Popen[bytes], until: Deadline) -> bool:
+        """Wait for a process to end, and say whether it did; `subprocess` may reap it then.
+
+        Raises:
+            RefusalError: The orchestrator went away meanwhile.
+        """
+        if process.returncode is not None:
+            return True
+        descriptor = os.pidfd_open(process.pid)
+        try:
+            return self._poll(descriptor, until.left_s)
+        finally:
+            os.close(descriptor)
+
+    def wait_until(self, condition: Callable[[], bool], until: Deadline) -> bool:
+        """Look again and again until a condition holds, and say whether it came to hold.
+
+        Raises:
+            RefusalError: The orchestrator went away meanwhile.
+        """
+        while not condition():
+            left_s = until.left_s
+            if not left_s:
+                return False
+            self.wait(min(POLL_S, left_s))
+        return True
+
+    def _poll(self, descriptor: int | None, seconds: float) -> bool:
+        poll = select.poll()
+        poll.register(self.fileno, select.POLLIN)
+        if descriptor is not None:
+            poll.register(descriptor, select.POLLIN)
+        ready = [number for number, _ in poll.poll(round(seconds * 1000))]
+        if self.fileno in ready:
+            raise RefusalError("stopped", "the orchestrator went away")
+        return bool(ready)
+
+
+def ends_within(process: Popen[bytes], seconds: float) -> bool:
+    """Say whether a process ends in that time; it is not reaped, so its number stays its own."""
+    if process.returncode is not None:
+        return True
+    descriptor = os.pidfd_open(process.pid)
+    try:
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(round(seconds * 1000)))
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,152 @@
+"""Which exchanges a run makes, in which order; PURE.
+
+A table of cases, not loops of options: each transfer has its TCP control first, so that what
+fails over Multipath TCP is known to work without, and then its Multipath TCP twins.
+"""
+
+import enum
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mptcp_check.errors import UsageError
+from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.exchanges.ftp import PASSIVE
+from mptcp_check.model import Exchange, Family, Transfer, Transport
+
+PAYLOAD_BYTES = 1024 * 1024
+"""0.2 s at 40 Mbit/s: a second subflow has joined (30 ms) long before the end."""
+
+DEADLINE_S = 20.0
+"""Two connections that each lose their SYNs with MP_CAPABLE need 6.2 s (Linux 6.18, 3.07 s each)
+before any byte; an emulated machine needs a few more for the rest."""
+
+
+class Depth(enum.StrEnum):
+    """How much a run tries."""
+
+    QUICK = "quick"
+    DEFAULT = "default"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variation:
+    """One way to run a transfer."""
+
+    transport: Transport
+    checksum: bool
+    paths: int
+
+
+CONTROL = Variation(transport=Transport.TCP, checksum=False, paths=1)
+
+TWINS = tuple(
+    Variation(transport=Transport.MPTCP, checksum=checksum, paths=paths)
+    for checksum in (False, True)
+    for paths in (1, 2)
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a depth means."""
+
+    families: tuple[Family, ...]
+    variations: tuple[Variation, ...]
+    transfers: frozenset[tuple[str, str | None, Transfer]] | None
+    """Application, mode and direction of what is run; none is everything."""
+
+
+SCOPES = {
+    Depth.QUICK: Scope(
+        families=(Family.IPV4,),
+        variations=(CONTROL, Variation(transport=Transport.MPTCP, checksum=False, paths=2)),
+        transfers=frozenset(
+            {
+                ("http", None, Transfer.DOWNLOAD),
+                ("http", None, Transfer.UPLOAD),
+                ("ftp", PASSIVE, Transfer.DOWNLOAD),
+            }
+        ),
+    ),
+    Depth.DEFAULT: Scope(families=(Family.IPV4,), variations=(CONTROL, *TWINS), transfers=None),
+    Depth.FULL: Scope(
+        families=(Family.IPV4, Family.IPV6), variations=(CONTROL, *TWINS), transfers=None
+    ),
+}
+
+
+def plan(
+    apps: Sequence[str] | None = None,
+    depth: Depth = Depth.DEFAULT,
+    *,
+    payload_bytes: int = PAYLOAD_BYTES,
+    deadline_s: float = DEADLINE_S,
+) -> tuple[Exchange, ...]:
+    """Return the exchanges of a run in their order; ``id`` is the position.
+
+    Args:
+        apps: Names of `APPLICATIONS`, in any order; none is all of them.
+        depth: How much to try.
+        payload_bytes: Size of each exchange's file.
+        deadline_s: When an exchange has hung.
+
+    Raises:
+        UsageError: A name is not known, or there is none.
+    """
+    wanted = list(APPLICATIONS) if apps is None else list(apps)
+    known = ", ".join(APPLICATIONS)
+    for name in wanted:
+        if name not in APPLICATIONS:
+            raise UsageError(f"there is no application '{name}'", hint=f"known are: {known}")
+    if not wanted:
+        raise UsageError("no application to check", hint=f"known are: {known}")
+    return tuple(
+        Exchange(
+            id=number,
+            app=app,
+            mode=mode,
+            direction=direction,
+            transport=variation.transport,
+            checksum=variation.checksum,
+            paths=variation.paths,
+            family=family,
+            port=APPLICATIONS[app].port,
+            payload_bytes=payload_bytes,
+            deadline_s=deadline_s,
+        )
+        for number, (family, app, mode, direction, variation) in enumerate(
+            _cases(frozenset(wanted), SCOPES[depth])
+        )
+    )
+
+
+def control_of(exchange: Exchange, planned: Sequence[Exchange]) -> Exchange | None:
+    """Return the same transfer over plain TCP; none when the exchange is a control itself."""
+    if exchange.transport is Transport.TCP:
+        return None
+    return next(
+        (
+            other
+            for other in planned
+            if other.transport is Transport.TCP and _transfer(other) == _transfer(exchange)
+        ),
+        None,
+    )
+
+
+def _transfer(exchange: Exchange) -> tuple[object, ...]:
+    return exchange.family, exchange.app, exchange.mode, exchange.direction
+
+
+def _cases(
+    wanted: frozenset[str], scope: Scope
+) -> Iterator[tuple[Family, str, str | None, Transfer, Variation]]:
+    for family in scope.families:
+        for app, application in APPLICATIONS.items():
+            for mode in application.modes:
+                for direction in Transfer:
+                    transfer = (app, mode, direction)
+                    if app in wanted and (scope.transfers is None or transfer in scope.transfers):
+                        for variation in scope.variations:
+                            yield family, *transfer, variation
