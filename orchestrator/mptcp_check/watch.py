@@ -27,6 +27,9 @@ class Watch(Protocol):
     def step(self, text: str) -> None:
         """Say that another stage began; ``text`` names it for people."""
 
+    def detail(self, text: str) -> None:
+        """Say what the present stage is at; may come hundreds of times."""
+
     def planned(self, exchanges: Sequence[Exchange]) -> None:
         """Say which exchanges will follow."""
 

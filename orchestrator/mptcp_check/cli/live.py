@@ -9,9 +9,12 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from mptcp_check import clock
 from mptcp_check.cli import table
 from mptcp_check.model import Exchange
 from mptcp_check.watch import Glimpse, Watch
+
+DETAIL_EVERY_NS = 2 * 10**9
 
 
 class PlainWatch:
@@ -19,11 +22,19 @@ class PlainWatch:
 
     def __init__(self) -> None:
         self._total = 0
+        self._last_detail_ns = 0
         self._done = 0
 
     def step(self, text: str) -> None:
         """Print the stage."""
         click.echo(f"==> {text}", err=True)
+
+    def detail(self, text: str) -> None:
+        """Print one of them every few seconds: enough to see that it goes on."""
+        now_ns = clock.monotonic_ns()
+        if now_ns - self._last_detail_ns >= DETAIL_EVERY_NS:
+            self._last_detail_ns = now_ns
+            click.echo(f"    {text}", err=True)
 
     def planned(self, exchanges: Sequence[Exchange]) -> None:
         """Remember how many follow."""
@@ -53,10 +64,18 @@ class LiveWatch:
         self._exchanges: Sequence[Exchange] = ()
         self._cells: dict[int, Text] = {}
         self._step = ""
+        self._detail = ""
+        self._spinner = Spinner("dots")
 
     def step(self, text: str) -> None:
         """Show the stage under the table."""
         self._step = text
+        self._detail = ""
+        self._show()
+
+    def detail(self, text: str) -> None:
+        """Show it beside the stage."""
+        self._detail = text
         self._show()
 
     def planned(self, exchanges: Sequence[Exchange]) -> None:
@@ -75,11 +94,17 @@ class LiveWatch:
         self._show()
 
     def _show(self) -> None:
-        stage = Spinner("dots", text=Text(self._step))
+        self._spinner.update(text=Text.assemble(self._step, (f"  {self._detail}", "dim")))
         if self._exchanges:
-            self._live.update(Group(table.table(self._exchanges, self._cells), stage))
+            filled = table.table(self._exchanges, self._cells)
+            self._live.update(Group(filled, self._spinner))
         else:
-            self._live.update(stage)
+            self._live.update(self._spinner)
+
+
+def console() -> Console:
+    """Return where everything for people goes: standard error."""
+    return Console(stderr=True, highlight=False)
 
 
 @contextmanager

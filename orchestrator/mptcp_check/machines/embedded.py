@@ -30,6 +30,8 @@ class Embedded:
     probe: Guest
     server: Guest
     switch: Switch
+    directory: Path
+    """Private work folder of this run."""
     boot_ns: int
     """From the start of the first machine until both agents could be asked."""
 
@@ -87,7 +89,13 @@ def embedded(
         probe, server = _enter_together(
             waiting, stack, give_up=lambda: [m.kill() for m in machines]
         )
-        yield Embedded(probe=probe, server=server, switch=switch, boot_ns=now_ns() - began_ns)
+        yield Embedded(
+            probe=probe,
+            server=server,
+            switch=switch,
+            directory=directory,
+            boot_ns=now_ns() - began_ns,
+        )
 
 
 def _enter_together(

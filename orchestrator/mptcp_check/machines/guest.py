@@ -54,7 +54,7 @@ def guest(
     management = Management(name, connection, keys)
     try:
         management.put(archive, ARCHIVE_PATH)
-        channel = management.channel(f"exec python3 {ARCHIVE_PATH}")
+        channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
         agent = Agent(channel, machine=name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
             yield Guest(machine, management, agent)

@@ -1,0 +1,119 @@
+"""`mptcp-check run`: the main job."""
+
+import json
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from mptcp_check import settings
+from mptcp_check.cli import live, verdict
+from mptcp_check.exchanges.plan import Scope
+from mptcp_check.run import Finished, RunOptions
+from mptcp_check.run import run as run_everything
+
+INTERFERENCE_FOUND = 1
+BOOT_TIMEOUT_S = 120.0
+
+
+@click.command()
+@click.option(
+    "--apps",
+    default="",
+    metavar="NAMES",
+    help="Applications to run, separated by commas; all of them without this option.",
+)
+@click.option(
+    "--behind",
+    multiple=True,
+    metavar="BEHAVIOUR",
+    help="Put an emulated middlebox in the way; may be given several times, first is nearest to "
+    "the client.",
+)
+@click.option("--quick", "scope", flag_value=Scope.QUICK, type=Scope, help="The shortest check.")
+@click.option("--full", "scope", flag_value=Scope.FULL, type=Scope, help="IPv6 as well.")
+@click.option(
+    "--machine",
+    type=click.Choice(["auto", "qemu"]),
+    default="auto",
+    show_default=True,
+    help="How to have machines; QEMU is the only way so far.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder for this run; it must not exist. Without it: among `mptcp-check runs`.",
+)
+@click.option(
+    "--boot-timeout",
+    type=click.FloatRange(1, 3600),
+    default=BOOT_TIMEOUT_S,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long the machines may take to boot.",
+)
+@click.option(
+    "--no-upload", is_flag=True, help="Keep the run on this computer (always so, so far)."
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(["interference"]),
+    help="Exit with 1 when the path did something to Multipath TCP.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one final JSON document on stdout.")
+@click.option("--jsonl", is_flag=True, help="Print events as JSON lines on stdout while it runs.")
+def run(  # noqa: PLR0913 - one per option
+    *,
+    apps: str,
+    behind: tuple[str, ...],
+    scope: Scope | None,
+    machine: str,
+    out: Path | None,
+    boot_timeout: float,
+    no_upload: bool,
+    fail_on: str | None,
+    as_json: bool,
+    jsonl: bool,
+) -> int:
+    """Check Multipath TCP on the embedded network and say what the path did.
+
+    \b
+    Two virtual machines with a Multipath TCP kernel, a probe and a measurement server,
+    are joined by two links of this program's own small network. http and ftp run
+    between them over Multipath TCP and, as the control, over plain TCP. Every packet is
+    captured at both ends; the two captures are compared.
+
+    \b
+    Examples:
+      mptcp-check run
+      mptcp-check run --quick --apps http
+      mptcp-check run --behind mp_capable_removed_from_syn
+      mptcp-check run --json --out ./my-run > my-run.json
+    """  # noqa: D301 - \b is click's mark for 'do not wrap'
+    del (
+        machine,
+        no_upload,
+    )  # one way to have machines, nothing to upload to: the words are the contract's
+    console = Console(stderr=True)
+    options = RunOptions(
+        apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
+        behind=behind,
+        scope=scope or Scope.DEFAULT,
+        out=out,
+        boot_timeout_s=boot_timeout,
+        places=settings.places(),
+    )
+    with live.watching(console, jsonl=jsonl) as watch:
+        finished = run_everything(options, watch)
+    verdict.show(console, finished)
+    if as_json or jsonl:
+        click.echo(json.dumps(finished.document, indent=None if jsonl else 2))
+    return _exit_code(finished, fail_on)
+
+
+def _exit_code(finished: Finished, fail_on: str | None) -> int:
+    interference = (
+        any(f["state"] == "seen" for f in finished.document["report"]["findings"])
+        and fail_on == "interference"
+    )
+    return INTERFERENCE_FOUND if interference else 0
