@@ -44,7 +44,6 @@ def service_address(transport: Transport, family: Family) -> str:
 
 def interfaces(host: int) -> list[dict[str, object]]:
     """Return the measurement interfaces of a machine, as the agent's ``lab_up`` takes them."""
-    other = SERVER if host == PROBE else PROBE
     found: list[dict[str, object]] = []
     for link, name in enumerate(INTERFACES):
         hosts = [host, CONTROL] if host == SERVER and link == 0 else [host]
@@ -56,7 +55,11 @@ def interfaces(host: int) -> list[dict[str, object]]:
                     for family in Family
                     for h in hosts
                 ],
-                "gateways": [address(family, link=link, host=other) for family in Family],
+                # the server answers each link by that link: a way of its own for its service
+                # address would send the answers to joins by the wrong one
+                "gateways": [
+                    address(family, link=link, host=SERVER) for family in Family if host == PROBE
+                ],
             }
         )
     return found
