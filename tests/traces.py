@@ -1,0 +1,326 @@
+"""Write two captures of one exchange as text: what one machine sent and what reached the other.
+
+One line is one segment: seconds, the subflow (``0`` is connection 0, ``0.1`` its second subflow;
+0 when left out), ``>`` from the client machine or ``<`` from the server machine, its words, and
+after ``=>`` how it arrived when it did not arrive as it was sent::
+
+    0.000   > SYN mpc     => -mpc nop=4     the option was overwritten on the way
+    0.010   < SYN/ACK     => lost
+    0.020   > PSH data=100 dss => flip=7    byte 7 of the stream changed
+    0.030 0.1 > SYN join
+
+Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail`` (forms follow from the
+flags and the payload), ``nop=N``, ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK and
+window scale), ``data=N`` (the next N bytes of this direction's stream) with ``at=K`` (again from
+byte K), ``flip=K``, ``grow=N`` (N bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``,
+``lost`` and ``injected`` (only at the receiver).
+"""
+
+import hashlib
+import hmac
+import ipaddress
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mptcp_check.analysis.capture_file import Capture, read
+
+START_NS = 1_700_000_000_000_000_000
+FLAGS = {"SYN": 0x02, "SYN/ACK": 0x12, "ACK": 0x10, "PSH": 0x18, "FIN": 0x11, "RST": 0x14}
+_SYN, _ACK = 0x02, 0x10
+
+
+@dataclass(frozen=True)
+class Path:
+    """What lies between the two machines, beside what the lines say."""
+
+    delay_ns: int = 10_000_000
+    clock_offset_ns: int = 3_000_000_000
+    """How far the server's clock is ahead of the client's."""
+    seen_by_server: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    """The client's address and port as the server sees them, by subflow (NAT)."""
+    isn_shift: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """What is added on the way to the sequence numbers of (client, server), by subflow."""
+    snap_bytes: int = 262_144
+
+
+@dataclass
+class _Flow:
+    """Where one subflow stands: the sequence numbers of both machines."""
+
+    name: str
+    opener: str
+    isn: Mapping[str, int]
+    sent: dict[str, int] = field(default_factory=lambda: {">": 0, "<": 0})
+    """Bytes of each direction's stream sent so far."""
+    grown: dict[str, int] = field(default_factory=lambda: {">": 0, "<": 0})
+    """By how much a gateway has moved the rest of each stream."""
+    finished: dict[str, bool] = field(default_factory=lambda: {">": False, "<": False})
+
+    @property
+    def connection(self) -> str:
+        return self.name.partition(".")[0]
+
+    @property
+    def index(self) -> int:
+        return int(self.name.partition(".")[2] or 0)
+
+    def key(self, machine: str) -> bytes:
+        """The MPTCP key of a machine, one per connection."""
+        return hashlib.sha256(f"key {self.connection} {machine}".encode()).digest()[:8]
+
+    def nonce(self, machine: str) -> bytes:
+        return hashlib.sha256(f"nonce {self.name} {machine}".encode()).digest()[:4]
+
+
+def stream(name: str, machine: str, start: int, count: int) -> bytes:
+    """Bytes of one direction of one subflow: the same for the same place, whoever asks."""
+    salt = hashlib.sha256(f"{name} {machine}".encode()).digest()
+    return bytes(
+        salt[i % 32] ^ (i * 7 & 0xFF) ^ (i >> 8 & 0xFF) for i in range(start, start + count)
+    )
+
+
+def pcaps(text: str, path: Path | None = None) -> tuple[bytes, bytes]:
+    """Return the capture files of the client and of the server, in the order of their times."""
+    path = path or Path()
+    flows: dict[str, _Flow] = {}
+    records: dict[str, list[tuple[int, bytes]]] = {">": [], "<": []}
+    for number, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
+        left, _, right = line.partition("=>")
+        time_s, *words = left.split()
+        name = "0" if words[0] in "<>" else words.pop(0)
+        machine, *words = words
+        flow = flows.setdefault(name, _flow(name, machine))
+        sent_ns = START_NS + round(float(time_s) * 1e9)
+        arrived = _merge(words, right.split())
+        delay_ns = int(_value(arrived, "delay", path.delay_ns // 10**6)) * 10**6
+        clock = {">": 0, "<": path.clock_offset_ns}
+        other = "<" if machine == ">" else ">"
+        before = dict(flow.sent), dict(flow.finished)
+        if "injected" not in words:
+            here = _frame(flow, machine, words, path, number, at=machine)
+            records[machine].append((sent_ns + clock[machine], here))
+            after = dict(flow.sent), dict(flow.finished)
+            flow.sent, flow.finished = dict(before[0]), dict(before[1])
+        else:
+            after = before
+        if "lost" not in arrived:
+            there = _frame(flow, machine, arrived, path, number, at=other)
+            records[other].append((sent_ns + delay_ns + clock[other], there))
+        flow.sent, flow.finished = after
+    return _pcap(records[">"], path.snap_bytes), _pcap(records["<"], path.snap_bytes)
+
+
+def captures(text: str, path: Path | None = None) -> tuple[Capture, Capture]:
+    """Return both captures, read as the engine reads files."""
+    client, server = pcaps(text, path)
+    return read(client), read(server)
+
+
+def _flow(name: str, opener: str) -> _Flow:
+    digest = hashlib.sha256(f"isn {name}".encode()).digest()
+    isn = {">": int.from_bytes(digest[:4]), "<": int.from_bytes(digest[4:8])}
+    return _Flow(name=name, opener=opener, isn=isn)
+
+
+def _merge(words: Sequence[str], changes: Sequence[str]) -> list[str]:
+    removed = {change[1:] for change in changes if change.startswith("-")}
+    kept = [w for w in words if w.partition("=")[0] not in removed]
+    return [*kept, *(change for change in changes if not change.startswith("-"))]
+
+
+def _value(words: Sequence[str], name: str, default: int | None = None) -> int:
+    found = [int(w.partition("=")[2]) for w in words if w.startswith(f"{name}=")]
+    if not found and default is None:
+        raise KeyError(name)
+    return found[-1] if found else int(default or 0)
+
+
+def _frame(
+    flow: _Flow, machine: str, words: Sequence[str], path: Path, number: int, *, at: str
+) -> bytes:
+    """Build one Ethernet frame as the machine `at` captures it, and move the flow on."""
+    other = "<" if machine == ">" else ">"
+    flags = next(FLAGS[w] for w in words if w in FLAGS)
+    count = _value(words, "data", 0)
+    start = _value(words, "at", flow.sent[machine])
+    payload = bytearray(stream(flow.name, machine, start, count))
+    for flip in (int(w[5:]) for w in words if w.startswith("flip=")):
+        if start <= flip < start + count:
+            payload[flip - start] ^= 0x20
+    payload += b"+" * _value(words, "grow", 0)
+    first = 0 if flags & _SYN else 1 + start
+    after_fin = int(flow.finished[machine] and not count and not flags & _SYN)
+    seq = flow.isn[machine] + first + after_fin
+    ack = flow.isn[other] + 1 + flow.sent[other] + int(flow.finished[other])
+    if at == "<":
+        shift = path.isn_shift.get(flow.name, (0, 0))
+        seq += shift[0] if machine == ">" else shift[1]
+        ack += shift[1] if machine == ">" else shift[0]
+    if at != machine:
+        seq += flow.grown[machine]
+        ack -= flow.grown[other]
+        flow.grown[machine] += _value(words, "grow", 0)
+    flow.sent[machine] = max(flow.sent[machine], start + count)
+    if flags & 0x01:
+        flow.finished[machine] = True
+    options = _options(flow, machine, flags, words, start, count, number)
+    ends = {">": (f"10.77.{flow.index}.1", _port(flow, ">")), "<": ("10.77.0.2", _port(flow, "<"))}
+    if at == "<":
+        ends[">"] = path.seen_by_server.get(flow.name, ends[">"])
+    return tcp_frame(
+        ends[machine],
+        ends[other],
+        seq=seq,
+        ack=ack if flags & _ACK else 0,
+        flags=flags,
+        options=options,
+        payload=bytes(payload),
+        ip_id=number + 1,
+        checksum_error=int("badsum" in words),
+    )
+
+
+def _port(flow: _Flow, machine: str) -> int:
+    ephemeral = 40_000 + 10 * int(flow.connection) + flow.index
+    return ephemeral if machine == flow.opener else 80
+
+
+def _options(
+    flow: _Flow,
+    machine: str,
+    flags: int,
+    words: Sequence[str],
+    start: int,
+    count: int,
+    number: int,
+) -> bytes:
+    other = "<" if machine == ">" else ">"
+    parts: list[bytes] = []
+    if flags & _SYN and "nobase" not in words:
+        mss = _value(words, "mss", 1460)
+        parts += [struct.pack("!BBH", 2, 4, mss), b"\x04\x02", b"\x01\x03\x03\x07"]
+    if "nots" not in words:
+        tsval = _value(words, "tsval", 1000 + number)
+        prefix = b"" if flags & _SYN and "nobase" not in words else b"\x01\x01"
+        parts.append(prefix + struct.pack("!BBII", 8, 10, tsval, 500))
+    if "mpc" in words:
+        parts.append(_mp_capable(flow, machine, flags, count))
+    if "join" in words:
+        parts.append(_mp_join(flow, machine, flags))
+    if "dss" in words:
+        parts.append(_dss(flow, machine, other, start, count))
+    if "infinite" in words:
+        parts.append(struct.pack("!BBBBIIIH", 30, 18, 0x20, 0x05, 1, 1, 0, 0))
+    if "fail" in words:
+        parts.append(struct.pack("!BBBBQ", 30, 12, 0x60, 0, 1))
+    parts.append(b"\x01" * _value(words, "nop", 0))
+    options = b"".join(parts)
+    options += b"\x00" * _value(words, "eol", 0)
+    return options + b"\x00" * (-len(options) % 4)
+
+
+def _mp_capable(flow: _Flow, machine: str, flags: int, count: int) -> bytes:
+    other = "<" if machine == ">" else ">"
+    match flags & (_SYN | _ACK):
+        case 0x02:
+            return bytes([30, 4, 0x01, 0x01])
+        case 0x12:
+            return bytes([30, 12, 0x01, 0x01]) + flow.key(machine)
+        case _:
+            keys = flow.key(machine) + flow.key(other)
+            if count:
+                return bytes([30, 22, 0x01, 0x01]) + keys + struct.pack("!H", count)
+            return bytes([30, 20, 0x01, 0x01]) + keys
+
+
+def _mp_join(flow: _Flow, machine: str, flags: int) -> bytes:
+    other = "<" if machine == ">" else ">"
+    digest = hmac.new(
+        flow.key(machine) + flow.key(other),
+        flow.nonce(machine) + flow.nonce(other),
+        hashlib.sha256,
+    ).digest()
+    match flags & (_SYN | _ACK):
+        case 0x02:
+            token = hashlib.sha256(flow.key(other)).digest()[:4]
+            return bytes([30, 12, 0x10, flow.index]) + token + flow.nonce(machine)
+        case 0x12:
+            return bytes([30, 16, 0x10, flow.index]) + digest[:8] + flow.nonce(machine)
+        case _:
+            return bytes([30, 24, 0x10, 0x00]) + digest[:20]
+
+
+def _dss(flow: _Flow, machine: str, other: str, start: int, count: int) -> bytes:
+    data_ack = int.from_bytes(hashlib.sha256(flow.key(other)).digest()[-4:])
+    ack = (data_ack + 1 + flow.sent[other]) & 0xFFFFFFFF
+    if not count:
+        return struct.pack("!BBBBI", 30, 8, 0x20, 0x01, ack)
+    dsn = (int.from_bytes(hashlib.sha256(flow.key(machine)).digest()[-4:]) + 1 + start) & 0xFFFFFFFF
+    return struct.pack("!BBBBIIIH", 30, 18, 0x20, 0x05, ack, dsn, start + 1, count) + b"\x01\x01"
+
+
+def tcp_frame(
+    source: tuple[str, int],
+    destination: tuple[str, int],
+    *,
+    seq: int,
+    ack: int,
+    flags: int,
+    options: bytes = b"",
+    payload: bytes = b"",
+    ip_id: int = 0,
+    ttl: int = 64,
+    checksum_error: int = 0,
+) -> bytes:
+    """Return an Ethernet frame with right checksums; `checksum_error` is added to TCP's."""
+    src, dst = ipaddress.ip_address(source[0]), ipaddress.ip_address(destination[0])
+    header = struct.pack(
+        "!HHIIHHHH",
+        source[1],
+        destination[1],
+        seq & 0xFFFFFFFF,
+        ack & 0xFFFFFFFF,
+        (5 + len(options) // 4) << 12 | flags,
+        64_240,
+        0,
+        0,
+    )
+    segment = bytearray(header + options + payload)
+    pseudo = src.packed + dst.packed + struct.pack("!II", len(segment), 6)
+    total = (_ones_sum(pseudo + segment) + checksum_error) & 0xFFFF
+    segment[16:18] = struct.pack("!H", 0xFFFF - total)
+    if src.version == 4:
+        ip = bytearray(
+            struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), ip_id, 0x4000, ttl, 6, 0)
+            + src.packed
+            + dst.packed
+        )
+        ip[10:12] = struct.pack("!H", 0xFFFF - _ones_sum(bytes(ip)))
+        ether_type = 0x0800
+    else:
+        ip = bytearray(
+            struct.pack("!IHBB", 6 << 28, len(segment), 6, ttl) + src.packed + dst.packed
+        )
+        ether_type = 0x86DD
+    return struct.pack("!6s6sH", b"\x02" * 6, b"\x04" * 6, ether_type) + bytes(ip + segment)
+
+
+def _ones_sum(data: bytes) -> int:
+    """One's complement sum of 16-bit words (RFC 1071)."""
+    padded = data + b"\x00" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total
+
+
+def _pcap(records: Sequence[tuple[int, bytes]], snap_bytes: int) -> bytes:
+    """Write a pcap file with nanoseconds (pcap(5), magic 0xa1b23c4d), link type Ethernet."""
+    parts = [struct.pack("!IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snap_bytes, 1)]
+    for time_ns, frame in sorted(records, key=lambda record: record[0]):
+        kept = frame[:snap_bytes]
+        seconds, rest = divmod(time_ns, 10**9)
+        parts.append(struct.pack("!IIII", seconds, rest, len(kept), len(frame)) + kept)
+    return b"".join(parts)
