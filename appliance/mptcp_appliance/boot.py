@@ -21,6 +21,7 @@ def qemu_arguments(image: Image, *, memory_mib: int, keys_directory: Path) -> li
     `MANAGEMENT_PORT` are the caller's.
 
     Args:
+        image: What is booted.
         memory_mib: Memory of the guest; everything that it writes lies there too.
         keys_directory: Holds the files named by `KEYS`.
     """

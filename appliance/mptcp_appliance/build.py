@@ -2,26 +2,18 @@
 
 import contextlib
 import errno
-import json
 import os
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mptcp_appliance import cpio, kernel, plan, process, rootfs, sources
+from mptcp_appliance import cpio, kernel, manifest, plan, process, rootfs, sources
 from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.image import (
-    INITRD,
-    KERNEL,
-    MANIFEST,
-    PARTS,
-    ROOTFS,
-    SCHEMA,
-    digest_of,
-    file_digest,
-)
+from mptcp_appliance.image import file_digest
+from mptcp_appliance.manifest import INITRD, KERNEL, MANIFEST, PARTS, ROOTFS, Part
 from mptcp_appliance.narrate import narrator
 
 _APT = Path("/etc/apt")
@@ -42,6 +34,7 @@ def build(
     """Make the three files of an image and its manifest.
 
     Args:
+        declaration: What is built.
         architecture: Debian's name.
         output: An empty folder for the result.
         work: An empty folder for what is thrown away.
@@ -62,20 +55,19 @@ def build(
             package = rootfs.extract_kernel_package(archive, found.kernel_package, work)
             taken = kernel.read(package)
             chosen = kernel.select(taken, declaration)
-            (output / KERNEL).write_bytes(taken.image)
+            (output / KERNEL).write_bytes(kernel.bootable(taken))
             entries = plan.initramfs(declaration, busybox=found.busybox, modules=chosen.boot)
             epoch = declaration.source_date_epoch
             (output / INITRD).write_bytes(cpio.write(entries, mtime_s=epoch))
             added = kernel.module_files(taken, chosen)
             _pack(declaration, archive, added, output / ROOTFS, work, progress, keep_open)
         progress("computing digests")
-        _write_manifest(
-            output,
-            {
-                "schema": SCHEMA,
+        text = manifest.write(
+            {name: _part(output / name) for name in PARTS},
+            command_line=plan.command_line(declaration, architecture=architecture),
+            facts={
                 "name": declaration.name,
                 "architecture": architecture,
-                "command_line": plan.command_line(declaration, architecture=architecture),
                 "kernel_release": taken.release,
                 "kernel_package": Path(found.kernel_package).name,
                 "source_date_epoch": declaration.source_date_epoch,
@@ -84,9 +76,14 @@ def build(
                 "inputs": inputs,
             },
         )
+        (output / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _install(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
+def _part(path: Path) -> Part:
+    return Part(sha256=file_digest(path), size_bytes=path.stat().st_size)
+
+
+def _install(  # noqa: PLR0917 - one call, the parts of one step
     declaration: Declaration,
     architecture: str,
     work: Path,
@@ -94,28 +91,47 @@ def _install(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
     progress: Callable[[str], None],
     keep_open: Sequence[int],
 ) -> None:
-    hook = work / _HOOK
-    hook.write_bytes(declaration.hooks[_HOOK])
-    hook.chmod(0o755)
     entries = sources.debian_entries(_apt_files(), suite=declaration.suite)
-    process.run(
-        plan.mmdebstrap_arguments(
-            declaration,
-            architecture=architecture,
-            hook=hook,
-            tar=tar,
-            sources_on_stdin=bool(entries),
-        ),
-        on_line=narrator(progress),
-        stdin_text=entries or None,
-        environment={
-            "SOURCE_DATE_EPOCH": str(declaration.source_date_epoch),
-            "MPTCP_CHECK_KERNEL": declaration.kernel_package.replace("%s", architecture),
-            # its tree is hundreds of megabytes: where the image goes there is room
-            "TMPDIR": str(work),
-        },
-        keep_open=keep_open,
-    )
+    with _tree_folder(work) as folder:
+        hook = folder / _HOOK
+        hook.write_bytes(declaration.hooks[_HOOK])
+        hook.chmod(0o755)
+        process.run(
+            plan.mmdebstrap_arguments(
+                declaration,
+                architecture=architecture,
+                hook=hook,
+                tar=tar,
+                sources_on_stdin=bool(entries),
+            ),
+            on_line=narrator(progress),
+            on_silence=lambda: progress(f"still at it ({_megabytes(folder)} MB on disk)"),
+            stdin_text=entries or None,
+            environment={
+                "SOURCE_DATE_EPOCH": str(declaration.source_date_epoch),
+                "MPTCP_CHECK_KERNEL": declaration.kernel_package.replace("%s", architecture),
+                "TMPDIR": str(folder),
+            },
+            keep_open=keep_open,
+        )
+
+
+@contextlib.contextmanager
+def _tree_folder(work: Path) -> Iterator[Path]:
+    """Yield the folder in which mmdebstrap lays out its tree of hundreds of megabytes.
+
+    For root that is where the image goes: there is room, and the remains of a killed build
+    are found again. Others run mmdebstrap in a user namespace, where they are a stranger to
+    their own home: the tree then lies where everybody may enter.
+    """
+    if os.geteuid() == 0:
+        yield work
+        return
+    with tempfile.TemporaryDirectory(prefix="mptcp-check-") as name:
+        folder = Path(name)
+        # a user of the namespace makes the tree in it; the sticky bit keeps others' hands off
+        folder.chmod(0o1777)
+        yield folder
 
 
 def _apt_files() -> list[tuple[str, str]]:
@@ -129,7 +145,7 @@ def _apt_files() -> list[tuple[str, str]]:
     ]
 
 
-def _pack(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
+def _pack(  # noqa: PLR0917 - one call, the parts of one step
     declaration: Declaration,
     archive: tarfile.TarFile,
     added: Mapping[str, bytes],
@@ -158,19 +174,25 @@ def _pack(  # noqa: PLR0913, PLR0917 - one call, the parts of one step
                 archive, packer.stdin, declaration=declaration, added=added, say=progress
             )
             packer.stdin.close()
-        progress("compressing the root file system")
-        if packer.wait() != 0:
+        status = process.wait(
+            packer,
+            on_silence=lambda: progress(
+                f"compressing the root file system ({_megabytes(output)} MB written)"
+            ),
+        )
+        if status != 0:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            raise process.failed("mksquashfs", packer.returncode, words[-3:])
+            raise process.failed("mksquashfs", status, words[-3:])
 
 
-def _write_manifest(output: Path, table: Mapping[str, object]) -> None:
-    digests = {name: file_digest(output / name) for name in PARTS}
-    files = {
-        name: {"sha256": digests[name], "bytes": (output / name).stat().st_size} for name in PARTS
-    }
-    text = json.dumps({**table, "digest": digest_of(digests), "files": files}, indent=1)
-    (output / MANIFEST).write_text(text + "\n", encoding="utf-8")
+def _megabytes(path: Path) -> int:
+    """Return the size of a file, or of all that lies in a folder that others are changing."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    total_bytes = 0
+    # what is being changed may be gone when it is looked at
+    with contextlib.suppress(OSError):
+        total_bytes = sum(file.lstat().st_size for file in files)
+    return total_bytes // 10**6
 
 
 @contextlib.contextmanager

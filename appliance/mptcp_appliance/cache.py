@@ -35,6 +35,7 @@ def ensure(
     here; that is `mptcp_appliance.verify`.
 
     Args:
+        declaration: What is wanted.
         cache_dir: Made if it is not there.
         progress: Called with one line of information, several times a second while building;
             not at all if the image is there.

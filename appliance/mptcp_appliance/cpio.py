@@ -69,7 +69,9 @@ def _pieces(entries: Iterable[Entry], mtime_s: int) -> Iterator[bytes]:
         if not entry.path or "\0" in entry.path or entry.path == _TRAILER:
             raise ValueError(f"{entry.path!r} cannot be a name in a cpio archive")
         if len(entry.data) >= 1 << 32:
-            raise ValueError(f"{entry.path} has {len(entry.data)} bytes; a cpio archive takes 4 GiB")
+            raise ValueError(
+                f"{entry.path} has {len(entry.data)} bytes; a cpio archive takes 4 GiB"
+            )
         yield from _record(entry, inode, mtime_s)
     yield from _record(Entry(path=_TRAILER, mode=0), 0, 0)
 

@@ -1,4 +1,4 @@
-"""What an image consists of, as one frozen value: everything a build depends on but the packages."""
+"""What an image consists of, as one frozen value: all that a build depends on but the packages."""
 
 import tomllib
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mptcp_appliance.errors import ImageError
 
-type_names = {str: "a text", int: "a whole number", list: "a list", dict: "a table"}
+_TYPE_NAMES = {str: "a text", int: "a whole number", list: "a list", dict: "a table"}
 
 Row = Mapping[str, object]
 
@@ -66,7 +66,7 @@ class Declaration:
     """Programs that mmdebstrap runs, by file name."""
 
 
-def declaration(  # noqa: PLR0913 - each is one part of an image's folder
+def declaration(
     text: str,
     *,
     required_options: str,
@@ -192,7 +192,7 @@ class _Reader:
         value = self._table.pop(key)
         # a bool is an int to Python, never to an image
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._wrong(key, type_names[kind])
+            raise self._wrong(key, _TYPE_NAMES[kind])
         return value
 
     def _wrong(self, key: str, wanted: str) -> ImageError:

@@ -1,4 +1,4 @@
-"""The one error of this package; the command line maps it to its exit code for a failed preflight."""
+"""The one error of this package; the command line maps it to exit code 3, a failed preflight."""
 
 
 class ImageError(Exception):

@@ -1,4 +1,4 @@
-"""Is everything that the guest needs in this kernel? The options of a kernel, and what they lack."""
+"""Is everything that the guest needs in this kernel? What it has, and what it lacks."""
 
 import re
 from collections.abc import Mapping

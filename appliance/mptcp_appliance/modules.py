@@ -147,13 +147,29 @@ def closure(
 
 
 def dependency_table(modules: Iterable[Module]) -> str:
-    """Return ``modules.dep``: each module's file, and the files it needs."""
-    by_name = {module.name: module for module in modules}
-    lines = []
-    for module in by_name.values():
-        files = [by_name[need].path for need in module.needs if need in by_name]
-        lines.append(f"{module.path}:{''.join(' ' + file for file in files)}\n")
-    return "".join(sorted(lines))
+    """Return ``modules.dep``: each module's file, and all files that it needs, directly or not.
+
+    The last one of a line is loaded first, as depmod(8) writes it.
+
+    Args:
+        modules: Each one after what it needs.
+    """
+    needed: dict[str, dict[str, None]] = {}
+    path_of: dict[str, str] = {}
+    for module in modules:
+        path_of[module.name] = module.path
+        before: dict[str, None] = {}
+        for need in (*module.needs, *module.prefers):
+            before |= needed.get(need, {})
+            if need in path_of:
+                before[need] = None
+        needed[module.name] = before
+    return "".join(
+        sorted(
+            f"{path_of[name]}:{''.join(f' {path_of[need]}' for need in reversed(before))}\n"
+            for name, before in needed.items()
+        )
+    )
 
 
 def alias_table(modules: Iterable[Module]) -> str:

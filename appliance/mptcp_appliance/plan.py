@@ -42,6 +42,7 @@ def cache_key(declaration: Declaration, *, architecture: str, builder: Mapping[s
     Package versions are not part of it: they are in the manifest of what was built.
 
     Args:
+        declaration: What is built.
         architecture: Debian's name.
         builder: SHA-256 of each source file of this package, by name.
     """
@@ -79,6 +80,7 @@ def mmdebstrap_arguments(
     """Return the command that installs the packages into a tar archive.
 
     Args:
+        declaration: What is built.
         architecture: Debian's name.
         hook: The program that fetches the kernel's package.
         tar: What is written.
@@ -135,6 +137,7 @@ def initramfs(
     """Return the first root: a static busybox, the modules and the script that uses them.
 
     Args:
+        declaration: Has the script.
         busybox: A static program.
         modules: In the order in which they can be loaded.
     """

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import selectors
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,9 @@ _WAIT_S = 10.0
 
 _TAIL_LINES = 4
 
+SILENCE_S = 1.0
+"""After how long without news somebody who waits wants to hear that it still works."""
+
 
 def require(*tools: str) -> None:
     """Raise an `ImageError` that names the packages to install if a tool is missing."""
@@ -61,6 +65,7 @@ def running(
     """Start a tool in a process group of its own and see to its end, whatever happens.
 
     Args:
+        arguments: The tool and what it is told.
         stdin: As for `subprocess.Popen`.
         stdout: As for `subprocess.Popen`.
         stderr: As for `subprocess.Popen`.
@@ -101,6 +106,7 @@ def run(
     arguments: Sequence[str],
     *,
     on_line: Callable[[str], None],
+    on_silence: Callable[[], None],
     stdin_text: str | None = None,
     environment: Mapping[str, str] | None = None,
     keep_open: Sequence[int] = (),
@@ -108,7 +114,9 @@ def run(
     """Run a tool to its end, and hand over each line that it writes as it comes.
 
     Args:
+        arguments: The tool and what it is told.
         on_line: Called with each line of both its outputs.
+        on_silence: Called whenever it has written nothing for `SILENCE_S`.
         stdin_text: At most a pipe's buffer, 64 KiB.
         environment: Added to this process's.
         keep_open: See `running`.
@@ -128,14 +136,39 @@ def run(
             process.stdin.write(stdin_text.encode())
             process.stdin.close()
         errors: list[str] = []
-        for raw in output(process):
-            line = raw.decode(errors="replace").rstrip()
+        for line in _lines(output(process), on_silence):
             last.append(line)
             if line.startswith(("E:", "W: Failed", "Err:", "FATAL")) or "No space left" in line:
                 errors.append(line)
             on_line(line)
         if process.wait() != 0:
             raise failed(arguments[0], process.returncode, errors[:_TAIL_LINES] or list(last))
+
+
+def _lines(stream: IO[bytes], on_silence: Callable[[], None]) -> Iterator[str]:
+    """Yield the lines of a pipe as they come; the last one may lack its end."""
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while True:
+            if not selector.select(SILENCE_S):
+                on_silence()
+                continue
+            chunk = os.read(stream.fileno(), 1 << 16)
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in (*whole, *([rest] if rest and not chunk else [])):
+                yield line.decode(errors="replace").rstrip()
+            if not chunk:
+                return
+
+
+def wait(process: subprocess.Popen[bytes], *, on_silence: Callable[[], None]) -> int:
+    """Wait for a process, and return its status; calls `on_silence` every `SILENCE_S`."""
+    while True:
+        try:
+            return process.wait(SILENCE_S)
+        except subprocess.TimeoutExpired:
+            on_silence()
 
 
 def output(process: subprocess.Popen[bytes]) -> IO[bytes]:

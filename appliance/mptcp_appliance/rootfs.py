@@ -144,6 +144,7 @@ def additions(
     """Return what no package brings: directories, files, links; parents before children.
 
     Args:
+        declaration: Says which directories and users there are.
         files: Content by path; what lies in a ``bin`` or ``sbin`` is a program.
         existing: Paths that are already in the archive.
     """

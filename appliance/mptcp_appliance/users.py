@@ -27,7 +27,9 @@ def with_users(path: str, text: str, users: Iterable[User]) -> str:
     rows = [line.split(":") for line in text.splitlines()]
     for user in users:
         taken = any(row[0] == user.name for row in rows)
-        if taken or (path in {"etc/passwd", "etc/group"} and any(row[2] == str(user.id) for row in rows)):
+        if taken or (
+            path in {"etc/passwd", "etc/group"} and any(row[2] == str(user.id) for row in rows)
+        ):
             raise ImageError(
                 f"user {user.name} ({user.id}) is already in {path}",
                 hint="Choose another name and number in image.toml, under [[users]].",
