@@ -39,16 +39,17 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, go_away)
     threading.Thread(target=_read, args=(sys.stdin.buffer, lines, go_away), daemon=True).start()
-    agent = Agent(
-        Lab(work_directory=options.work_directory, stop=stop, owns_machine=options.owns_machine)
-    )
+    lab = Lab(work_directory=options.work_directory, stop=stop, owns_machine=options.owns_machine)
+    agent = Agent(lab)
     try:
-        while (line := lines.get()) is not None:
+        while not lab.powering_off and (line := lines.get()) is not None:
             answers.write(agent.answer(line))
     except BrokenPipeError:
         stop.set()
     finally:
         agent.end()
+    if lab.powering_off:
+        os.execvp("poweroff", ["poweroff", "-f"])  # noqa: S606, S607 - the machine's own end
 
 
 def _read(

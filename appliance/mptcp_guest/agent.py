@@ -17,6 +17,7 @@ from mptcp_guest.lab import Lab
 from mptcp_guest.network import Network
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.services import Services
+from mptcp_guest.verbs import VERBS
 from mptcp_guest.waiting import Deadline
 
 REQUEST_LIMIT_BYTES = 1024 * 1024
@@ -86,7 +87,7 @@ class Agent:
 
     def _do(self, request: dict[str, Any]) -> object:
         verb = request["verb"]
-        declared = messages.VERBS.get(verb)
+        declared = VERBS.get(verb)
         if declared is None:
             raise RefusalError("unknown_verb", f"no verb {verb[:40]!r}")
         try:

@@ -39,6 +39,8 @@ class Lab:
     stop: Stop
     owns_machine: bool = False
     """Whether it may power off the machine and set its clock."""
+    powering_off: bool = False
+    """The machine ends once the answer is out and everything is stopped."""
     namespace: str | None = None
     _children: dict[int, Popen[bytes]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -49,9 +51,17 @@ class Lab:
         Raises:
             RefusalError: There is no lab.
         """
+        return ["ip", "netns", "exec", self.namespace_name(), *argv]
+
+    def namespace_name(self) -> str:
+        """Return the name of the lab's namespace.
+
+        Raises:
+            RefusalError: There is no lab.
+        """
         if self.namespace is None:
-            raise RefusalError("bad_arguments", f"{argv[0]}: there is no lab yet: lab_up first")
-        return ["ip", "netns", "exec", self.namespace, *argv]
+            raise RefusalError("bad_arguments", "there is no lab yet: lab_up first")
+        return self.namespace
 
     def start(
         self,

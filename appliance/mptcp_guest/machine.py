@@ -53,13 +53,13 @@ def read_clock(lab: Lab, arguments: messages.ClockArguments) -> messages.ClockRe
 
 
 def power_off(lab: Lab) -> None:
-    """Start the machine's end; it comes after the answer.
+    """Let the machine end after the answer.
 
     Raises:
         RefusalError: The machine is not the agent's own.
     """
     _must_own(lab, "power off")
-    lab.start(["sh", "-c", "sleep 0.3; exec poweroff -f"])
+    lab.powering_off = True
 
 
 def _must_own(lab: Lab, deed: str) -> None:

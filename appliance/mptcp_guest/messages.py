@@ -6,12 +6,11 @@ One JSON object per line, UTF-8, one request at a time, answered in order:
     {"id": 7, "ok": true, "result": {"wall_ns": 1763596800000000000, "monotonic_ns": 81000000000}}
     {"id": 7, "ok": false, "error": {"kind": "bad_arguments", "message": "clock: ..."}}
 
-``deadline_s`` may be left out: each verb has its own (`VERBS`).  Times called ``_ns`` are the
-guest's own: ``wall_ns`` and ``time_ns`` since 1970, ``monotonic_ns`` since boot.
+``deadline_s`` may be left out: each verb has its own (`mptcp_guest.verbs`).  Times called
+``_ns`` are the guest's own: ``wall_ns`` and ``time_ns`` since 1970, ``monotonic_ns`` since boot.
 Both ends check every message against these types (`mptcp_guest.checking`).
 """
 
-from dataclasses import dataclass
 from typing import Any, Literal, NotRequired, TypedDict
 
 TransportName = Literal["mptcp", "tcp"]
@@ -376,42 +375,5 @@ class ExchangeResult(TypedDict):
     samples_lost_count: int
 
 
-# ---------------------------------------------------------------------------- the table
-
 SENT_FILE = "sent"
 ARRIVED_FILE = "arrived"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verb:
-    """The types of a verb and how long it may take."""
-
-    arguments: type
-    result: type
-    deadline_s: float
-
-
-VERBS = {
-    "hello": Verb(arguments=Nothing, result=HelloResult, deadline_s=20),
-    "clock": Verb(arguments=ClockArguments, result=ClockResult, deadline_s=5),
-    "power_off": Verb(arguments=Nothing, result=Nothing, deadline_s=10),
-    "lab_up": Verb(arguments=LabUpArguments, result=LabUpResult, deadline_s=60),
-    "lab_down": Verb(arguments=Nothing, result=Nothing, deadline_s=20),
-    "configure": Verb(arguments=ConfigureArguments, result=ConfigureResult, deadline_s=20),
-    "counters": Verb(arguments=Nothing, result=CountersResult, deadline_s=10),
-    "settle": Verb(arguments=SettleArguments, result=SettleResult, deadline_s=90),
-    "monitor": Verb(arguments=MonitorArguments, result=MonitorResult, deadline_s=5),
-    "capture_start": Verb(
-        arguments=CaptureStartArguments, result=CaptureStartResult, deadline_s=30
-    ),
-    "capture_state": Verb(arguments=Nothing, result=CaptureStateResult, deadline_s=10),
-    "capture_stop": Verb(arguments=Nothing, result=CaptureStopResult, deadline_s=120),
-    "services_start": Verb(arguments=ServicesStartArguments, result=ServicesResult, deadline_s=60),
-    "services_state": Verb(arguments=Nothing, result=ServicesResult, deadline_s=10),
-    "services_stop": Verb(arguments=Nothing, result=ServicesResult, deadline_s=30),
-    "offer": Verb(arguments=OfferArguments, result=Digest, deadline_s=60),
-    "received": Verb(arguments=ReceivedArguments, result=ReceivedResult, deadline_s=60),
-    "discard": Verb(arguments=DiscardArguments, result=Nothing, deadline_s=10),
-    "exchange": Verb(arguments=ExchangeArguments, result=ExchangeResult, deadline_s=300),
-}
-"""Every verb the agent knows."""

@@ -7,11 +7,13 @@ traffic under test only; deleting the namespace sets every counter to zero.
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from mptcp_guest import messages
 from mptcp_guest.lab import Lab
 from mptcp_guest.monitor import Monitor
+from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.waiting import Deadline
 
@@ -57,6 +59,14 @@ OFFLOADS: Mapping[str, str] = {
 }
 """Short and long names, as ethtool has them, of what makes a capture differ from the wire."""
 
+MAX_EXTRA_SUBFLOWS = 8
+"""MPTCP_PM_ADDR_MAX in the kernel's protocol.h."""
+
+ADDRESS_BEGINS = tuple("0123456789abcdef:")
+"""How ``ip mptcp endpoint show`` begins a line; ``limits show`` begins with add_addr_accepted."""
+
+IpInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
 FIRST_TABLE = 100
 """Routing table of the first interface; its rules have the same number as preference."""
 
@@ -77,16 +87,19 @@ class Network:
             raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
         if not arguments["interfaces"]:
             raise RefusalError("bad_arguments", "a lab without interfaces measures nothing")
-        links = list(link_commands(arguments["interfaces"]))
+        batches = {family: list(commands(arguments["interfaces"])) for family, commands in BATCHES}
         self._lab.succeed(["ip", "netns", "add", name], until)
         self._lab.namespace = name
         try:
-            sysctls = self._set_sysctls({}, until)
+            self._set_sysctls({}, until)
             for interface in arguments["interfaces"]:
                 self._move(interface["name"], until)
-            for command in links:
-                self._lab.succeed(["ip", "-n", name, *command], until)
+            for family, commands in batches.items():
+                self._ip(commands, until, family=family)
             self.monitor.start()
+            sysctls = sysctl_values(
+                self._inside(["sysctl", "-e", *SYSCTLS, *REPORTED_SYSCTLS], until)
+            )
             return messages.LabUpResult(
                 interfaces=[self._state(i["name"], until) for i in arguments["interfaces"]],
                 sysctls=sysctls,
@@ -107,28 +120,28 @@ class Network:
         self, arguments: messages.ConfigureArguments, until: Deadline
     ) -> messages.ConfigureResult:
         """Set checksums, limits and endpoints for the next exchange."""
-        mptcp = ["ip", "mptcp"]
-        limit = str(arguments["extra_subflows"])
         sysctls = self._set_sysctls(
             {"net.mptcp.checksum_enabled": str(int(arguments["checksum"]))}, until
         )
-        self._inside([*mptcp, "endpoint", "flush"], until)
-        # never an address of a peer's: ADD_ADDR would make us connect wherever it says
-        self._inside([*mptcp, "limits", "set", "subflow", limit, "add_addr_accepted", "0"], until)
-        for endpoint in arguments["endpoints"]:
-            place = [endpoint["address"], "dev", endpoint["interface"]]
-            self._inside([*mptcp, "endpoint", "add", *place, "subflow"], until)
+        told = self._ip(mptcp_commands(arguments), until).splitlines()
         return messages.ConfigureResult(
             sysctls=sysctls,
-            limits=self._inside([*mptcp, "limits", "show"], until).strip(),
-            endpoints=self._inside([*mptcp, "endpoint", "show"], until).splitlines(),
+            limits=" ".join(line.strip() for line in told if not line.startswith(ADDRESS_BEGINS)),
+            endpoints=[line.strip() for line in told if line.startswith(ADDRESS_BEGINS)],
         )
+
+    def _ip(self, commands: Iterable[list[str]], until: Deadline, *, family: str = "-0") -> str:
+        """Run ip commands in the namespace, all in one process: an emulated machine is slow."""
+        batch = self._lab.work_directory / "ip-commands"
+        batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
+        where = ["-n", self._lab.namespace_name(), "-batch", str(batch)]
+        return self._lab.succeed(["ip", family, *where], until)
 
     def _inside(self, argv: list[str], until: Deadline) -> str:
         return self._lab.succeed(self._lab.inside(argv), until)
 
     def _move(self, interface: str, until: Deadline) -> None:
-        name = self._lab.namespace or ""
+        name = self._lab.namespace_name()
         self._lab.succeed(["ip", "link", "set", "dev", interface, "netns", name], until)
         switches = [word for short in OFFLOADS for word in (short, "off")]
         all_off = self._lab.run(self._lab.inside(["ethtool", "-K", interface, *switches]), until)
@@ -137,7 +150,7 @@ class Network:
                 self._lab.run(self._lab.inside(["ethtool", "-K", interface, short, "off"]), until)
 
     def _state(self, interface: str, until: Deadline) -> messages.InterfaceState:
-        name = self._lab.namespace or ""
+        name = self._lab.namespace_name()
         link = json.loads(
             self._lab.succeed(["ip", "-n", name, "-j", "link", "show", "dev", interface], until)
         )
@@ -153,41 +166,67 @@ class Network:
         wanted = {**SYSCTLS, **more}
         settings = [f"{name}={value}" for name, value in wanted.items()]
         # -e: a name that this kernel does not know is no error here, but missing in the answer
-        self._inside(["sysctl", "-q", "-e", "-w", *settings], until)
-        found = sysctl_values(self._inside(["sysctl", "-e", *wanted, *REPORTED_SYSCTLS], until))
-        wrong = [name for name, value in wanted.items() if found.get(name, value) != value]
-        if wrong:
-            raise RefusalError("failed", f"{wrong[0]} is {found[wrong[0]]} after it was set")
-        return found
+        return sysctl_values(self._inside(["sysctl", "-e", "-w", *settings], until))
 
 
-def link_commands(interfaces: list[messages.Interface]) -> Iterator[list[str]]:
-    """Give the ``ip -n NAMESPACE`` commands that address and route the interfaces; PURE.
+def up_commands(interfaces: Iterable[messages.Interface]) -> Iterator[list[str]]:
+    """Give the ip commands that bring the interfaces up; PURE."""
+    for name in ("lo", *(interface["name"] for interface in interfaces)):
+        yield ["link", "set", "dev", checked_name(name), "up"]
+
+
+def address_commands(interfaces: Iterable[messages.Interface], version: int) -> Iterator[list[str]]:
+    """Give the ip commands that address and route the interfaces in one family; PURE.
 
     Each interface has a routing table for what leaves from its addresses: a further subflow goes
     to the server's first address by its own link, whatever the main table says.
 
+    Args:
+        interfaces: In the order of their links.
+        version: 4 or 6; ``ip rule`` needs to be told the family, so each has its own batch.
+
     Raises:
         RefusalError: An address is none.
     """
-    yield ["link", "set", "dev", "lo", "up"]
+    everywhere, flags = {4: ("0.0.0.0/0", []), 6: ("::/0", ["nodad"])}[version]
     for index, interface in enumerate(interfaces):
-        device = ["dev", interface["name"]]
-        addresses = [_address(text) for text in interface["addresses"]]
-        for address in addresses:
-            flags = ["nodad"] if address.version == 6 else []  # noqa: PLR2004 - IP version
+        device = ["dev", checked_name(interface["name"])]
+        number = str(FIRST_TABLE + index)
+        for address in _of_version(interface["addresses"], version):
             yield ["address", "add", str(address), *device, *flags]
-        yield ["link", "set", *device, "up"]
-        table = ["table", str(FIRST_TABLE + index)]
-        preference = ["preference", str(FIRST_TABLE + index)]
-        for address in addresses:
-            family = f"-{address.version}"
-            yield [family, "rule", "add", "from", str(address.ip), *table, *preference]
-            yield [family, "route", "replace", str(address.network), *device, *table]
-        for gateway in map(_address, interface["gateways"]):
-            family, via = f"-{gateway.version}", ["default", "via", str(gateway.ip), *device]
-            yield [family, "route", "replace", *via, *table]
-            yield [family, "route", "replace", *via, "metric", str(FIRST_TABLE + index)]
+            yield ["rule", "add", "from", str(address.ip), "table", number, "preference", number]
+            yield ["route", "replace", str(address.network), *device, "table", number]
+        for gateway in _of_version(interface["gateways"], version):
+            via = ["route", "replace", everywhere, "via", str(gateway.ip), *device]
+            yield [*via, "table", number]
+            yield [*via, "metric", number]
+
+
+BATCHES: tuple[tuple[str, Callable[[list[messages.Interface]], Iterator[list[str]]]], ...] = (
+    ("-0", up_commands),
+    ("-4", partial(address_commands, version=4)),
+    ("-6", partial(address_commands, version=6)),
+)
+"""The option of ip and what follows it, in their order; -0 is the family of links."""
+
+
+def mptcp_commands(arguments: messages.ConfigureArguments) -> Iterator[list[str]]:
+    """Give the ip commands that set the path manager up; PURE.
+
+    Raises:
+        RefusalError: An address is none, or a limit cannot be.
+    """
+    limit = arguments["extra_subflows"]
+    if not 0 <= limit <= MAX_EXTRA_SUBFLOWS:
+        raise RefusalError("bad_arguments", f"{limit} extra subflows: 0 to {MAX_EXTRA_SUBFLOWS}")
+    yield ["mptcp", "endpoint", "flush"]
+    # never an address of a peer's: ADD_ADDR would make us connect wherever it says
+    yield ["mptcp", "limits", "set", "subflow", str(limit), "add_addr_accepted", "0"]
+    for endpoint in arguments["endpoints"]:
+        address, device = _address(endpoint["address"]).ip, checked_name(endpoint["interface"])
+        yield ["mptcp", "endpoint", "add", str(address), "dev", device, "subflow"]
+    yield ["mptcp", "limits", "show"]
+    yield ["mptcp", "endpoint", "show"]
 
 
 def offloads_on(features: str) -> list[str]:
@@ -205,7 +244,11 @@ def sysctl_values(text: str) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
-def _address(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface:
+def _of_version(texts: Iterable[str], version: int) -> list[IpInterface]:
+    return [address for address in map(_address, texts) if address.version == version]
+
+
+def _address(text: str) -> IpInterface:
     try:
         return ipaddress.ip_interface(text)
     except ValueError as error:

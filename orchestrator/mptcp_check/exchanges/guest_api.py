@@ -10,7 +10,8 @@ from typing import Any
 
 from mptcp_check.errors import MachineError
 from mptcp_guest.checking import MisfitError, checked
-from mptcp_guest.messages import VERBS, Error
+from mptcp_guest.messages import Error
+from mptcp_guest.verbs import VERBS
 
 RESPONSE_LIMIT_BYTES = 8 * 1024 * 1024
 """No answer of the agent is longer; a longer line is not an answer."""

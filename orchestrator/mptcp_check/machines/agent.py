@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges import guest_api
-from mptcp_guest.messages import VERBS
+from mptcp_guest.verbs import VERBS
 
 LOOK_S = 0.5
 """How long one wait for bytes lasts before the machine's life is checked again."""
