@@ -154,7 +154,7 @@ def _pack(  # noqa: PLR0917 - one call, the parts of one step
     progress: Callable[[str], None],
     keep_open: Sequence[int],
 ) -> None:
-    arguments = plan.mksquashfs_arguments(declaration, output=output)
+    arguments = plan.mksquashfs_arguments(declaration, output=output, as_root=os.geteuid() == 0)
     log = work / "mksquashfs.log"
     with (
         log.open("wb") as stream,

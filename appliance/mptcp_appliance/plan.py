@@ -107,18 +107,26 @@ def mmdebstrap_arguments(
     ]
 
 
-def mksquashfs_arguments(declaration: Declaration, *, output: Path) -> list[str]:
-    """Return the command that packs a tar archive on its standard input into the root image."""
+def mksquashfs_arguments(declaration: Declaration, *, output: Path, as_root: bool) -> list[str]:
+    """Return the command that packs a tar archive on its standard input into the root image.
+
+    Args:
+        declaration: Has the moment of all time stamps.
+        output: What is written.
+        as_root: Whether the caller is root. Otherwise mksquashfs is told so: for an archive
+            it gives the root folder to the caller, whatever ``-root-uid`` says (4.5.1).
+    """
     return [
+        *([] if as_root else ["unshare", "--map-root-user"]),
         "mksquashfs",
         "-",
         str(output),
         "-tar",
         *("-comp", "zstd", "-Xcompression-level", "15"),
         *("-mkfs-time", str(declaration.source_date_epoch)),
-        # an archive has no entry for its own root
-        *("-root-mode", "0755", "-root-uid", "0", "-root-gid", "0"),
-        *("-root-time", str(declaration.source_date_epoch)),
+        # -root-time is ignored for an archive (4.5.1); this one covers the root folder too
+        *("-all-time", str(declaration.source_date_epoch)),
+        *("-root-mode", "0755"),
         "-no-xattrs",
         "-no-progress",
         "-quiet",
