@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -223,7 +222,7 @@ def _counters(session: Session) -> Counters:
 
 
 def _check(session: Session) -> None:
-    """Raise when a machine is gone or a capture died: the rest of the run would be worth nothing."""
+    """Raise when a machine is gone or a capture died: the rest would be worth nothing."""
     session.network.switch.check()
     for lost in session.network.switch.lost():
         raise MachineError(lost, hint="start the run again; `mptcp-check doctor` checks QEMU")
@@ -265,7 +264,7 @@ def _fetch(
     session: Session, side: Side, file: CaptureFile, *, port: int, stop_requested_ns: int
 ) -> CaptureOfInterface:
     link = addresses.INTERFACES.index(file["interface"])
-    local: Path = session.network.directory / f"{side}-{file['interface']}.pcap"
+    local = session.network.directory / f"{side}-{file['interface']}.pcap"
     session.guest(side).management.get(file["path"], local)
     content = local.read_bytes()
     local.unlink()

@@ -18,6 +18,8 @@ class Places:
     """Built images, by content hash."""
     runs: Path
     """Whole runs, one folder each."""
+    failures: Path
+    """What machines said last when a run failed, a folder for each."""
     accelerators: Path
     """What boots of the past told about this computer (JSON)."""
 
@@ -28,5 +30,8 @@ def places() -> Places:
     cache = Path(home) / "cache" if home else platformdirs.user_cache_path("mptcp-check")
     data = Path(home) if home else platformdirs.user_data_path("mptcp-check")
     return Places(
-        images=cache / "images", runs=data / "runs", accelerators=cache / "accelerators.json"
+        images=cache / "images",
+        runs=data / "runs",
+        failures=data / "failures",
+        accelerators=cache / "accelerators.json",
     )

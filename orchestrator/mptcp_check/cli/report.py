@@ -18,7 +18,10 @@ from mptcp_check.cli import verdict
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report's JSON document.")
 def report(run: str, *, html: Path | None, as_json: bool) -> None:
-    """Show the report of RUN again: an identifier or the start of one, `last`, or a run's folder."""
+    """Show the report of RUN again.
+
+    RUN is an identifier or the start of one, `last`, or a run's folder.
+    """
     found = run_directory.find(run, settings.places().runs)
     document = found.document()
     if html is not None:

@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from mptcp_check import settings
 from mptcp_check.cli import live, verdict
-from mptcp_check.exchanges.plan import Scope
+from mptcp_check.exchanges.plan import Depth
+from mptcp_check.model import State
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
 
 INTERFERENCE_FOUND = 1
+UNTRUSTWORTHY = 4
+"""The run is kept, but its captures are not the whole truth."""
+
 BOOT_TIMEOUT_S = 120.0
 
 
@@ -30,8 +33,8 @@ BOOT_TIMEOUT_S = 120.0
     help="Put an emulated middlebox in the way; may be given several times, first is nearest to "
     "the client.",
 )
-@click.option("--quick", "scope", flag_value=Scope.QUICK, type=Scope, help="The shortest check.")
-@click.option("--full", "scope", flag_value=Scope.FULL, type=Scope, help="IPv6 as well.")
+@click.option("--quick", "depth", flag_value=Depth.QUICK, type=Depth, help="The shortest check.")
+@click.option("--full", "depth", flag_value=Depth.FULL, type=Depth, help="IPv6 as well.")
 @click.option(
     "--machine",
     type=click.Choice(["auto", "qemu"]),
@@ -52,9 +55,7 @@ BOOT_TIMEOUT_S = 120.0
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option(
-    "--no-upload", is_flag=True, help="Keep the run on this computer (always so, so far)."
-)
+@click.option("--no-upload", is_flag=True, help="Keep the run here (always so, so far).")
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -66,7 +67,7 @@ def run(  # noqa: PLR0913 - one per option
     *,
     apps: str,
     behind: tuple[str, ...],
-    scope: Scope | None,
+    depth: Depth | None,
     machine: str,
     out: Path | None,
     boot_timeout: float,
@@ -94,18 +95,18 @@ def run(  # noqa: PLR0913 - one per option
         machine,
         no_upload,
     )  # one way to have machines, nothing to upload to: the words are the contract's
-    console = Console(stderr=True)
+    console = live.console()
     options = RunOptions(
         apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
         behind=behind,
-        scope=scope or Scope.DEFAULT,
+        depth=depth or Depth.DEFAULT,
         out=out,
         boot_timeout_s=boot_timeout,
         places=settings.places(),
     )
     with live.watching(console, jsonl=jsonl) as watch:
         finished = run_everything(options, watch)
-    verdict.show(console, finished)
+    verdict.show(console, finished.document, where=str(finished.directory))
     if as_json or jsonl:
         click.echo(json.dumps(finished.document, indent=None if jsonl else 2))
     return _exit_code(finished, fail_on)

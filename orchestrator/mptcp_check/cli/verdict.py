@@ -1,4 +1,4 @@
-"""How a run ends on the terminal: the table, the sentence, what proves it, and where the rest is."""
+"""How a run ends on the terminal: the table, the sentence, its proof, and where the rest is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mptcp_upload import manifest
 
 from mptcp_check import run_directory
 from mptcp_check.errors import UsageError
+from mptcp_upload import manifest
 
 TEN_BYTES = st.binary(min_size=10, max_size=10)
 TIMES_NS = st.integers(0, 2**48 * 1_000_000 - 1)

@@ -1,0 +1,108 @@
+"""What a run writes: facts before judgements, the manifest last."""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mptcp_upload import manifest
+
+from mptcp_check import __version__
+from mptcp_check.analysis import pcapng_writer
+from mptcp_check.analysis.pcapng_writer import InterfaceCapture
+from mptcp_check.errors import MachineError
+from mptcp_check.exchanges.record import document as record_document
+from mptcp_check.measuring import CaptureOfInterface, Measured
+from mptcp_check.model import Side
+
+LOGS = ("*.console", "*.log")
+
+
+def store_facts(directory: Path, measured: Measured, *, scratch: Path) -> dict[Side, bytes]:
+    """Write captures, exchanges and logs; return the merged capture of each side.
+
+    Args:
+        directory: The run.
+        measured: What was measured.
+        scratch: The work folder with the machines' logs.
+    """
+    (directory / "captures").mkdir()
+    merged = {}
+    for side, captures in measured.captures.items():
+        merged[side] = _merged(captures, str(measured.hello[side]["kernel"]))
+        (directory / "captures" / f"{side}.pcapng").write_bytes(merged[side])
+    facts = {
+        "schema": "mptcp-check.exchanges/1",
+        "exchanges": [record_document(r) for r in measured.records],
+        "machines": {
+            side: {"hello": measured.hello[side], "lab": measured.lab[side]} for side in Side
+        },
+        "captures": {
+            side: [dict(c.about) for c in captures] for side, captures in measured.captures.items()
+        },
+    }
+    _write_json(directory / "exchanges.json", facts)
+    logs = directory / "logs"
+    _copy_logs(scratch, logs)
+    for service in measured.services:
+        name = str(service["name"]).replace(" ", "-").replace("/", "-").replace(":", "-")
+        (logs / f"{name}.log").write_text(str(service["log_tail"]))
+    return merged
+
+
+def store_report(directory: Path, document: Mapping[str, Any]) -> None:
+    """Write the report for programs and for people, then the manifest."""
+    _write_json(directory / "report.json", document)
+    (directory / "report.html").write_text(report_html.render(document), encoding="utf-8")
+    about = {
+        "run_id": document["run_id"],
+        "started": document["started"],
+        "outcome": document["report"]["outcome"],
+        "behind": list(document["behind"]),
+        "tool_version": __version__,
+        "rules_version": document["report"]["rules_version"],
+        "image_digest": document["provenance"]["image_digest"],
+        "kernels": document["provenance"]["kernels"],
+    }
+    manifest.write(directory, manifest.build(directory, about=about))
+
+
+@contextmanager
+def logs_kept(scratch: Path, place: Path) -> Iterator[None]:
+    """When a machine fails, keep what it said last and tell where."""
+    try:
+        yield
+    except MachineError as e:
+        _copy_logs(scratch, place)
+        e.hint = f"{e.hint}; the machines' last words are in {place}".removeprefix("; ")
+        raise
+
+
+def _merged(captures: tuple[CaptureOfInterface, ...], kernel: str) -> bytes:
+    return pcapng_writer.merge(
+        [
+            InterfaceCapture(
+                name=c.interface,
+                octets=c.content,
+                received_count=c.about["received_count"],
+                dropped_count=c.about["dropped_count"],
+            )
+            for c in captures
+        ],
+        hardware="virtual machine",
+        operating_system=f"Linux {kernel}",
+        application=f"mptcp-check {__version__}",
+    )
+
+
+def _copy_logs(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for pattern in LOGS:
+        for file in sorted(source.glob(pattern)):
+            shutil.copyfile(file, target / file.name)
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,118 @@
+"""Call the program as its user does: the installed script, its own process, its own home."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(sys.executable).with_name("mptcp-check")
+LIMIT_S = 600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a call left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The JSON on standard output."""
+        found: dict[str, Any] = json.loads(self.out)
+        return found
+
+
+def call(*arguments: str, path: str | None = None, home: Path | None = None) -> Said:
+    """Run the program to its end."""
+    done = subprocess.run(
+        [str(PROGRAM), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        env=environment(path, home),
+        check=False,
+    )
+    return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run the program and give its process; it is gone afterwards."""
+    child = subprocess.Popen(
+        [str(PROGRAM), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(None, None),
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stderr is not None
+        child.stderr.close()
+
+
+def wait_for_line(child: subprocess.Popen[str], word: str) -> None:
+    """Read what the program says until a line holds ``word``."""
+    assert child.stderr is not None
+    said = []
+    for line in child.stderr:
+        said.append(line)
+        if word in line:
+            return
+    raise AssertionError(f"'{word}' was never said, but: {''.join(said)}")
+
+
+def machines() -> list[int]:
+    """Return the pids of all QEMU processes that belong to a work folder of ours."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            argv = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if argv.startswith(b"/usr/bin/qemu-system") and b"/mptcp-check-" in argv:
+            found.append(int(process.name))
+    return found
+
+
+def work_folders() -> list[Path]:
+    """Return the work folders of runs, dead or alive."""
+    base = Path(f"/tmp/mptcp-check-{os.getuid()}")  # noqa: S108 - the product's place
+    return [p for p in base.glob("*") if p.is_dir()] if base.exists() else []
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 15) -> bool:
+    """Say whether something became true in time."""
+    for _ in range(int(seconds * 20)):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def interrupt(child: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> int:
+    """Send a signal and return the exit code."""
+    child.send_signal(number)
+    return child.wait(timeout=60)
+
+
+def environment(path: str | None, home: Path | None) -> dict[str, str]:
+    """Return the environment of a call."""
+    kept = dict(os.environ)
+    if path is not None:
+        kept["PATH"] = path
+    if home is not None:
+        kept["MPTCP_CHECK_HOME"] = str(home)
+    return kept

@@ -1,0 +1,146 @@
+"""The main job as its user runs it: real machines, real kernels, real applications."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from system.cli import Said, call, machines, work_folders
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
+    """Give a run without any middlebox."""
+    out = tmp_path_factory.mktemp("clean") / "run"
+    return call("run", "--quick", "--json", "--out", str(out)), out
+
+
+def seen(document: dict[str, Any]) -> set[str]:
+    return {f["behaviour"] for f in document["report"]["findings"] if f["state"] == "seen"}
+
+
+def test_a_clean_path_carries_every_exchange_over_both_paths(clean: tuple[Said, Path]) -> None:
+    said, _ = clean
+    assert said.code == 0, said.err
+    document = said.document
+
+    assert document["schema"] == "mptcp-check.run/1"
+    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
+    for exchange in document["exchanges"]:
+        assert exchange["sha256_ok"] is True
+        assert exchange["bytes"] == 1 << 20
+        if exchange["transport"] == "mptcp":
+            assert exchange["subflows"] >= 2
+
+
+def test_a_clean_path_is_accused_of_nothing(clean: tuple[Said, Path]) -> None:
+    assert seen(clean[0].document) == set()
+
+
+def test_the_run_is_whole_and_its_captures_agree_with_the_wire(clean: tuple[Said, Path]) -> None:
+    said, out = clean
+
+    assert said.document["integrity"]["troubles"] == []
+    assert call("runs", "show", str(out)).code == 0
+
+
+def test_a_file_of_the_run_that_was_changed_is_noticed(clean: tuple[Said, Path]) -> None:
+    _, out = clean
+    capture = out / "captures" / "client.pcapng"
+    content = capture.read_bytes()
+    try:
+        capture.write_bytes(content[:-1])
+        said = call("runs", "show", str(out))
+        assert said.code == 2
+        assert "captures/client.pcapng was changed" in said.err
+    finally:
+        capture.write_bytes(content)
+
+
+def test_nothing_of_the_machines_is_left(clean: tuple[Said, Path]) -> None:
+    assert clean[1].exists()
+    assert machines() == []
+    assert work_folders() == []
+
+
+def test_the_captures_name_their_interfaces_and_lost_nothing(clean: tuple[Said, Path]) -> None:
+    for side in ("client", "server"):
+        capture = clean[1] / "captures" / f"{side}.pcapng"
+        told = subprocess.run(
+            ["capinfos", "-I", str(capture)], capture_output=True, text=True, check=True
+        )
+        assert "eth0" in told.stdout
+        assert "eth1" in told.stdout
+
+
+def test_only_the_exchanges_were_captured(clean: tuple[Said, Path]) -> None:
+    # every frame of both captures is TCP or ICMP and has an address of the server
+    servers = "ip.addr == 10.77.0.2 || ip.addr == 10.77.0.3 || ip.addr == 10.77.1.2"
+    for side in ("client", "server"):
+        capture = clean[1] / "captures" / f"{side}.pcapng"
+        others = subprocess.run(
+            ["tshark", "-n", "-r", str(capture), "-Y", f"!(({servers}) && (tcp || icmp))"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert others.stdout == ""
+
+
+def test_mp_capable_removed_from_the_syn_is_named_with_frames_that_tshark_confirms(
+    tmp_path: Path,
+) -> None:
+    behaviour = "mp_capable_removed_from_syn"
+    out = tmp_path / "run"
+    said = call(
+        "run", "--quick", "--behind", behaviour, "--fail-on", "interference", "--json",
+        "--out", str(out),
+    )  # fmt: skip
+
+    assert said.code == 1, said.err
+    document = said.document
+    assert seen(document) == {behaviour}
+    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "fell_back_at_handshake"] * 3
+    found = [f for f in document["report"]["findings"] if f["state"] == "seen"]
+    for finding in found:
+        subtypes = {
+            e["side"]: _mptcp_subtype(out, e["side"], e["frame"]) for e in finding["evidence"]
+        }
+        assert subtypes == {"client": "0", "server": ""}
+
+
+def _mptcp_subtype(out: Path, side: str, frame: int) -> str:
+    told = subprocess.run(
+        ["tshark", "-n", "-r", str(out / "captures" / f"{side}.pcapng"),
+         "-Y", f"frame.number == {frame}", "-T", "fields", "-e", "tcp.options.mptcp.subtype"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return told.stdout.strip()
+
+
+EXPECTED = {
+    "mp_capable_removed_from_synack": {"fell_back_at_handshake"},
+    "mp_capable_syn_dropped": {"fell_back_at_handshake"},
+    "mp_join_removed": {"mptcp_degraded"},
+    "payload_altered": {"corrupted"},
+    "address_translated": {"mptcp"},
+}
+
+
+@pytest.mark.parametrize("behaviour", EXPECTED)
+def test_each_behaviour_in_the_way_of_real_machines_is_named_and_nothing_else(
+    tmp_path: Path, behaviour: str
+) -> None:
+    said = call(
+        "run", "--quick", "--apps", "http", "--behind", behaviour, "--json",
+        "--out", str(tmp_path / "run"),
+    )  # fmt: skip
+
+    assert said.code == 0, said.err
+    document = said.document
+    assert seen(document) == {behaviour}
+    over_mptcp = {e["outcome"] for e in document["exchanges"] if e["transport"] == "mptcp"}
+    assert over_mptcp == EXPECTED[behaviour]
