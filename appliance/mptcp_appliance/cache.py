@@ -5,6 +5,7 @@ import fcntl
 import os
 import platform
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,31 @@ _PARTIAL = ".partial-"
 
 _NEEDED_MB = 1500
 """Largest use while building, measured 1050: package tree, archive, result."""
+
+
+_NOT_BUILDERS = frozenset(
+    {"__init__", "boot", "cache", "errors", "image", "images", "narrate", "process", "verify"}
+)
+"""Modules of this package that can change without changing what is built."""
+
+_LOOK_AGAIN_S = 1.0
+
+
+def find(
+    declaration: Declaration, *, cache_dir: Path, architecture: str | None = None
+) -> Image | None:
+    """Return the image of a declaration if the cache holds it.
+
+    Args:
+        declaration: What is wanted.
+        cache_dir: Need not exist.
+        architecture: Debian's name; this computer's if none is given.
+
+    Raises:
+        ImageError: What lies in its place is damaged.
+    """
+    directory = _directory(declaration, cache_dir, architecture)
+    return image.read(directory) if directory.is_dir() else None
 
 
 def ensure(
@@ -45,9 +71,7 @@ def ensure(
         ImageError: The image could not be built, or what lies in its place is damaged.
     """
     architecture = architecture or plan.architecture(platform.machine())
-    builder = _builder()
-    key = plan.cache_key(declaration, architecture=architecture, builder=builder)
-    directory = cache_dir / f"{declaration.name}-{architecture}-{key}"
+    directory = _directory(declaration, cache_dir, architecture)
     if directory.is_dir():
         return image.read(directory)
     try:
@@ -67,7 +91,7 @@ def ensure(
                     architecture=architecture,
                     output=output,
                     work=work,
-                    inputs={"key": key, **builder},
+                    inputs={"key": directory.name, **_builder()},
                     progress=progress,
                     keep_open=(lock,),
                 )
@@ -83,10 +107,16 @@ def ensure(
     return image.read(directory)
 
 
+def _directory(declaration: Declaration, cache_dir: Path, architecture: str | None) -> Path:
+    architecture = architecture or plan.architecture(platform.machine())
+    key = plan.cache_key(declaration, architecture=architecture, builder=_builder())
+    return cache_dir / f"{declaration.name}-{architecture}-{key}"
+
+
 def _builder() -> dict[str, str]:
-    """Return the digest of each source file that decides how an image is built."""
-    folder = Path(__file__).resolve().parent
-    return {path.name: image.file_digest(path) for path in sorted(folder.glob("*.py"))}
+    """Return the digest of each source file that decides what an image looks like."""
+    sources = sorted(Path(__file__).resolve().parent.glob("*.py"))
+    return {p.name: image.file_digest(p) for p in sources if p.stem not in _NOT_BUILDERS}
 
 
 @contextlib.contextmanager
@@ -99,14 +129,20 @@ def _locked(cache_dir: Path, progress: Callable[[str], None]) -> Iterator[int]:
     """
     descriptor = os.open(cache_dir / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while not _taken(descriptor):
             progress(f"waiting for another build in {cache_dir}")
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            time.sleep(_LOOK_AGAIN_S)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _remove_remains(cache_dir: Path) -> None:
