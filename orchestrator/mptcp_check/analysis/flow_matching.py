@@ -1,7 +1,7 @@
 """Find the flow of one capture in another one: never by addresses alone.
 
 Addresses, ports, sequence numbers, timestamps, options and segmentation may all be rewritten, so
-each is a witness and no one is needed.  Strong witnesses (64 bits made by the ends) decide alone;
+each is a clue and no one is needed.  Strong clues (64 bits made by the ends) decide alone;
 the others need company.  Hash buckets keep the cost linear in the flows.
 """
 
@@ -13,22 +13,22 @@ from statistics import median_low
 from typing import Final
 
 from mptcp_check.analysis.flow_views import FlowView
-from mptcp_check.analysis.paired import Half, Witness
+from mptcp_check.analysis.paired import Clue, Half
 
-_WEIGHTS: Final[Mapping[Witness, int]] = {
-    Witness.KEYS: 8,
-    Witness.JOIN: 8,
-    Witness.ISN_OPENER: 3,
-    Witness.ISN_LISTENER: 3,
-    Witness.SEQUENCE: 3,
-    Witness.TIMESTAMP: 2,
-    Witness.PAYLOAD_OPENER: 2,
-    Witness.PAYLOAD_LISTENER: 2,
-    Witness.ADDRESSES: 2,
-    Witness.TIME: 1,
+_WEIGHTS: Final[Mapping[Clue, int]] = {
+    Clue.KEYS: 8,
+    Clue.JOIN: 8,
+    Clue.ISN_OPENER: 3,
+    Clue.ISN_LISTENER: 3,
+    Clue.SEQUENCE: 3,
+    Clue.TIMESTAMP: 2,
+    Clue.PAYLOAD_OPENER: 2,
+    Clue.PAYLOAD_LISTENER: 2,
+    Clue.ADDRESSES: 2,
+    Clue.TIME: 1,
 }
 _ENOUGH: Final = 4
-"""Two weak witnesses, or an initial sequence number with anything else."""
+"""Two weak clues, or an initial sequence number with anything else."""
 _NEAREST: Final = 6
 """How many flows of a large bucket are looked at: those nearest in time."""
 _SAME_TIME_NS: Final = 1_000_000_000
@@ -42,7 +42,7 @@ class Match:
 
     client: FlowView
     server: FlowView
-    witnesses: tuple[Witness, ...]
+    clues: tuple[Clue, ...]
 
 
 def match(client: Sequence[FlowView], server: Sequence[FlowView]) -> tuple[Match, ...]:
@@ -56,8 +56,8 @@ def match(client: Sequence[FlowView], server: Sequence[FlowView]) -> tuple[Match
         The matches, in the order of the client's flows.
     """
     sure = _best(client, server, _candidates(client, server, clock_ns=None), clock_ns=None)
-    decided = [(i, j) for i, j, score in sure if score >= _WEIGHTS[Witness.KEYS]]
-    # with the surest pairs the clocks' difference is known, and time becomes a witness
+    decided = [(i, j) for i, j, score in sure if score >= _WEIGHTS[Clue.KEYS]]
+    # with the surest pairs the clocks' difference is known, and time becomes a clue
     differences = [server[j].start_ns - client[i].start_ns for i, j in decided]
     clock_ns = median_low(differences) if differences else None
     taken = {i for i, _ in decided}, {j for _, j in decided}
@@ -71,7 +71,7 @@ def match(client: Sequence[FlowView], server: Sequence[FlowView]) -> tuple[Match
         Match(
             client=client[i],
             server=server[j],
-            witnesses=_witnesses(client[i], server[j], clock_ns),
+            clues=_clues(client[i], server[j], clock_ns),
         )
         for i, j in sorted(decided)
     )
@@ -85,7 +85,7 @@ def _candidates(
     if offset_ns is None:
         # without a common clock, the place since the first flow is the best that there is
         offset_ns = server[0].start_ns - client[0].start_ns if client and server else 0
-    buckets: dict[tuple[Witness, Hashable], list[int]] = defaultdict(list)
+    buckets: dict[tuple[Clue, Hashable], list[int]] = defaultdict(list)
     for j, view in enumerate(server):
         for item in view.fingerprints.items():
             buckets[item].append(j)
@@ -114,10 +114,10 @@ def _best(
     """Choose pairs from the highest score down; equal scores by the nearer time."""
     scored = []
     for i, j in candidates:
-        witnesses = _witnesses(client[i], server[j], clock_ns)
-        score = sum(_WEIGHTS[w] for w in witnesses)
-        if clock_ns is not None and Witness.TIME not in witnesses:
-            score -= _WEIGHTS[Witness.TIME]
+        clues = _clues(client[i], server[j], clock_ns)
+        score = sum(_WEIGHTS[w] for w in clues)
+        if clock_ns is not None and Clue.TIME not in clues:
+            score -= _WEIGHTS[Clue.TIME]
         distance_ns = abs(server[j].start_ns - client[i].start_ns - (clock_ns or 0))
         if score >= _ENOUGH:
             scored.append((-score, distance_ns if clock_ns is not None else abs(i - j), i, j))
@@ -131,19 +131,19 @@ def _best(
     return chosen
 
 
-def _witnesses(client: FlowView, server: FlowView, clock_ns: int | None) -> tuple[Witness, ...]:
+def _clues(client: FlowView, server: FlowView, clock_ns: int | None) -> tuple[Clue, ...]:
     found = [
-        witness
-        for witness, value in client.fingerprints.items()
-        if server.fingerprints.get(witness) == value
+        clue
+        for clue, value in client.fingerprints.items()
+        if server.fingerprints.get(clue) == value
     ]
     if _same_range(client.opener, server.opener) and _same_range(client.listener, server.listener):
-        found.append(Witness.SEQUENCE)
+        found.append(Clue.SEQUENCE)
     if clock_ns is not None:
         distance_ns = abs(server.start_ns - client.start_ns - clock_ns)
         if distance_ns < _SAME_TIME_NS:
-            found.append(Witness.TIME)
-    return tuple(sorted(found, key=list(Witness).index))
+            found.append(Clue.TIME)
+    return tuple(sorted(found, key=list(Clue).index))
 
 
 def _same_range(here: Half, there: Half) -> bool:

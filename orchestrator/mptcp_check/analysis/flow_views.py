@@ -13,7 +13,7 @@ from mptcp_check.analysis.capture_file import Capture
 from mptcp_check.analysis.connections import Connection, Subflow, connections
 from mptcp_check.analysis.endpoints import Endpoint
 from mptcp_check.analysis.packets import Flag, Present
-from mptcp_check.analysis.paired import Half, Witness
+from mptcp_check.analysis.paired import Clue, Half
 from mptcp_check.model import Side
 
 _SAMPLE_BYTES: Final = 32
@@ -34,7 +34,7 @@ class FlowView:
     listener: Half
     opener_endpoint: Endpoint
     listener_endpoint: Endpoint
-    fingerprints: Mapping[Witness, Hashable]
+    fingerprints: Mapping[Clue, Hashable]
     """What is equal in the other capture, unless the path rewrites it."""
 
     @property
@@ -67,7 +67,7 @@ def _view(capture: Capture, side: Side, connection: Connection, subflow: Subflow
     opener = half(capture, side, rows[swapped], isns[swapped])
     listener = half(capture, side, rows[not swapped], isns[not swapped])
     prints = dict(_fingerprints(subflow, opener, listener))
-    prints[Witness.ADDRESSES] = (ends[swapped], ends[not swapped])
+    prints[Clue.ADDRESSES] = (ends[swapped], ends[not swapped])
     return FlowView(
         side=side,
         connection=connection,
@@ -82,38 +82,38 @@ def _view(capture: Capture, side: Side, connection: Connection, subflow: Subflow
 
 def _fingerprints(
     subflow: Subflow, opener: Half, listener: Half
-) -> Iterator[tuple[Witness, Hashable]]:
+) -> Iterator[tuple[Clue, Hashable]]:
     handshake = subflow.handshake
     for signal in (handshake.capable_synack, handshake.capable_ack):
         # the listener's key: the SYN/ACK has it as key, the third ACK as the peer's
         key = signal and (signal.peer_key if signal.present & Present.PEER_KEY else signal.key)
         if key:
-            yield Witness.KEYS, key
+            yield Clue.KEYS, key
             break
     if handshake.join_syn:
-        yield Witness.JOIN, (handshake.join_syn.token, handshake.join_syn.nonce)
+        yield Clue.JOIN, (handshake.join_syn.token, handshake.join_syn.nonce)
     if opener.isn is not None:
-        yield Witness.ISN_OPENER, opener.isn
+        yield Clue.ISN_OPENER, opener.isn
     if listener.isn is not None:
-        yield Witness.ISN_LISTENER, listener.isn
+        yield Clue.ISN_LISTENER, listener.isn
     syn = first_row(opener, Flag.SYN)
     packets = opener.capture.packets
     if syn is not None and int(packets.option_kinds[syn]) >> _TIMESTAMPS_KIND & 1:
-        yield Witness.TIMESTAMP, int(packets.ts_value[syn])
-    for witness, side_half in (
-        (Witness.PAYLOAD_OPENER, opener),
-        (Witness.PAYLOAD_LISTENER, listener),
+        yield Clue.TIMESTAMP, int(packets.ts_value[syn])
+    for clue, side_half in (
+        (Clue.PAYLOAD_OPENER, opener),
+        (Clue.PAYLOAD_LISTENER, listener),
     ):
         digest = _sample(side_half)
         if digest is not None:
-            yield witness, digest
+            yield clue, digest
 
 
 def _sample(half_: Half) -> bytes | None:
     """Return a digest of a few places of the payload, none if not even the first was captured.
 
     Places that this capture does not hold are left out together with all after them, so a
-    transfer cut short at one end may not match; other witnesses remain.
+    transfer cut short at one end may not match; other clues remain.
     """
     if half_.isn is None:
         return None

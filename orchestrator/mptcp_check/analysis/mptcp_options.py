@@ -32,8 +32,23 @@ def carries(capture: Capture, row: int, subtype: Subtype) -> bool | None:
 def carriers(capture: Capture, rows: Column, *subtypes: Subtype) -> Column:
     """Return those of the rows that carry an option of one of the subtypes, in their order."""
     signals = capture.packets.signals
-    wanted = signals.packet[np.isin(signals.subtype, subtypes)]
-    return rows[np.isin(rows, wanted)]
+    own = options_of(signals.packet, rows)
+    wanted = signals.packet[own[np.isin(signals.subtype[own], subtypes)]]
+    return np.asarray(rows[np.isin(rows, wanted)])
+
+
+def options_of(owners: Column, rows: Column) -> Column:
+    """Return the rows of an option table that belong to some segments.
+
+    Args:
+        owners: The table's column ``packet``, which never decreases: so a look-up costs the
+            logarithm of the table, not the table.
+        rows: Rows of segments, each at most once.
+    """
+    low = np.searchsorted(owners, rows)
+    counts = np.searchsorted(owners, rows, side="right") - low
+    before = np.cumsum(counts) - counts
+    return np.asarray(np.arange(int(counts.sum())) + np.repeat(low - before, counts))
 
 
 def option_bytes(capture: Capture, row: int) -> bytes:

@@ -26,7 +26,7 @@ BACK: Final[Mapping[Direction, Direction]] = {
 """The direction in which the answer goes."""
 
 
-class Witness(enum.StrEnum):
+class Clue(enum.StrEnum):
     """What says that two flows in two captures are one; the strongest first."""
 
     KEYS = "MPTCP keys"
@@ -44,12 +44,12 @@ class Witness(enum.StrEnum):
 
 _MADE_BY_THE_ENDS: Final = frozenset(
     {
-        Witness.KEYS,
-        Witness.JOIN,
-        Witness.ISN_OPENER,
-        Witness.ISN_LISTENER,
-        Witness.SEQUENCE,
-        Witness.TIMESTAMP,
+        Clue.KEYS,
+        Clue.JOIN,
+        Clue.ISN_OPENER,
+        Clue.ISN_LISTENER,
+        Clue.SEQUENCE,
+        Clue.TIMESTAMP,
     }
 )
 
@@ -178,7 +178,7 @@ class PairedSubflow:
     """Each capture's own view of it; at least one."""
     lanes: Mapping[Direction, Lane]
     handshake: HandshakeCrossings
-    paired_by: tuple[Witness, ...]
+    paired_by: tuple[Clue, ...]
     """Why the two views are one; empty if there is but one view."""
 
     @property

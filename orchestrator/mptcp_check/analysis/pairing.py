@@ -17,6 +17,7 @@ from mptcp_check.analysis.packets import Flag
 from mptcp_check.analysis.paired import (
     OTHER_SIDE,
     ClockOffset,
+    Clue,
     Crossings,
     Half,
     HandshakeCrossings,
@@ -24,7 +25,6 @@ from mptcp_check.analysis.paired import (
     MatchedBy,
     PairedConnection,
     PairedSubflow,
-    Witness,
 )
 from mptcp_check.analysis.vantage import Vantage, clock_offset
 from mptcp_check.model import Direction, Side
@@ -38,7 +38,7 @@ class _Flow:
     """One TCP connection at one or both ends."""
 
     views: Mapping[Side, FlowView]
-    witnesses: tuple[Witness, ...]
+    clues: tuple[Clue, ...]
 
     @property
     def any_view(self) -> FlowView:
@@ -71,14 +71,13 @@ def pair(client: Capture, server: Capture | None) -> tuple[PairedConnection, ...
 
 def _matched(matches: Iterable[Match]) -> list[_Flow]:
     return [
-        _Flow(views={Side.CLIENT: m.client, Side.SERVER: m.server}, witnesses=m.witnesses)
-        for m in matches
+        _Flow(views={Side.CLIENT: m.client, Side.SERVER: m.server}, clues=m.clues) for m in matches
     ]
 
 
 def _alone(views: Sequence[FlowView], matches: Sequence[Match]) -> list[_Flow]:
     taken = {id(view) for m in matches for view in (m.client, m.server)}
-    return [_Flow(views={view.side: view}, witnesses=()) for view in views if id(view) not in taken]
+    return [_Flow(views={view.side: view}, clues=()) for view in views if id(view) not in taken]
 
 
 def _grouped(flows: Sequence[_Flow]) -> list[list[_Flow]]:
@@ -158,7 +157,7 @@ class _Sketch:
             views={side: view.subflow for side, view in flow.views.items()},
             lanes=lanes,
             handshake=HandshakeCrossings(syns=syns, synacks=synacks, acks=acks),
-            paired_by=flow.witnesses,
+            paired_by=flow.clues,
         )
 
     def _lanes_of(self, flow: _Flow) -> Mapping[Direction, Lane]:

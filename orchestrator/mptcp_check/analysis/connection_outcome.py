@@ -1,0 +1,167 @@
+"""What became of one connection, as the packets show it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from mptcp_check.analysis.column_types import Column
+from mptcp_check.analysis.connections import Role
+from mptcp_check.analysis.data_mappings import Mapped, mapped
+from mptcp_check.analysis.mptcp_options import carriers
+from mptcp_check.analysis.packets import Flag, Subtype
+from mptcp_check.analysis.paired import Half, PairedConnection, PairedSubflow
+from mptcp_check.model import Direction, Outcome
+
+_CLOSING_NS: Final = 25_000_000
+"""A join that races the end of its connection is answered with RST; seen up to 25 ms around it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionOutcome:
+    """An outcome with its reason; complete subflows are counted as the stricter end shows."""
+
+    outcome: Outcome
+    because: str
+    subflows_count: int
+    """Subflows whose handshake was completed with the options, the initial one included."""
+
+
+def connection_outcome(connection: PairedConnection) -> ConnectionOutcome:
+    """Say what became of one connection: the two ends may differ, the worse one counts.
+
+    Packets cannot show what an application got, so ``corrupted`` and ``hung`` are not said here.
+    """
+    initial = connection.initial
+    if initial is None:
+        return _outcome(Outcome.NOT_MEASURED, "the capture began after the connection", 0)
+    early = _handshake_outcome(initial)
+    if early is not None:
+        return early
+    maps = [
+        (direction, mapped(half))
+        for direction, lane in initial.lanes.items()
+        if (half := lane.sent or lane.received) is not None
+    ]
+    complete = [s for s in connection.subflows if all(v.complete for v in s.views.values())]
+    count = max(1, len(complete))
+    later = _data_outcome(initial, maps, count)
+    if later is not None:
+        return later
+    lost = [join for join in connection.joins if _is_lost(connection, join)]
+    if lost:
+        return _outcome(
+            Outcome.MPTCP_DEGRADED,
+            f"lost or never complete: {len(lost)} of {len(connection.joins)} further subflows",
+            count,
+        )
+    return _outcome(Outcome.MPTCP, "options in the handshake and mappings to the end", count)
+
+
+def _handshake_outcome(initial: PairedSubflow) -> ConnectionOutcome | None:
+    """Judge by SYN and SYN/ACK; none if both had the option at the opener."""
+    opener, listener = initial.opener, initial.listener
+    syns = opener.sent or opener.received
+    answers = listener.received or listener.sent
+    if syns is None or not len(_with_flags(syns, Flag.SYN)):
+        return _outcome(Outcome.NOT_MEASURED, "the SYN is not in the captures", 0)
+    offered = carriers(syns.capture, _with_flags(syns, Flag.SYN), Subtype.MP_CAPABLE)
+    synacks = (
+        np.empty(0, np.int64) if answers is None else _with_flags(answers, Flag.SYN | Flag.ACK)
+    )
+    if answers is None or not len(synacks):
+        reset = answers is not None and len(_with_flags(answers, Flag.RST, Flag.RST))
+        if reset:
+            return _outcome(Outcome.REFUSED, "the SYN was answered with RST", 0)
+        return _outcome(Outcome.TIMED_OUT, "no SYN was answered", 0)
+    if not len(offered):
+        return _outcome(Outcome.TCP, "no SYN asked for Multipath TCP", 1)
+    if not len(carriers(answers.capture, synacks, Subtype.MP_CAPABLE)):
+        return _outcome(
+            Outcome.FELL_BACK_AT_HANDSHAKE, "the SYN/ACK that arrived has no MP_CAPABLE", 1
+        )
+    return None
+
+
+def _data_outcome(
+    initial: PairedSubflow, maps: list[tuple[Direction, Mapped]], count: int
+) -> ConnectionOutcome | None:
+    """Judge by the mappings of the first subflow; only there a connection can fall back."""
+    for direction, found in maps:
+        if found.is_unmapped:
+            return _outcome(
+                Outcome.FELL_BACK_AT_FIRST_DATA,
+                f"no payload {_way(direction)} is mapped to the connection",
+                count,
+            )
+    for direction, found in maps:
+        if found.ends_unmapped:
+            reason = "an infinite mapping" if found.infinite else "payload without a mapping"
+            place = "" if found.infinite else f" from byte {found.mapped_bytes}"
+            return _outcome(
+                Outcome.FELL_BACK_MIDSTREAM, f"{reason} {_way(direction)}{place}", count
+            )
+    if not any(found.mapped_bytes for _, found in maps) and not any(
+        view.complete for view in initial.views.values()
+    ):
+        return _outcome(Outcome.NOT_MEASURED, "the handshake was not completed, no data", count)
+    return None
+
+
+def _is_lost(connection: PairedConnection, join: PairedSubflow) -> bool:
+    """Say whether a further subflow failed while the connection still needed it."""
+    closing = [_closing_ns(connection, half) for half in _halves(join)]
+    if all(view.complete for view in join.views.values()):
+        return all(
+            _reset_before(half, limit) for half, limit in zip(_halves(join), closing, strict=True)
+        )
+    # joins that race the end are refused; no accusation, whoever answered (analysis of captures)
+    return not any(
+        limit is not None and len(half.rows) and _last_ns(half) >= limit
+        for half, limit in zip(_halves(join), closing, strict=True)
+    )
+
+
+def _halves(subflow: PairedSubflow) -> list[Half]:
+    return [half for lane in subflow.lanes.values() for half in (lane.sent, lane.received) if half]
+
+
+def _last_ns(half: Half) -> int:
+    return int(half.capture.packets.time_ns[half.rows[-1]])
+
+
+def _reset_before(half: Half, limit_ns: int | None) -> bool:
+    packets = half.capture.packets
+    resets = half.rows[(packets.flags[half.rows] & Flag.RST) != 0]
+    return bool(len(resets)) and (limit_ns is None or int(packets.time_ns[resets[0]]) < limit_ns)
+
+
+def _closing_ns(connection: PairedConnection, at: Half) -> int | None:
+    """Return when the end of a connection began, a little early, by the clock of one capture."""
+    ends = []
+    for subflow in connection.subflows:
+        for half in _halves(subflow):
+            if half.side is not at.side:
+                continue
+            found = mapped(half)
+            packets = half.capture.packets
+            fins = half.rows[(packets.flags[half.rows] & Flag.FIN) != 0]
+            if found.data_fin_ns is not None:
+                ends.append(found.data_fin_ns)
+            if len(fins) and subflow.role is Role.INITIAL:
+                ends.append(int(packets.time_ns[fins[0]]))
+            if found.aborted:
+                ends.append(_last_ns(half))
+    return min(ends) - _CLOSING_NS if ends else None
+
+
+def _with_flags(half: Half, wanted: int, mask: int = Flag.SYN | Flag.ACK) -> Column:
+    return np.asarray(half.rows[(half.capture.packets.flags[half.rows] & mask) == wanted])
+
+
+def _way(direction: Direction) -> str:
+    return "from client to server" if direction is Direction.C2S else "from server to client"
+
+
+def _outcome(outcome: Outcome, because: str, subflows_count: int) -> ConnectionOutcome:
+    return ConnectionOutcome(outcome=outcome, because=because, subflows_count=subflows_count)
