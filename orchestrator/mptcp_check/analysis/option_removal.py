@@ -147,7 +147,7 @@ def _not_seen(verdict: Verdict, name: str, kept: Sequence[Fate]) -> Finding:
     if crossing is None:
         raise ValueError("an option is kept by a segment at both ends")
     return verdict.not_seen(
-        f"{counted(len(kept), 'segment')} arrived with the {name} that they were sent with",
+        f"{name} arrived as it was sent, in {counted(len(kept), 'segment')}",
         subflow=step.subflow,
         direction=step.lane.direction,
         evidence=frames((step.lane.sent, crossing.sent), (step.lane.received, crossing.received)),

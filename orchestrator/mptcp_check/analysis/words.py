@@ -249,25 +249,32 @@ MACHINES: Final = {"client": "client", "server": "server"}
 
 SUMMARY: Final[Mapping[str, str]] = {
     "nothing": "Nothing was measured: {reason}.",
-    "no_exchange": "the captures hold no Multipath TCP connection",
-    "clean_one": "Multipath TCP worked in {count}; the path changed nothing.",
-    "clean_paths": "Multipath TCP worked on {paths} in {count}; the path changed nothing.",
-    "clean_nat": "Multipath TCP worked in {count}; the path only translated addresses.",
+    "no_exchange": "nothing tried to use Multipath TCP",
+    "clean": "Multipath TCP worked{paths} in {count}; the path changed nothing.",
+    "clean_nat": "Multipath TCP worked{paths} in {count}; the path only translated addresses.",
     "cause_fallback": (
         "Between the two machines something {what}, so {count} fell back to plain TCP;"
         " the data arrived whole."
     ),
     "cause_degraded": (
-        "Between the two machines something {what}, so {count} went on without that path;"
+        "Between the two machines something {what}, so {count} went on with fewer paths;"
         " the data arrived whole."
     ),
     "cause_bad": "Between the two machines something {what}: {count} {verb}.",
-    "cause_only": "Between the two machines something {what} in {count}.",
-    "unexplained": "{count} {verb}, and nothing in the captures says why.",
+    "cause_only": "Between the two machines something {what}, seen in {count}.",
+    "unexplained": "{count} {verb}, and the rules of this version do not say why.",
     "ports_bad": "This concerns {ports}.",
     "ports_clean": "{ports} {are} clean.",
-    "unreachable": "{count} failed over plain TCP as well: not Multipath TCP's fault.",
+    "unreachable": "{count} failed over plain TCP as well: that is not Multipath TCP's fault.",
     "not_measured": "{count} could not be measured.",
+    "doubts": (
+        "In {count} the kernels' counters or the hashes do not fit the packets; the report says"
+        " where."
+    ),
+    "one_sided": (
+        "There was only one capture: what the path did can be told apart from what the other"
+        " machine did only with a capture of each end."
+    ),
 }
 
 VERBS: Final[Mapping[Outcome, str]] = {
