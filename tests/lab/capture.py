@@ -5,22 +5,13 @@ import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from mptcp_check.analysis.pcapng_writer import InterfaceCapture
+
 _STOP_TIMEOUT_S = 10
 _COUNTS = re.compile(rb"(\d+) packets? (captured|received by filter|dropped by kernel)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InterfaceCapture:
-    """What one tcpdump saw."""
-
-    interface: str
-    pcap: bytes
-    received_count: int
-    dropped_count: int
 
 
 class Captures:
@@ -55,8 +46,8 @@ def capturing(interfaces: Mapping[str, tuple[str, ...]], directory: Path) -> Ite
             captures.by_namespace[namespace] = (
                 *captures.by_namespace.get(namespace, ()),
                 InterfaceCapture(
-                    interface=interface,
-                    pcap=path.read_bytes(),
+                    name=interface,
+                    octets=path.read_bytes(),
                     received_count=counts[b"received by filter"],
                     dropped_count=counts[b"dropped by kernel"],
                 ),

@@ -13,9 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.capture import InterfaceCapture, capturing
+from lab.capture import capturing
 from lab.topology import LINKS, SERVER_IPV4, Namespaces, namespaces
 from lab.transfer import Transferred, transfer
+from mptcp_check.analysis.pcapng_writer import InterfaceCapture, merge
 from mptcp_check.machines.namespace import entered
 from mptcp_check.machines.veth_wire import VethLink, VethWire
 from mptcp_check.middleboxes.behaviour import Behaviour
@@ -38,6 +39,10 @@ class Observation:
     """What each kernel counted during the exchange, by nstat's names; zeros are left out."""
     acted_count: int
     """What the behaviours did, all links together."""
+
+    def pcapng(self, side: Side) -> bytes:
+        """Return one side's capture of both interfaces, as a run keeps it."""
+        return merge(self.captures[side])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +68,10 @@ class Lab:
         payload_bytes: int = 300_000,
         address: str = SERVER_IPV4,
         deadline_s: float = 10.0,
+        chunk_bytes: int = 65_536,
+        pause_s: float = 0.0,
     ) -> Observation:
-        """Run one transfer with every interface captured at both ends."""
+        """Run one transfer with every interface captured at both ends; see `transfer`."""
         interfaces = {self.namespaces.of(side): _INTERFACES for side in Side}
         before = {side: self.counters(side) for side in Side}
         with (
@@ -79,6 +86,8 @@ class Lab:
                 direction=direction,
                 payload_bytes=payload_bytes,
                 deadline_s=deadline_s,
+                chunk_bytes=chunk_bytes,
+                pause_s=pause_s,
             )
             time.sleep(_SETTLE_S)
         return Observation(

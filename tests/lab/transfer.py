@@ -44,8 +44,10 @@ class Transferred:
 class _End:
     """One of the two programs: a socket with a deadline, and what it received."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, chunk_bytes: int, pause_s: float) -> None:
         self.deadline = deadline
+        self.chunk_bytes = chunk_bytes
+        self.pause_s = pause_s
         self.body = b""
         self.error = ""
 
@@ -53,9 +55,10 @@ class _End:
         connection.settimeout(max(0.01, self.deadline - time.monotonic()))  # noqa: TID251 - a test
 
     def send(self, connection: socket.socket, data: bytes) -> None:
-        for start in range(0, len(data), _CHUNK_BYTES):
+        for start in range(0, len(data), self.chunk_bytes):
+            time.sleep(self.pause_s)
             self.arm(connection)
-            connection.sendall(data[start : start + _CHUNK_BYTES])
+            connection.sendall(data[start : start + self.chunk_bytes])
 
     def read_message(self, connection: socket.socket) -> None:
         """Read a header and the body whose length it tells; `body` grows as it arrives."""
@@ -87,12 +90,18 @@ def transfer(
     direction: Transfer = Transfer.DOWNLOAD,
     payload_bytes: int = 300_000,
     deadline_s: float = 10.0,
+    chunk_bytes: int = _CHUNK_BYTES,
+    pause_s: float = 0.0,
     seed: int = 1,
 ) -> Transferred:
-    """Run one exchange between the namespaces and say how it went; never hangs."""
+    """Run one exchange between the namespaces and say how it went; never hangs.
+
+    The sender writes ``chunk_bytes`` at a time, after a pause each: small chunks with pauses
+    longer than the round trip become one DSS mapping each, and none is in flight with another.
+    """
     payload = random.Random(seed).randbytes(payload_bytes)  # noqa: S311 - reproducible
     started = time.monotonic()  # noqa: TID251 - a test
-    client, server = _End(started + deadline_s), _End(started + deadline_s)
+    client, server = (_End(started + deadline_s, chunk_bytes, pause_s) for _ in range(2))
     download = direction is Transfer.DOWNLOAD
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with entered(server_namespace):

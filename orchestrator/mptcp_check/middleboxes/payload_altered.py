@@ -6,9 +6,12 @@ it has damaged the bytes (Stone and Partridge, "When the CRC and TCP checksum di
 
 Linux 6.18: with DSS checksums off the wrong bytes are delivered and nothing is counted.  With
 them on and one subflow: ``MPTcpExtDataCsumErr`` and MP_FAIL, an infinite mapping, plain TCP from
-there, the wrong bytes delivered; in the very first segment there is no MP_FAIL, options just
+there, the wrong bytes delivered; in the very first mapping there is no MP_FAIL, options just
 stop.  With two subflows that subflow is reset with reason 6 and its data sent again on the other:
-the file is right (measured; RFC 8684, sections 3.3.1 and 3.7).
+the file is right (measured; RFC 8684, sections 3.3.1 and 3.7).  All that with one mapping in
+flight at a time.  In a bulk transfer, where the first mapping is tens of kilobytes long, the one
+subflow's fallback makes the receiver take what is sent again at the data level for new bytes, or
+stalls until the application gives up (measured, kernel 6.18).
 """
 
 from collections import OrderedDict

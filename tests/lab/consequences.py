@@ -1,0 +1,44 @@
+"""What a kernel counted, without what says nothing about a path's behaviour."""
+
+from collections.abc import Mapping
+
+from lab.network import Observation
+from mptcp_check.model import Side
+
+_PREFIX = "MPTcpExt"
+_BUSY = frozenset(
+    {"OFOQueue", "OFOQueueTail", "OFOMerge", "RcvWndShared", "SndWndShared", "DuplicateData"}
+    | {"RcvWndConflict", "RcvWndConflictUpdate", "MPTCPRetrans", "RcvPruned"}
+)
+"""Counters of load and luck: order of arrival, windows, retransmissions."""
+
+HANDSHAKE = {
+    Side.CLIENT: {"MPCapableSYNTX": 1, "MPCapableSYNACKRX": 1},
+    Side.SERVER: {"MPCapableSYNRX": 1, "MPCapableACKRX": 1},
+}
+"""What an undisturbed handshake counts, by side."""
+
+JOIN = {
+    Side.CLIENT: {"MPJoinSynTx": 1, "MPJoinSynAckRx": 1},
+    Side.SERVER: {"MPJoinSynRx": 1, "MPJoinAckRx": 1},
+}
+"""What an undisturbed second subflow adds."""
+
+
+def mptcp_counters(observation: Observation, side: Side) -> dict[str, int]:
+    """Return one side's MPTCP counters that grew, short names, without those of load and luck."""
+    return {
+        name.removeprefix(_PREFIX): count
+        for name, count in observation.counters[side].items()
+        if name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in _BUSY
+    }
+
+
+def consequences(observation: Observation) -> Mapping[str, dict[str, int]]:
+    """Return both sides' `mptcp_counters`."""
+    return {side.value: mptcp_counters(observation, side) for side in Side}
+
+
+def clean(*, paths: int) -> Mapping[str, dict[str, int]]:
+    """Return what a path that does nothing gives with one or two subflows."""
+    return {side.value: HANDSHAKE[side] | (JOIN[side] if paths > 1 else {}) for side in Side}
