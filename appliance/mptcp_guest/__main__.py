@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 from mptcp_guest.agent import REQUEST_LIMIT_BYTES, Agent
 from mptcp_guest.lab import Lab
+from mptcp_guest.lines import lines
 from mptcp_guest.waiting import Stop
 
 
@@ -30,19 +31,19 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     stop = Stop()
-    lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+    requests: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
 
     def go_away(*_: object) -> None:
         stop.set()
-        lines.put(None)
+        requests.put(None)
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, go_away)
-    threading.Thread(target=_read, args=(sys.stdin.buffer, lines, go_away), daemon=True).start()
+    threading.Thread(target=_read, args=(requests, go_away), daemon=True).start()
     lab = Lab(work_directory=options.work_directory, stop=stop, owns_machine=options.owns_machine)
     agent = Agent(lab)
     try:
-        while not lab.powering_off and (line := lines.get()) is not None:
+        while not lab.powering_off and (line := requests.get()) is not None:
             answers.write(agent.answer(line))
     except BrokenPipeError:
         stop.set()
@@ -52,17 +53,10 @@ def main() -> None:
         os.execvp("poweroff", ["poweroff", "-f"])  # noqa: S606, S607 - the machine's own end
 
 
-def _read(
-    requests: IO[bytes],
-    lines: "queue.SimpleQueue[bytes | None]",
-    at_end: Callable[[], None],
-) -> None:
-    """Put each line of the input into the queue; of an endless line only its beginning."""
-    whole = True
-    while line := requests.readline(REQUEST_LIMIT_BYTES + 1):
-        if whole:
-            lines.put(line)
-        whole = line.endswith(b"\n")
+def _read(requests: "queue.SimpleQueue[bytes | None]", at_end: Callable[[], None]) -> None:
+    """Put each line of the input into the queue."""
+    for line in lines(partial(os.read, sys.stdin.fileno()), REQUEST_LIMIT_BYTES):
+        requests.put(line)
     at_end()
 
 

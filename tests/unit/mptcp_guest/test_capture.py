@@ -1,0 +1,98 @@
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mptcp_guest import pcap_file
+from mptcp_guest.capture import command, parse_counts, problem_of
+
+WHOLE = pcap_file.Contents(packet_count=12, whole=True)
+COUNTS = {"captured_count": 12, "received_count": 12, "dropped_count": 0}
+ROOM = 10**9
+
+HEADER = struct.pack("=IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 1)
+
+
+def pcap(sizes: list[int]) -> bytes:
+    records = (struct.pack("=IIII", 1, 2, size, size) + bytes(size) for size in sizes)
+    return HEADER + b"".join(records)
+
+
+def test_whole_packets_are_written_at_once_and_the_filter_stays_one_word() -> None:
+    words = command("eth0", Path("/x/eth0.pcap"), "tcp and host 10.77.0.2")
+    assert words[:3] == ["tcpdump", "-i", "eth0"]
+    assert {"--immediate-mode", "-U", "-n", "--nano"} < set(words)
+    assert words[-2:] == ["--", "tcp and host 10.77.0.2"]
+
+
+@pytest.mark.parametrize(
+    ("words", "counts"),
+    [
+        (
+            "12 packets captured\n13 packets received by filter\n1 packet dropped by kernel\n",
+            {"captured_count": 12, "received_count": 13, "dropped_count": 1},
+        ),
+        ("2 packets dropped by interface", {"interface_dropped_count": 2}),
+        ("tcpdump: listening on eth0", {}),
+    ],
+)
+def test_what_tcpdump_counted_is_read_from_its_words(words: str, counts: dict[str, int]) -> None:
+    assert parse_counts(words) == counts
+
+
+def test_a_capture_that_lost_nothing_has_no_problem() -> None:
+    assert problem_of(WHOLE, COUNTS, died=None, free_bytes=ROOM, words="") is None
+
+
+@pytest.mark.parametrize(
+    ("held", "counts", "died", "free_bytes", "words"),
+    [
+        (WHOLE, COUNTS, 1, ROOM, "ended by itself with exit code 1"),
+        (WHOLE, {}, None, ROOM, "did not say what it captured"),
+        (WHOLE, {**COUNTS, "dropped_count": 3}, None, ROOM, "3 packets were dropped"),
+        (WHOLE, {**COUNTS, "received_count": 13}, None, ROOM, "13 packets pass, tcpdump wrote 12"),
+        (
+            pcap_file.Contents(packet_count=7, whole=False),
+            COUNTS,
+            None,
+            0,
+            "captured 12 packets, the file holds 7: No space left on device",
+        ),
+        (pcap_file.Contents(packet_count=12, whole=False), COUNTS, None, ROOM, "the file holds 12"),
+    ],
+)
+def test_every_way_to_lose_packets_is_a_problem(
+    held: pcap_file.Contents,
+    counts: dict[str, int],
+    died: int | None,
+    free_bytes: int,
+    words: str,
+) -> None:
+    problem = problem_of(held, counts, died=died, free_bytes=free_bytes, words="tail")
+    assert problem is not None
+    assert words in problem
+
+
+@given(st.lists(st.integers(0, 300), max_size=8), st.data())
+def test_a_cut_file_holds_only_its_whole_records(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut.pcap"
+    content = pcap(sizes)
+    kept = data.draw(st.integers(0, len(content)))
+    path.write_bytes(content[:kept])
+    ends = [len(pcap(sizes[:count])) for count in range(len(sizes) + 1)]
+    assert pcap_file.contents(path) == pcap_file.Contents(
+        packet_count=max(0, sum(end <= kept for end in ends) - 1), whole=kept in ends
+    )
+
+
+@given(st.binary(max_size=200))
+def test_any_other_file_is_no_whole_capture(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "other.pcap"
+    path.write_bytes(b"\n\r\r\n" + content)
+    assert pcap_file.contents(path) == pcap_file.Contents(packet_count=0, whole=False)
