@@ -186,7 +186,13 @@ def test_only_what_moved_counts_and_who_counted_it_does_not(
     assert proof(exchange, server, client) == moved
 
 
-@given(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2), st.integers(0, 2), st.booleans())
+@given(
+    syn=st.integers(0, 2),
+    synack=st.integers(0, 2),
+    join=st.integers(0, 2),
+    plain=st.integers(0, 2),
+    fell_back=st.booleans(),
+)
 @example(syn=1, synack=1, join=1, plain=0, fell_back=False)
 @example(syn=2, synack=2, join=0, plain=1, fell_back=False)
 def test_mptcp_is_proven_exactly_when_no_plain_connection_could_hide(
