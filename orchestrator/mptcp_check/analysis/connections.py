@@ -20,7 +20,7 @@ from mptcp_check.analysis.keys import (
     check_join,
     keys_of,
 )
-from mptcp_check.analysis.packets import DssFlag, Flag, OptionProblem, Packets
+from mptcp_check.analysis.packets import DssFlag, Flag, Note, OptionProblem, Packets
 from mptcp_check.analysis.subflows import Close, Connection, HmacState, Kind, Role, Subflow
 
 __all__ = ["Close", "Connection", "HmacState", "Kind", "Role", "Subflow", "connections"]
@@ -54,6 +54,9 @@ class _View:
         """One per TCP connection: any kind-30 option."""
         for table in (packets.dss, packets.signals):
             self.speaks_mptcp[self.flows.flow_of[table.packet]] = True
+        self.options_cut = np.zeros(count, dtype=np.bool_)
+        """One per TCP connection: the options of some segment were cut."""
+        self.options_cut[self.flows.flow_of[packets.notes & Note.HEADER_CUT > 0]] = True
         self.data_fin = self._data_fins(count)
         """Shape (connections, 2): each end sent a DATA_FIN."""
         times = packets.time_ns[self.flows.first_row]
@@ -179,6 +182,8 @@ def _subflow(view: _View, position: int, flow: int, keys: Keys, *, by_server: bo
             option is not None and bool(option.flags & BACKUP)
             for option in (handshake.join_syn, handshake.join_synack)
         ),
+        speaks_mptcp=bool(view.speaks_mptcp[flow]),
+        options_cut=bool(view.options_cut[flow]),
         handshake=handshake,
         start_ns=view.start_ns[flow],
         end_ns=max(int(packets.time_ns[rows[-1]]) for rows in sent if len(rows)),

@@ -223,10 +223,11 @@ def grown(slots: Slots, headers: Headers, flows: FlowTable) -> Slots:
 
 @kernel
 def sort_rows(order: Any, flow_of: Any, end_of: Any, flows: FlowTable, count: int) -> Any:  # noqa: ANN401 - a kernel
-    """Return the rows sorted by connection, then by sending end, then by time; and where each starts.
+    """Sort the rows by connection, then by sending end, then by time.
 
     Returns:
-        int64 rows, and int64 starts: end e of connection c has ``rows[starts[2c+e]:starts[2c+e+1]]``.
+        int64 rows, and int64 places: what end e of connection c sent is between the places
+        ``2 * c + e`` and ``2 * c + e + 1``.
     """
     starts = np.zeros(2 * count + 1, np.int64)
     for flow in range(count):

@@ -74,6 +74,10 @@ class Subflow:
     hmac_bad_count: int
     backup: bool
     """Flag B in MP_JOIN's SYN or SYN/ACK: either end asks to use it as backup only."""
+    speaks_mptcp: bool
+    """Any segment has a kind-30 option."""
+    options_cut: bool
+    """The snap length cut the options of some segment: a missing one proves nothing."""
     handshake: Handshake
     """The options of its handshake, with their rows."""
     start_ns: int
