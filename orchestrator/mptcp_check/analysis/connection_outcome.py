@@ -48,11 +48,11 @@ def connection_outcome(connection: PairedConnection) -> ConnectionOutcome:
     later = _data_outcome(initial, maps, count)
     if later is not None:
         return later
-    lost = [join for join in connection.joins if _is_lost(connection, join)]
+    lost = [subflow for subflow in connection.subflows if _is_lost(connection, subflow)]
     if lost:
         return _outcome(
             Outcome.MPTCP_DEGRADED,
-            f"lost or never complete: {len(lost)} of {len(connection.joins)} further subflows",
+            f"lost or never complete: {len(lost)} of {len(connection.subflows)} subflows",
             count,
         )
     return _outcome(Outcome.MPTCP, "options in the handshake and mappings to the end", count)
@@ -108,17 +108,17 @@ def _data_outcome(
     return None
 
 
-def _is_lost(connection: PairedConnection, join: PairedSubflow) -> bool:
-    """Say whether a further subflow failed while the connection still needed it."""
-    closing = [_closing_ns(connection, half) for half in _halves(join)]
-    if all(view.complete for view in join.views.values()):
-        return all(
-            _reset_before(half, limit) for half, limit in zip(_halves(join), closing, strict=True)
-        )
-    # joins that race the end are refused; no accusation, whoever answered (analysis of captures)
+def _is_lost(connection: PairedConnection, subflow: PairedSubflow) -> bool:
+    """Say whether a subflow failed while the connection still needed it."""
+    halves = _halves(subflow)
+    closing = [_closing_ns(connection, half) for half in halves]
+    whole = all(view.complete for view in subflow.views.values())
+    if whole or subflow.role is Role.INITIAL:
+        return any(_reset_before(half, limit) for half, limit in zip(halves, closing, strict=True))
+    # joins that race the end are refused; whoever answered, it is no loss
     return not any(
         limit is not None and len(half.rows) and _last_ns(half) >= limit
-        for half, limit in zip(_halves(join), closing, strict=True)
+        for half, limit in zip(halves, closing, strict=True)
     )
 
 
