@@ -162,7 +162,7 @@ def _mounts_below(path: Path) -> list[str]:
     lines = table.read_text(encoding="utf-8").splitlines() if table.exists() else []
     # the fifth field is the mount point, proc_pid_mountinfo(5)
     points = [line.split()[4] for line in lines]
-    return sorted((p for p in points if p.startswith(f"{path.resolve()}/")), reverse=True)
+    return sorted((p for p in points if path.resolve() in Path(p).parents), reverse=True)
 
 
 def _require_space(cache_dir: Path) -> None:

@@ -103,7 +103,7 @@ def modinfo(elf: bytes) -> list[str]:
             if elf[start : start + 9] == b".modinfo\0":
                 texts = elf[offset : offset + size].split(b"\0")
                 return [text.decode(errors="replace") for text in texts if text]
-    except (struct.error, IndexError) as e:
+    except (struct.error, IndexError, OverflowError) as e:
         raise ImageError(f"a module is a broken ELF object: {e}") from e
     raise ImageError("a module has no section .modinfo")
 

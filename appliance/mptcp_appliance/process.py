@@ -93,13 +93,16 @@ def running(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the group to end, then make it: the tool cleans up after a polite signal."""
-    for polite in (signal.SIGTERM, signal.SIGKILL):
-        if process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, polite)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_WAIT_S)
+    """Ask a tool to end, for it cleans up after a polite signal; then end what is left."""
+    if process.poll() is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_WAIT_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def run(

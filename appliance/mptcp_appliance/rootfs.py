@@ -178,6 +178,7 @@ def additions(
         member.mode = 0o755 if folder.endswith("bin") else 0o644
         members.append((member, data))
     for path in _BUSYBOX_LINKS:
+        directory(path.rpartition("/")[0])
         member = tarfile.TarInfo(path)
         member.type, member.mode, member.linkname = tarfile.SYMTYPE, 0o777, "../bin/busybox"
         members.append((member, None))
