@@ -12,11 +12,11 @@ _FIELDS: Final = (
     ("Source", "source"),
     ("Destination", "destination"),
     ("Flags", "flags"),
-    ("Sequence", "seq"),
-    ("Acknowledgement", "ack"),
+    ("Seq number", "seq"),
+    ("Ack number", "ack"),
     ("Window", "window"),
     ("TTL", "ttl"),
-    ("IP identification", "ip_id"),
+    ("IP id", "ip_id"),
     ("Payload", "payload_bytes"),
 )
 _HEX_COLUMNS: Final = 16

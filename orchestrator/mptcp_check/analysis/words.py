@@ -54,7 +54,7 @@ OUTCOMES: Final[Mapping[Outcome, OutcomeWords]] = {
         meaning="Multipath TCP worked on every path that was asked for.",
     ),
     Outcome.MPTCP_DEGRADED: OutcomeWords(
-        label="Multipath TCP, a path lost",
+        label="Multipath TCP, fewer paths",
         symbol="◐",
         tone=Tone.NOTE,
         meaning="Multipath TCP worked, but a subflow or an address was lost.",
@@ -279,7 +279,7 @@ SUMMARY: Final[Mapping[str, str]] = {
 
 VERBS: Final[Mapping[Outcome, str]] = {
     Outcome.MPTCP: "ran over Multipath TCP",
-    Outcome.MPTCP_DEGRADED: "lost a path",
+    Outcome.MPTCP_DEGRADED: "ran over fewer paths than asked for",
     Outcome.FELL_BACK_AT_HANDSHAKE: "fell back to plain TCP at the handshake",
     Outcome.FELL_BACK_AT_FIRST_DATA: "fell back to plain TCP at the first data",
     Outcome.FELL_BACK_MIDSTREAM: "fell back to plain TCP in mid-stream",
