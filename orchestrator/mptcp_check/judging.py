@@ -1,106 +1,91 @@
-"""From facts to verdicts: each exchange with its connections, its witnesses and its control."""
+"""From facts to the run's document: what was measured, put before the pure judgement."""
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from mptcp_check.analysis.diagnose import Diagnosis
-from mptcp_check.analysis.outcome import Judgement, Witness, exchange_outcome
-from mptcp_check.exchanges.plan import control_of
+from mptcp_check import __version__
+from mptcp_check.analysis import capture_file, run_document
+from mptcp_check.analysis.diagnose import diagnose
+from mptcp_check.analysis.outcome import Witness
+from mptcp_check.analysis.run_document import Observed
 from mptcp_check.exchanges.record import ExchangeRecord
-from mptcp_check.model import Finding, Outcome, Transport
+from mptcp_check.machines.accelerator import Accelerator
+from mptcp_check.measuring import Measured
+from mptcp_check.middleboxes import link
+from mptcp_check.model import Side
 
 REFUSED_WORDS = ("refused", "reset")
 """What curl says when a RST answered: 'Connection refused', 'Connection reset by peer'."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgedExchange:
-    """An exchange with everything that is known of it."""
+class About:
+    """What the document says of the run besides what was measured."""
 
-    record: ExchangeRecord
-    connections: tuple[int, ...]
-    """Indices into the diagnosis."""
-    findings: tuple[int, ...]
-    """Indices of what was seen on its connections."""
-    subflow_count: int
-    """Complete subflows of all its connections, as the packets show them."""
-    judgement: Judgement
+    run_id: str
+    started: str
+    """ISO 8601, UTC."""
+    directory: Path
+    """Where the run will be when it is whole."""
+    accelerator: Accelerator
+    behind: tuple[str, ...]
+    image_digest: str
+    guest_sha256: str
+    boot_ns: int
+    host: str
 
 
-def judge(records: Sequence[ExchangeRecord], diagnosis: Diagnosis) -> tuple[JudgedExchange, ...]:
-    """Judge every exchange of a run, the controls first, as the others lean on them.
+def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -> dict[str, Any]:
+    """Return a run as `mptcp-check.run/1`.
 
     Args:
-        records: The exchanges in the order in which they ran.
-        diagnosis: Of the run's two captures.
+        measured: The facts.
+        captures: The merged capture of each side.
+        about: What else the document says.
     """
-    belongs = connections_by_exchange(records, diagnosis)
-    plan = [r.exchange for r in records]
-    judged: dict[int, JudgedExchange] = {}
-    for record in sorted(records, key=lambda r: r.exchange.transport is not Transport.TCP):
-        control = control_of(record.exchange, plan)
-        known = judged.get(control.id) if control is not None else None
-        judged[record.exchange.id] = _judge(
-            record,
-            belongs[record.exchange.id],
-            diagnosis,
-            control=known.judgement.outcome if known is not None else None,
-        )
-    return tuple(judged[e.id] for e in plan)
-
-
-def connections_by_exchange(
-    records: Sequence[ExchangeRecord], diagnosis: Diagnosis
-) -> Mapping[int, tuple[int, ...]]:
-    """Return for each exchange the connections that began while it ran.
-
-    The exchanges run one after the other, so a connection belongs to the last one that had begun
-    when its first segment was sent, by the client's clock.
-    """
-    ordered = sorted(records, key=lambda r: r.start_ns)
-    starts_ns = [r.start_ns for r in ordered]
-    found: dict[int, list[int]] = {r.exchange.id: [] for r in records}
-    for index, connection in enumerate(diagnosis.connections):
-        place = bisect_right(starts_ns, connection.start_ns) - 1
-        if place >= 0:
-            found[ordered[place].exchange.id].append(index)
-    return {i: tuple(indices) for i, indices in found.items()}
-
-
-def witness(record: ExchangeRecord) -> Witness:
-    """Return what the applications and the kernels say of an exchange."""
-    words = (record.problem or "").lower()
-    return Witness(
-        finished=record.exit_code == 0,
-        deadline_hit=record.timed_out,
-        refused=any(word in words for word in REFUSED_WORDS),
-        sha256_ok=None if record.arrived is None else record.sha256_ok,
-        proven=record.proof.proven,
-        proof_reason=record.proof.reason,
-        problem=record.problem or "",
-        client_counters=_moved(record.before.client, record.after.client),
-        server_counters=_moved(record.before.server, record.after.server),
+    read = {side: capture_file.read(content) for side, content in captures.items()}
+    diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
+    judged = run_document.judge_exchanges(diagnosis, [observed(r) for r in measured.records])
+    return run_document.document(
+        diagnosis,
+        judged,
+        tool_version=__version__,
+        about={
+            "run_id": about.run_id,
+            "started": about.started,
+            "directory": str(about.directory.absolute()),
+            "machine": "qemu",
+            "accelerator": about.accelerator.name,
+            "network": "embedded",
+            "server": "embedded",
+            "behind": list(about.behind),
+            "integrity": {"troubles": list(measured.troubles())},
+            "provenance": _provenance(measured, about),
+        },
     )
 
 
-def _judge(
-    record: ExchangeRecord,
-    connections: tuple[int, ...],
-    diagnosis: Diagnosis,
-    *,
-    control: Outcome | None,
-) -> JudgedExchange:
-    ids = {diagnosis.connections[i].id for i in connections}
-    of_these: list[Finding] = [f for f in diagnosis.findings if f.connection in ids]
-    outcomes = [diagnosis.outcomes[i] for i in connections]
-    return JudgedExchange(
-        record=record,
-        connections=connections,
-        findings=tuple(i for i, f in enumerate(diagnosis.findings) if f.connection in ids),
-        subflow_count=sum(o.subflows_count for o in outcomes),
-        judgement=exchange_outcome(
-            record.exchange, witness(record), outcomes, of_these, control=control
+def observed(record: ExchangeRecord) -> Observed:
+    """Return what judging needs of an exchange's record."""
+    words = (record.problem or "").lower()
+    return Observed(
+        exchange=record.exchange,
+        start_ns=record.start_ns,
+        end_ns=record.end_ns,
+        duration_ns=record.duration_ns,
+        arrived_bytes=record.arrived_bytes,
+        witness=Witness(
+            finished=record.exit_code == 0,
+            deadline_hit=record.timed_out,
+            refused=any(word in words for word in REFUSED_WORDS),
+            sha256_ok=None if record.arrived is None else record.sha256_ok,
+            proven=record.proof.proven,
+            proof_reason=record.proof.reason,
+            problem=record.problem or "",
+            client_counters=_moved(record.before.client, record.after.client),
+            server_counters=_moved(record.before.server, record.after.server),
         ),
     )
 
@@ -110,4 +95,33 @@ def _moved(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int
         name: value - before.get(name, 0)
         for name, value in after.items()
         if value != before.get(name, 0)
+    }
+
+
+def _provenance(measured: Measured, about: About) -> dict[str, Any]:
+    each = link.DEFAULT
+    return {
+        "tool_version": __version__,
+        "host": about.host,
+        "image_digest": about.image_digest,
+        "guest_sha256": about.guest_sha256,
+        "kernels": {side.value: str(measured.hello[side]["kernel"]) for side in Side},
+        "tools": {side.value: dict(measured.hello[side]["tools"]) for side in Side},
+        "acceleration": about.accelerator.reason,
+        "boot_ns": about.boot_ns,
+        "links": f"{each.delay_ns / 1e6:g} ms one way, {each.rate_bps / 1e6:g} Mbit/s",
+        "clock_offset_ns": {side.value: measured.clocks[side].offset_ns for side in Side},
+        "clock_uncertainty_ns": {side.value: measured.clocks[side].uncertainty_ns for side in Side},
+        "capture_dropped_count": {
+            side.value: sum(c.about["dropped_count"] or 0 for c in measured.captures[side])
+            for side in Side
+        },
+        "captured_count": {
+            side.value: sum(c.about["packet_count"] for c in measured.captures[side])
+            for side in Side
+        },
+        "wire_agreement": {
+            side.value: [c.agreement.reason for c in measured.captures[side]] for side in Side
+        },
+        "behaviour_acted_counts": [list(counts) for counts in measured.acted_counts],
     }

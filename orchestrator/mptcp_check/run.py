@@ -12,7 +12,6 @@ from typing import Any
 from mptcp_appliance import boot, cache, images
 from mptcp_appliance.image import Image
 from mptcp_appliance.verify import verify
-
 from mptcp_check import clock, judging, measuring, run_directory, storing
 from mptcp_check.doctor import FREE_FOR_RUN_BYTES, IMAGE
 from mptcp_check.errors import MachineError, PreflightError
@@ -105,7 +104,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             about=judging.About(
                 run_id=run_id,
                 started=clock.utc_text(started_ns),
-                final=final,
+                directory=final,
                 accelerator=accelerated,
                 behind=options.behind,
                 image_digest=image.digest,

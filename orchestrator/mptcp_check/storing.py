@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mptcp_upload import manifest
-
 from mptcp_check import __version__
-from mptcp_check.analysis import pcapng_writer
+from mptcp_check.analysis import pcapng_writer, report_html
 from mptcp_check.analysis.pcapng_writer import InterfaceCapture
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.measuring import CaptureOfInterface, Measured
 from mptcp_check.model import Side
+from mptcp_upload import manifest
 
 LOGS = ("*.console", "*.log")
 

@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mptcp_appliance import cache, images
 
+from mptcp_appliance import cache, images
 from mptcp_check import settings
 from mptcp_check.doctor import IMAGE
 from system.cli import (

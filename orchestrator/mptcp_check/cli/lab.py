@@ -20,17 +20,17 @@ def lab() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the list as one JSON document.")
 def list_behaviours(*, as_json: bool) -> None:
     """List the behaviours that can be played, and what each does to Multipath TCP."""
-    known = {b.id: b for b in catalogue.BEHAVIOURS if b.id in BEHAVIOURS}
+    known = [b for b in catalogue.BEHAVIOURS.values() if b.id in BEHAVIOURS]
     if as_json:
         rows = [
             {"id": b.id, "does": b.meaning, "consequence": b.consequence, "source": b.source}
-            for b in known.values()
+            for b in known
         ]
         click.echo(json.dumps({"schema": "mptcp-check.lab/1", "behaviours": rows}, indent=2))
         return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for title in ("behaviour", "the path …", "Multipath TCP then"):
         shown.add_column(title, overflow="fold")
-    for b in known.values():
+    for b in known:
         shown.add_row(b.id, b.meaning, b.consequence)
     Console().print(shown)

@@ -1,7 +1,9 @@
 """What people see while a run goes on: a live table on a terminal, plain lines elsewhere."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import click
 from rich.console import Console, Group
@@ -107,9 +109,39 @@ def console() -> Console:
     return Console(stderr=True, highlight=False)
 
 
+class JsonWatch:
+    """Events as JSON lines on standard output."""
+
+    def step(self, text: str) -> None:
+        """Write the stage."""
+        self._write("step", text=text)
+
+    def detail(self, text: str) -> None:
+        """Write what the stage is at."""
+        self._write("detail", text=text)
+
+    def planned(self, exchanges: Sequence[Exchange]) -> None:
+        """Write the plan."""
+        self._write("planned", exchanges=[asdict(e) for e in exchanges])
+
+    def began(self, exchange: Exchange) -> None:
+        """Write which exchange began."""
+        self._write("began", exchange=exchange.id)
+
+    def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
+        """Write how an exchange looked at its end."""
+        self._write("ended", exchange=exchange.id, **asdict(glimpse))
+
+    def _write(self, event: str, **fields: object) -> None:
+        click.echo(json.dumps({"event": event, **fields}))
+
+
 @contextmanager
-def watching(console: Console) -> Iterator[Watch]:
+def watching(console: Console, *, jsonl: bool = False) -> Iterator[Watch]:
     """Give the watch that fits the terminal, or the lack of one."""
+    if jsonl:
+        yield JsonWatch()
+        return
     if not console.is_terminal:
         yield PlainWatch()
         return

@@ -8,7 +8,6 @@ import click
 from mptcp_check import settings
 from mptcp_check.cli import live, verdict
 from mptcp_check.exchanges.plan import Depth
-from mptcp_check.model import State
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
 

@@ -34,8 +34,27 @@ def show(console: Console, document: Mapping[str, Any], *, where: str) -> None:
     console.print(Panel(Text("\n".join(sentences)), border_style=_colour(outcomes), expand=False))
     for line in _findings(document["report"]["findings"]):
         console.print(Padding(line, (0, 0, 0, 2)))
+    for trouble in document["integrity"]["troubles"]:
+        console.print(Text(f"✗ this run is not to be trusted: {trouble}", style="bold red"))
     console.print(Text.assemble(("report  ", "dim"), f"{where}/report.html"))
     console.print(Text.assemble(("folder  ", "dim"), where))
+
+
+def show_report(console: Console, report: Mapping[str, Any]) -> None:
+    """Print a diagnosis of captures alone: the sentences, then each connection, then the proof.
+
+    Args:
+        console: Standard error.
+        report: `mptcp-check.report/1`.
+    """
+    outcomes = [Outcome(c["outcome"]) for c in report["connections"]]
+    for connection, outcome in zip(report["connections"], outcomes, strict=True):
+        ends = f"{connection['client']} → {connection['server']}"
+        console.print(Text.assemble(f"  {ends}  ", table.outcome_text(outcome)))
+    sentences: Sequence[str] = report["summary"]
+    console.print(Panel(Text("\n".join(sentences)), border_style=_colour(outcomes), expand=False))
+    for line in _findings(report["findings"]):
+        console.print(Padding(line, (0, 0, 0, 2)))
 
 
 def _colour(outcomes: Sequence[Outcome]) -> str:

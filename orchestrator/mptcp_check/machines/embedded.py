@@ -86,9 +86,7 @@ def embedded(
             guest(m, keys, archive=archive, now_ns=now_ns, deadline_ns=deadline_ns)
             for m in machines
         ]
-        probe, server = _enter_together(
-            waiting, stack, give_up=lambda: [m.kill() for m in machines]
-        )
+        probe, server = _enter_together(waiting, stack, machines=machines)
         yield Embedded(
             probe=probe,
             server=server,
@@ -102,7 +100,7 @@ def _enter_together(
     waiting: Sequence[AbstractContextManager[Guest]],
     stack: ExitStack,
     *,
-    give_up: Callable[[], object],
+    machines: Sequence[Machine],
 ) -> list[Guest]:
     """Enter all at once and hand them to ``stack``; the first failure ends the other waits too."""
     with ThreadPoolExecutor(len(waiting)) as pool:
@@ -113,7 +111,9 @@ def _enter_together(
             if failed is not None:
                 failed.result()
         except BaseException:
-            give_up()  # also when interrupted: a dead machine ends its thread's waiting at once
+            # also when interrupted: a dead machine ends its thread's waiting at once
+            for machine in machines:
+                machine.kill()
             raise
         finally:
             for waiter, future in zip(waiting, futures, strict=True):

@@ -1,0 +1,134 @@
+"""Boot an image the plain way, with nothing of the orchestrator: QEMU, one socket, paramiko."""
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from mptcp_appliance import boot
+from mptcp_appliance.image import Image
+
+BOOT_DEADLINE_S = 90.0
+COMMAND_DEADLINE_S = 60.0
+
+
+def command(arguments: Sequence[str], *, console: Path) -> list[str]:
+    """Return QEMU's argument list for a machine under emulation."""
+    return [
+        "qemu-system-x86_64",
+        *("-accel", "tcg", "-M", "q35", "-cpu", "max"),
+        *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
+        *("-serial", f"file:{console}"),
+        *arguments,
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """A machine that answers."""
+
+    process: subprocess.Popen[bytes]
+    transport: paramiko.Transport
+    console: Path
+    ready_s: float
+    """From the start of QEMU to the answer on the management port."""
+    session_s: float
+    """From the start of QEMU to an authenticated session."""
+
+    def run(self, line: str) -> tuple[int, str]:
+        """Run a shell line; returns its status and all it wrote."""
+        channel = self.transport.open_session(timeout=COMMAND_DEADLINE_S)
+        channel.settimeout(COMMAND_DEADLINE_S)
+        channel.set_combine_stderr(True)
+        channel.exec_command(line)
+        text = channel.makefile("rb").read().decode()
+        return channel.recv_exit_status(), text.strip()
+
+    def check(self, line: str) -> str:
+        """Run a shell line that has to succeed; returns what it wrote."""
+        status, text = self.run(line)
+        assert status == 0, f"{line!r} ended with {status}: {text}"
+        return text
+
+
+def make_key(path: Path) -> paramiko.Ed25519Key:
+    """Make a key pair with the real tool."""
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    return paramiko.Ed25519Key.from_private_key_file(str(path))
+
+
+@contextlib.contextmanager
+def booted(image: Image, folder: Path) -> Iterator[Guest]:
+    """Boot the image; the machine is gone afterwards."""
+    folder.mkdir()
+    client = make_key(folder / "client")
+    host = make_key(folder / "ssh_host_ed25519_key")
+    (folder / "authorized_keys").write_text((folder / "client.pub").read_text())
+    management, console = folder / "mgmt", folder / "console"
+    network = [
+        argument
+        for n in (0, 1)
+        for argument in (
+            *("-netdev", f"socket,id=n{n},listen=127.0.0.1:0"),
+            *("-device", f"virtio-net-pci,netdev=n{n},mac=52:54:00:00:00:0{n}"),
+        )
+    ]
+    arguments = [
+        *boot.qemu_arguments(image, memory_mib=384, keys_directory=folder),
+        *("-chardev", f"socket,id=m,path={management},server=on,wait=off"),
+        *("-device", "virtio-serial-pci"),
+        *("-device", f"virtserialport,chardev=m,name={boot.MANAGEMENT_PORT}"),
+        *network,
+    ]
+    start = time.perf_counter()
+    process = subprocess.Popen(command(arguments, console=console))
+    try:
+        while not management.exists():
+            assert process.poll() is None, "QEMU ended"
+            time.sleep(0.01)
+        with greeted(management) as stream:
+            ready_s = time.perf_counter() - start
+            transport = paramiko.Transport(stream)
+            try:
+                transport.start_client(timeout=COMMAND_DEADLINE_S)
+                assert transport.get_remote_server_key() == host
+                transport.auth_publickey("root", client)
+                yield Guest(
+                    process=process,
+                    transport=transport,
+                    console=console,
+                    ready_s=ready_s,
+                    session_s=time.perf_counter() - start,
+                )
+            finally:
+                transport.close()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def greeted(management: Path) -> Iterator[socket.socket]:
+    """Connect to the management port and wait until the guest answers this nonce."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(BOOT_DEADLINE_S)
+        # a socket's name is short; pytest's folders are not
+        directory = os.open(management.parent, os.O_PATH)
+        try:
+            stream.connect(f"/proc/self/fd/{directory}/{management.name}")
+        finally:
+            os.close(directory)
+        nonce = secrets.token_hex(8)
+        stream.sendall(f"hello {nonce}\n".encode())
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += stream.recv(1)
+        assert answer == f"ready {nonce}\n".encode()
+        yield stream
