@@ -99,13 +99,17 @@ class Lab:
         Raises:
             RefusalError: It cannot be started, or it is not done in time and was killed.
         """
-        with self.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
-            try:
-                out, err = child.communicate(timeout=until.left_s)
-            except subprocess.TimeoutExpired as error:
-                raise RefusalError("deadline", f"{' '.join(argv)} did not end in time") from error
-            finally:
-                self.end(child, grace_s=0)
+        child = self.start(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            out, err = child.communicate(timeout=until.left_s)
+        except subprocess.TimeoutExpired as error:
+            raise RefusalError("deadline", f"{' '.join(argv)} did not end in time") from error
+        finally:
+            # not ``with child``: that waits without end for a child that the kernel holds
+            self.end(child, grace_s=0)
+            for stream in (child.stdout, child.stderr):
+                if stream is not None:
+                    stream.close()
         return subprocess.CompletedProcess(
             argv, child.returncode, out[:OUTPUT_LIMIT_BYTES], err[:OUTPUT_LIMIT_BYTES]
         )
