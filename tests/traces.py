@@ -13,6 +13,7 @@ Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail`` (f
 flags and the payload), ``nop=N``, ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK and
 window scale), ``data=N`` (the next N bytes of this direction's stream) with ``at=K`` (again from
 byte K), ``flip=K``, ``grow=N`` (N bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``,
+``id=N`` (IP identification),
 ``lost`` and ``injected`` (only at the receiver).
 """
 
@@ -20,10 +21,35 @@ import hashlib
 import hmac
 import ipaddress
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.analysis.capture_file import Capture, read
+from mptcp_check.analysis.paired import PairedConnection
+from mptcp_check.analysis.pairing import pair
+from mptcp_check.model import Finding
+
+HANDSHAKE = """
+    0.000 > SYN mpc
+    0.020 < SYN/ACK mpc
+    0.040 > ACK mpc
+"""
+TWO_PATHS = f"""{HANDSHAKE}
+    0.041 > PSH data=100 mpc
+    0.060 < ACK dss
+    0.062 < PSH data=1000 dss
+    0.063 < PSH data=1000 dss
+    0.082 > ACK dss
+    0.100 0.1 > SYN join
+    0.120 0.1 < SYN/ACK join
+    0.140 0.1 > ACK join
+    0.160 0.1 < ACK dss
+    0.170 0.1 < PSH data=1000 dss
+    0.190 0.1 > ACK dss
+    0.300 > FIN
+    0.320 < FIN
+"""
+"""A download over two paths, as nothing disturbs it."""
 
 START_NS = 1_700_000_000_000_000_000
 FLAGS = {"SYN": 0x02, "SYN/ACK": 0x12, "ACK": 0x10, "PSH": 0x18, "FIN": 0x11, "RST": 0x14}
@@ -118,6 +144,20 @@ def captures(text: str, path: Path | None = None) -> tuple[Capture, Capture]:
     return read(client), read(server)
 
 
+Detector = Callable[[PairedConnection], Finding]
+
+
+def finding(detect: Detector, text: str, path: Path | None = None) -> Finding:
+    """Return what a detector says of a trace's first connection, seen at both ends."""
+    client, server = captures(text, path)
+    return detect(pair(client, server)[0])
+
+
+def one_sided(detect: Detector, text: str) -> Finding:
+    """Return what a detector says of a trace's first connection by the client's capture alone."""
+    return detect(pair(captures(text)[0], None)[0])
+
+
 def _flow(name: str, opener: str) -> _Flow:
     digest = hashlib.sha256(f"isn {name}".encode()).digest()
     isn = {">": int.from_bytes(digest[:4]), "<": int.from_bytes(digest[4:8])}
@@ -165,7 +205,7 @@ def _frame(
     flow.sent[machine] = max(flow.sent[machine], start + count)
     if flags & 0x01:
         flow.finished[machine] = True
-    options = _options(flow, machine, flags, words, start, count, number)
+    options = _options(flow, machine, flags, words, start=start, count=count, number=number)
     ends = {">": (f"10.77.{flow.index}.1", _port(flow, ">")), "<": ("10.77.0.2", _port(flow, "<"))}
     if at == "<":
         ends[">"] = path.seen_by_server.get(flow.name, ends[">"])
@@ -177,7 +217,7 @@ def _frame(
         flags=flags,
         options=options,
         payload=bytes(payload),
-        ip_id=number + 1,
+        ip_id=_value(words, "id", number + 1),
         checksum_error=int("badsum" in words),
     )
 
@@ -192,6 +232,7 @@ def _options(
     machine: str,
     flags: int,
     words: Sequence[str],
+    *,
     start: int,
     count: int,
     number: int,

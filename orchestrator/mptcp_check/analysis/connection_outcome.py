@@ -115,11 +115,22 @@ def _is_lost(connection: PairedConnection, subflow: PairedSubflow) -> bool:
     whole = all(view.complete for view in subflow.views.values())
     if whole or subflow.role is Role.INITIAL:
         return any(_reset_before(half, limit) for half, limit in zip(halves, closing, strict=True))
-    # joins that race the end are refused; whoever answered, it is no loss
+    if _joined_by_a_stranger(subflow):
+        return True
+    # a join that races the end is refused by whichever end is done first: it is no loss
     return not any(
         limit is not None and len(half.rows) and _last_ns(half) >= limit
         for half, limit in zip(halves, closing, strict=True)
     )
+
+
+def _joined_by_a_stranger(join: PairedSubflow) -> bool:
+    """Say whether the answer to a join lacks MP_JOIN: the listener took it for a new connection."""
+    answers = join.listener.received or join.listener.sent
+    if answers is None:
+        return False
+    synacks = _with_flags(answers, Flag.SYN | Flag.ACK)
+    return len(carriers(answers.capture, synacks, Subtype.MP_JOIN)) < len(synacks)
 
 
 def _halves(subflow: PairedSubflow) -> list[Half]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from mptcp_check.analysis.byte_comparison import Alteration, Comparison, compare
 from mptcp_check.analysis.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
-from mptcp_check.model import Direction, Finding
+from mptcp_check.model import Direction, Finding, Side
 
 ID = "payload_altered"
 
@@ -50,7 +50,7 @@ def detect(connection: PairedConnection) -> Finding:
     altered = [item for item in compared if item.result.first is not None]
     in_place = [item for item in altered if item.result.drift_bytes == 0]
     if in_place:
-        return _seen(verdict, in_place)
+        return _seen(verdict, connection, in_place)
     if altered:
         drift = altered[0].result.drift_bytes
         return verdict.not_measured(
@@ -77,11 +77,11 @@ def detect(connection: PairedConnection) -> Finding:
     )
 
 
-def _seen(verdict: Verdict, altered: list[_Compared]) -> Finding:
+def _seen(verdict: Verdict, connection: PairedConnection, altered: list[_Compared]) -> Finding:
     """Name the byte that arrived first, and count over all lanes."""
     first, change = min(
         ((item, item.result.first) for item in altered if item.result.first is not None),
-        key=lambda pair: _received_ns(pair[0].lane, pair[1]),
+        key=lambda pair: _received_ns(connection, pair[0].lane, pair[1]),
     )
     lane = first.lane
     sent, received = lane.sent, lane.received
@@ -107,8 +107,11 @@ def _seen(verdict: Verdict, altered: list[_Compared]) -> Finding:
     )
 
 
-def _received_ns(lane: Lane, change: Alteration) -> int:
-    """Return when the changed byte arrived, by the client machine's clock or by the server's."""
+def _received_ns(connection: PairedConnection, lane: Lane, change: Alteration) -> int:
+    """Return when the changed byte arrived, by the client machine's clock."""
     if lane.received is None:
         return 0
-    return int(lane.received.capture.packets.time_ns[change.received])
+    ahead_ns = connection.clock.middle_ns if connection.clock is not None else 0
+    at_server = lane.received.side is Side.SERVER
+    time_ns = int(lane.received.capture.packets.time_ns[change.received])
+    return time_ns - ahead_ns if at_server else time_ns
