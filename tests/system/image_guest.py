@@ -16,6 +16,7 @@ from mptcp_appliance import boot
 from mptcp_appliance.image import Image
 
 BOOT_DEADLINE_S = 90.0
+HELLO_DEADLINE_S = 5.0
 COMMAND_DEADLINE_S = 60.0
 
 
@@ -116,19 +117,27 @@ def booted(image: Image, folder: Path) -> Iterator[Guest]:
 
 @contextlib.contextmanager
 def greeted(management: Path) -> Iterator[socket.socket]:
-    """Connect to the management port and wait until the guest answers this nonce."""
-    with socket.socket(socket.AF_UNIX) as stream:
-        stream.settimeout(BOOT_DEADLINE_S)
-        # a socket's name is short; pytest's folders are not
-        directory = os.open(management.parent, os.O_PATH)
-        try:
+    """Connect to the management port and wait until the guest answers this nonce.
+
+    A hello may fall into the hands of an sshd that has not yet noticed the end of its
+    connection, so what is not answered is asked again on a new one.
+    """
+    for _ in range(int(BOOT_DEADLINE_S / HELLO_DEADLINE_S)):
+        with socket.socket(socket.AF_UNIX) as stream, contextlib.ExitStack() as stack:
+            stream.settimeout(HELLO_DEADLINE_S)
+            # a socket's name is short; pytest's folders are not
+            directory = os.open(management.parent, os.O_PATH)
+            stack.callback(os.close, directory)
             stream.connect(f"/proc/self/fd/{directory}/{management.name}")
-        finally:
-            os.close(directory)
-        nonce = secrets.token_hex(8)
-        stream.sendall(f"hello {nonce}\n".encode())
-        answer = b""
-        while not answer.endswith(b"\n"):
-            answer += stream.recv(1)
-        assert answer == f"ready {nonce}\n".encode()
-        yield stream
+            nonce = secrets.token_hex(8)
+            stream.sendall(f"hello {nonce}\n".encode())
+            answer = b""
+            try:
+                while not answer.endswith(f"ready {nonce}\n".encode()):
+                    answer += stream.recv(1)
+            except TimeoutError:
+                continue
+            stream.settimeout(COMMAND_DEADLINE_S)
+            yield stream
+            return
+    raise TimeoutError(f"the guest does not answer on {management}")
