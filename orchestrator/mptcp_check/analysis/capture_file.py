@@ -1,35 +1,35 @@
 """Read a capture file: bytes in, columns of TCP segments out, never an exception.
 
-Two passes: framing (`pcap_framing`, `pcapng_framing`) finds where each frame lies; decoding
-(`segment_kernel`) fills the columns of `packets`.  Frames are numbered as Wireshark numbers them.
+Three passes: framing (`pcap_framing`, `pcapng_framing`) finds where each frame lies; headers
+(`segment_kernel`) and options (`option_kernel`) fill the columns of `packets`.  Frames are
+numbered as Wireshark numbers them.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis import pcap_framing, pcapng_framing
-from mptcp_check.analysis.kernels import readable
+from mptcp_check.analysis.column_types import SIGNAL_TYPES
+from mptcp_check.analysis.kernels import readable, records
 from mptcp_check.analysis.option_kernel import (
+    DSS_ROWS,
     MOST_PER_SEGMENT,
+    SIGNAL_ROWS,
+    decode_options,
 )
-from mptcp_check.analysis.option_tables import (
-    DssTable,
-    SignalTable,
-)
+from mptcp_check.analysis.option_tables import DssTable, OptionLists, signal_table
 from mptcp_check.analysis.packets import DssOptions, Packets, SignalOptions
 from mptcp_check.analysis.records import Framing, Interface, Problem, Records, nothing
 from mptcp_check.analysis.segment_kernel import (
-    CUTS,
-    DSS_ROWS,
-    FRAGMENTS,
-    PACKETS,
-    SIGNAL_ROWS,
-    PacketTable,
+    CUT_SHORT,
+    LATER_FRAGMENT,
+    SEGMENT,
     decode_segments,
 )
+from mptcp_check.analysis.segment_tables import PacketTable
 
 COMPRESSED: Final[dict[bytes, str]] = {
     b"\x1f\x8b": "gzip",
@@ -93,41 +93,42 @@ def frame(octets: npt.NDArray[np.uint8]) -> Framing:
 
 
 def _decode(octets: npt.NDArray[np.uint8], framing: Framing) -> Packets:
-    """Run the kernel over all frames, with larger option tables each time they are full."""
+    """Run the kernels over all frames, with larger option tables each time they are full."""
     total = len(framing.records.offset)
     link_types = np.array([known.link_type for known in framing.interfaces], dtype=np.int64)
-    packets = PacketTable.allocate(total)
+    table = PacketTable.allocate(total)
+    frames = np.zeros(SEGMENT + 1, dtype=np.int64)
+    decode_segments(readable(octets), framing.records, link_types, table, frames)
+    packets = PacketTable(*(column[: frames[SEGMENT]] for column in table))
+    lists = OptionLists(*(getattr(packets, name) for name in OptionLists._fields))
     # Nearly every segment of a Multipath TCP connection has one DSS; other options are few.
-    dss = DssTable.allocate(total + MOST_PER_SEGMENT)
-    signals = SignalTable.allocate(total // 16 + 2 * MOST_PER_SEGMENT)
-    counters = np.zeros(5, dtype=np.int64)
+    rows = len(packets.frame)
+    dss = DssTable.allocate(rows + MOST_PER_SEGMENT)
+    signals = signal_table(rows // 16 + 2 * MOST_PER_SEGMENT)
+    filled = np.zeros(2, dtype=np.int64)
     done = 0
     while True:
-        done = decode_segments(
-            readable(octets), framing.records, done, link_types, packets, dss, signals, counters
-        )
-        if done == total:
+        done = decode_options(readable(octets), lists, done, dss, records(signals), filled)
+        if done == rows:
             break
-        if counters[DSS_ROWS] + MOST_PER_SEGMENT > len(dss.packet):
+        if filled[DSS_ROWS] + MOST_PER_SEGMENT > len(dss.packet):
             dss = DssTable(*(_longer(column) for column in dss))
-        if counters[SIGNAL_ROWS] + MOST_PER_SEGMENT > len(signals.packet):
-            signals = SignalTable(*(_longer(column) for column in signals))
+        if filled[SIGNAL_ROWS] + MOST_PER_SEGMENT > len(signals):
+            signals = _longer(signals)
     return Packets(
-        **_filled(packets, int(counters[PACKETS])),
-        dss=DssOptions(**_filled(dss, int(counters[DSS_ROWS]))),
-        signals=SignalOptions(**_filled(signals, int(counters[SIGNAL_ROWS]))),
+        **packets._asdict(),
+        dss=DssOptions(
+            **{name: column[: filled[DSS_ROWS]] for name, column in dss._asdict().items()}
+        ),
+        signals=SignalOptions(
+            **{name: signals[name][: filled[SIGNAL_ROWS]].copy() for name in SIGNAL_TYPES}
+        ),
         buffer=octets,
         frame_count=total,
-        fragment_count=int(counters[FRAGMENTS]),
-        cut_count=int(counters[CUTS]),
+        fragment_count=int(frames[LATER_FRAGMENT]),
+        cut_count=int(frames[CUT_SHORT]),
     )
 
 
-def _longer(column: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _longer(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.concatenate([column, np.zeros(len(column), dtype=column.dtype)])
-
-
-def _filled(
-    table: PacketTable | DssTable | SignalTable, rows: int
-) -> dict[str, npt.NDArray[np.generic]]:
-    return {name: column[:rows] for name, column in table._asdict().items()}

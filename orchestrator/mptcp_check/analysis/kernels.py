@@ -5,6 +5,7 @@ read from a buffer whose elements behave like integers (an array when compiled, 
 interpreted: see `readable`), and numbers of 64 unsigned bits are only moved, never compared.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -15,6 +16,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 try:
     import numba
+
+    from mptcp_check.analysis.kernel_cache import KernelCache
 
     NUMBA_WORKS: bool = not numba.config.DISABLE_JIT  # type: ignore[attr-defined] # set when Numba starts
     """Whether kernels are compiled; without it answers are the same, some 200 times slower."""
@@ -33,15 +36,21 @@ def kernel(function: Function) -> Function:
     """
     if not NUMBA_WORKS:
         return function
-    try:
-        return cast("Function", numba.njit(cache=True, nogil=True)(function))
-    except RuntimeError:  # no directory to keep machine code in: compile anew at each start
-        return cast("Function", numba.njit(nogil=True)(function))
+    compiled: Any = numba.njit(nogil=True)(function)
+    # Without a directory to keep machine code in, it is made anew at each start.
+    with contextlib.suppress(RuntimeError):
+        compiled._cache = KernelCache(function)  # noqa: SLF001 - where Numba has `cache=True` put it
+    return cast("Function", compiled)
 
 
 def readable(buffer: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN401 - two kinds of buffer, see above
     """Return the bytes in the form that kernels read: elements that shift without overflow."""
     return buffer if NUMBA_WORKS else memoryview(buffer.data)
+
+
+def records(table: npt.NDArray[np.void]) -> Any:  # noqa: ANN401 - two kinds of array
+    """Return a structured array in the form that kernels write: fields are attributes."""
+    return table if NUMBA_WORKS else table.view(np.recarray)
 
 
 @kernel

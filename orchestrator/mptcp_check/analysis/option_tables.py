@@ -2,6 +2,9 @@
 
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from mptcp_check.analysis.column_types import DSS_TYPES, SIGNAL_TYPES, Column, columns
 from mptcp_check.analysis.packets import (
     CHECKSUM_READ,
@@ -80,37 +83,26 @@ class DssTable(NamedTuple):
         return DssTable(**columns(DSS_TYPES, rows))
 
 
-class SignalTable(NamedTuple):
-    """The columns of `packets.SignalOptions`, as kernels take them."""
+SIGNAL_RECORD: Final = np.dtype(list(SIGNAL_TYPES.items()))
+"""One row of `packets.SignalOptions`.
 
-    packet: Column
-    offset: Column
-    length: Column
-    subtype: Column
-    version: Column
-    flags: Column
-    problem: Column
-    present: Column
-    key: Column
-    peer_key: Column
-    token: Column
-    nonce: Column
-    hmac: Column
-    hmac_offset: Column
-    dsn: Column
-    data_length: Column
-    checksum: Column
-    address_id: Column
-    address_family: Column
-    address_high: Column
-    address_low: Column
-    port: Column
-    reason: Column
+Rows of this table are handed to functions, a record at a time: a record costs nothing to hand
+over, where a tuple of columns has the references to each of them counted.
+"""
 
-    @staticmethod
-    def allocate(rows: int) -> "SignalTable":
-        """Return columns of zeros, as most cells of this table stay empty."""
-        table = SignalTable(**columns(SIGNAL_TYPES, rows))
-        for column in table:
-            column[:] = 0
-        return table
+
+def signal_table(rows: int) -> npt.NDArray[np.void]:
+    """Return a table of records, all zero, as most cells of it stay empty."""
+    return np.zeros(rows, dtype=SIGNAL_RECORD)
+
+
+class OptionLists(NamedTuple):
+    """Where the option lists of segments are, and what is found in them: columns of `Packets`."""
+
+    tcp_offset: Column
+    options_bytes: Column
+    payload_offset: Column
+    notes: Column
+    option_kinds: Column
+    ts_value: Column
+    ts_echo: Column

@@ -1,32 +1,23 @@
-"""Frames to TCP segments, compiled: link layer, IPv4 and IPv6, TCP header, options, in one pass.
+"""Frames to TCP segments, compiled: link layer, IPv4 and IPv6, TCP header.
 
 Nothing is read outside the captured bytes of the frame at hand.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mptcp_check.analysis.column_types import PACKET_TYPES, Column, columns
 from mptcp_check.analysis.kernels import be16, be32, be64, byte, kernel
 from mptcp_check.analysis.link_layers import NO_IP, ip_offset
-from mptcp_check.analysis.option_kernel import (
-    MOST_PER_SEGMENT,
-    decode_options,
-)
-from mptcp_check.analysis.option_tables import (
-    V4_MAPPED,
-    DssTable,
-    SignalTable,
-)
-from mptcp_check.analysis.packets import Note
+from mptcp_check.analysis.option_tables import V4_MAPPED
+from mptcp_check.analysis.packets import TCP_HEADER_BYTES, Note
 from mptcp_check.analysis.records import Records
+from mptcp_check.analysis.segment_tables import PacketTable
 
 TCP: Final = 6
 IPV4_HEADER_BYTES: Final = 20
 IPV6_HEADER_BYTES: Final = 40
-TCP_HEADER_BYTES: Final = 20
 
 # IPv6 extension headers (IANA, "IPv6 Extension Header Types"; RFC 7045).
 HOP_BY_HOP: Final = 0
@@ -45,100 +36,40 @@ NOTE_LENGTH_GUESSED: Final = int(Note.LENGTH_GUESSED)
 NOTE_IP_LENGTH: Final = int(Note.IP_LENGTH)
 
 NOT_TCP, LATER_FRAGMENT, CUT_SHORT, SEGMENT = range(4)
-"""What `find_tcp` says of a frame."""
-
-PACKETS, DSS_ROWS, SIGNAL_ROWS, FRAGMENTS, CUTS = range(5)
-"""Places in the counters that `decode_segments` keeps."""
+"""What `find_tcp` says of a frame, and places in the counters that `decode_segments` keeps."""
 
 Counters = npt.NDArray[np.int64]
 
 
-class PacketTable(NamedTuple):
-    """The columns of `packets.Packets`, as kernels take them."""
-
-    frame: Column
-    time_ns: Column
-    interface: Column
-    notes: Column
-    family: Column
-    src_high: Column
-    src_low: Column
-    dst_high: Column
-    dst_low: Column
-    src_port: Column
-    dst_port: Column
-    ttl: Column
-    tos: Column
-    ip_id: Column
-    seq: Column
-    ack: Column
-    flags: Column
-    window: Column
-    checksum: Column
-    urgent: Column
-    ip_offset: Column
-    tcp_offset: Column
-    options_bytes: Column
-    payload_offset: Column
-    payload_bytes: Column
-    captured_bytes: Column
-    option_kinds: Column
-    ts_value: Column
-    ts_echo: Column
-
-    @staticmethod
-    def allocate(rows: int) -> "PacketTable":
-        """Return uninitialised columns."""
-        return PacketTable(**columns(PACKET_TYPES, rows))
-
-
 @kernel
-def decode_segments(  # noqa: PLR0915, PLR0917 - a kernel's state is its arguments; one row, one place
+def decode_segments(
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     records: Records,
-    first: int,
     link_types: npt.NDArray[np.int64],
     packets: PacketTable,
-    dss: DssTable,
-    signals: SignalTable,
     counters: Counters,
-) -> int:
-    """Decode the frames from record `first` on into the three tables.
+) -> None:
+    """Decode all frames into rows; the options are left to `option_kernel`.
 
     Args:
         buffer: The capture.
         records: Its frames.
-        first: The record to start at.
         link_types: LINKTYPE number of each interface.
         packets: Table with room for a row per record.
-        dss: Table of any size.
-        signals: Table of any size.
-        counters: How many rows are filled, and frames that gave none; updated.
-
-    Returns:
-        The record it stopped at: the count of records, or an earlier one when `dss` or `signals`
-        has no room for the options of another segment.
+        counters: Set to how many rows were filled, and how many frames gave none and why.
     """
-    row, dss_count, signal_count = counters[PACKETS], counters[DSS_ROWS], counters[SIGNAL_ROWS]
-    total = len(records.offset)
-    dss_room = len(dss.packet) - MOST_PER_SEGMENT
-    signal_room = len(signals.packet) - MOST_PER_SEGMENT
-    index = first
-    while index < total and dss_count <= dss_room and signal_count <= signal_room:
+    row = 0
+    for index in range(len(records.offset)):
         start = records.offset[index]
         end = start + records.captured[index]
         # A frame is at least as long as what was captured of it, whatever the file claims.
         wire_end = max(end, start + records.wire[index])
         ip = ip_offset(buffer, start, end, link_types[records.interface[index]])
-        index += 1
         if ip == NO_IP:
             continue
         what, tcp, ip_end, notes = find_tcp(buffer, ip, end, wire_end)
-        if what == LATER_FRAGMENT:
-            counters[FRAGMENTS] += 1
-        if what == CUT_SHORT:
-            counters[CUTS] += 1
         if what != SEGMENT:
+            counters[what] += 1
             continue
 
         header_bytes = (byte(buffer, tcp + 12) >> 4) * 4
@@ -150,22 +81,11 @@ def decode_segments(  # noqa: PLR0915, PLR0917 - a kernel's state is its argumen
         available = min(payload, end)
         if available < payload:
             notes |= NOTE_HEADER_CUT
-        dss_count, signal_count, kinds, option_notes, ts_value, ts_echo = decode_options(
-            buffer,
-            tcp + TCP_HEADER_BYTES,
-            payload,
-            available,
-            row,
-            dss,
-            dss_count,
-            signals,
-            signal_count,
-        )
 
-        packets.frame[row] = index
-        packets.time_ns[row] = records.time_ns[index - 1]
-        packets.interface[row] = records.interface[index - 1]
-        packets.notes[row] = notes | option_notes
+        packets.frame[row] = index + 1
+        packets.time_ns[row] = records.time_ns[index]
+        packets.interface[row] = records.interface[index]
+        packets.notes[row] = notes
         write_ip(buffer, ip, packets, row)
         packets.src_port[row] = be16(buffer, tcp)
         packets.dst_port[row] = be16(buffer, tcp + 2)
@@ -181,12 +101,8 @@ def decode_segments(  # noqa: PLR0915, PLR0917 - a kernel's state is its argumen
         packets.payload_offset[row] = payload
         packets.payload_bytes[row] = ip_end - payload
         packets.captured_bytes[row] = max(0, min(end, ip_end) - payload)
-        packets.option_kinds[row] = kinds
-        packets.ts_value[row] = ts_value
-        packets.ts_echo[row] = ts_echo
         row += 1
-    counters[PACKETS], counters[DSS_ROWS], counters[SIGNAL_ROWS] = row, dss_count, signal_count
-    return index
+    counters[SEGMENT] = row
 
 
 @kernel

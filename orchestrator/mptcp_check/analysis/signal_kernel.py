@@ -39,7 +39,6 @@ from mptcp_check.analysis.option_tables import (
     TOKEN,
     V4_MAPPED,
     VERSION,
-    SignalTable,
 )
 
 
@@ -50,73 +49,72 @@ def decode_signal(  # noqa: C901, PLR0912, PLR0915, PLR0917 - one branch per sub
     end: int,
     length: int,
     problem: int,
-    signals: SignalTable,
-    row: int,
+    cells: Any,  # noqa: ANN401 - a record of the table
 ) -> int:
-    """Decode one kind-30 option of any subtype but DSS into a row; return its problem."""
-    signals.offset[row] = at
-    signals.length[row] = length
-    signals.hmac_offset[row] = -1
-    signals.subtype[row] = NO_SUBTYPE
+    """Decode one kind-30 option of any subtype but DSS into a record; return its problem."""
+    cells.offset = at
+    cells.length = length
+    cells.hmac_offset = -1
+    cells.subtype = NO_SUBTYPE
     if end < at + 3:
         if problem == FINE:
             problem = CUT if length >= 3 else LENGTH  # noqa: PLR2004 - up to the subtype
-        signals.problem[row] = problem
+        cells.problem = problem
         return problem
     subtype = byte(buffer, at + 2) >> 4
     low = byte(buffer, at + 2) & 0x0F
-    signals.subtype[row] = subtype
+    cells.subtype = subtype
     if problem == FINE and end < at + length:
         problem = CUT
     found = FINE
     if subtype == MP_CAPABLE:
-        found = decode_mp_capable(buffer, at, end, length, low, signals, row)
+        found = decode_mp_capable(buffer, at, end, length, low, cells)
     elif subtype == MP_JOIN:
-        found = decode_mp_join(buffer, at, end, length, low, signals, row)
+        found = decode_mp_join(buffer, at, end, length, low, cells)
     elif subtype == ADD_ADDR:
-        found = decode_add_addr(buffer, at, end, length, low, signals, row)
+        found = decode_add_addr(buffer, at, end, length, low, cells)
     elif subtype == REMOVE_ADDR:
         # RFC 8684, section 3.4.2, figure 13: one id or more.
         if length < 4:  # noqa: PLR2004 - up to the first id
             found = LENGTH
         elif end >= at + 4:
-            signals.address_id[row] = byte(buffer, at + 3)
-            signals.present[row] = ADDRESS_ID
+            cells.address_id = byte(buffer, at + 3)
+            cells.present = ADDRESS_ID
     elif subtype == MP_PRIO:
         # RFC 8684, section 3.3.8, figure 11: 3 bytes; RFC 6824 has the same with an id, 4 bytes.
-        signals.flags[row] = low
+        cells.flags = low
         if length not in (3, 4):
             found = LENGTH
         elif length == 4 and end >= at + 4:  # noqa: PLR2004 - with the id
-            signals.address_id[row] = byte(buffer, at + 3)
-            signals.present[row] = ADDRESS_ID
+            cells.address_id = byte(buffer, at + 3)
+            cells.present = ADDRESS_ID
     elif subtype == MP_FAIL:
         # RFC 8684, section 3.7, figure 16 (RFC 6824, section 3.6, figure 15).
         if length != 12:  # noqa: PLR2004 - as drawn
             found = LENGTH
         elif end >= at + 12:
-            signals.dsn[row] = be64(buffer, at + 4)
-            signals.present[row] = DSN
+            cells.dsn = be64(buffer, at + 4)
+            cells.present = DSN
     elif subtype == MP_FASTCLOSE:
         # RFC 8684, section 3.5, figure 14 (RFC 6824: the same).
         if length != 12:  # noqa: PLR2004 - as drawn
             found = LENGTH
         elif end >= at + 12:
-            signals.key[row] = be64(buffer, at + 4)
-            signals.present[row] = KEY
+            cells.key = be64(buffer, at + 4)
+            cells.present = KEY
     elif subtype == MP_TCPRST:
         # RFC 8684, section 3.6, figure 15.
-        signals.flags[row] = low
+        cells.flags = low
         if length != 4:  # noqa: PLR2004 - as drawn
             found = LENGTH
         elif end >= at + 4:
-            signals.reason[row] = byte(buffer, at + 3)
-            signals.present[row] = REASON
+            cells.reason = byte(buffer, at + 3)
+            cells.present = REASON
     elif subtype != MP_EXPERIMENTAL:
         found = SUBTYPE
     if problem in (FINE, CUT) and found != FINE:
         problem = found
-    signals.problem[row] = problem
+    cells.problem = problem
     return problem
 
 
@@ -127,17 +125,16 @@ def decode_mp_capable(  # noqa: PLR0917 - a kernel's state is its arguments
     end: int,
     length: int,
     low: int,
-    signals: SignalTable,
-    row: int,
+    cells: Any,  # noqa: ANN401 - a record of the table
 ) -> int:
     """Decode MP_CAPABLE: RFC 8684, section 3.1, figure 4; RFC 6824, section 3.1, figure 4.
 
     Lengths: version 0: 12 (SYN, SYN/ACK), 20 (ACK).  Version 1: 4 (SYN), 12 (SYN/ACK), 20 (ACK),
     22 (with data), 24 (with data and checksum).
     """
-    signals.version[row] = low
+    cells.version = low
     if end >= at + 4:
-        signals.flags[row] = byte(buffer, at + 3)
+        cells.flags = byte(buffer, at + 3)
     if low > 1:
         return VERSION
     if low == 0 and length not in (12, 20):
@@ -146,18 +143,18 @@ def decode_mp_capable(  # noqa: PLR0917 - a kernel's state is its arguments
         return LENGTH
     present = 0
     if length >= 12 and end >= at + 12:  # noqa: PLR2004 - as drawn
-        signals.key[row] = be64(buffer, at + 4)
+        cells.key = be64(buffer, at + 4)
         present |= KEY
     if length >= 20 and end >= at + 20:  # noqa: PLR2004 - as drawn
-        signals.peer_key[row] = be64(buffer, at + 12)
+        cells.peer_key = be64(buffer, at + 12)
         present |= PEER_KEY
     if length >= 22 and end >= at + 22:  # noqa: PLR2004 - as drawn
-        signals.data_length[row] = be16(buffer, at + 20)
+        cells.data_length = be16(buffer, at + 20)
         present |= DATA_LENGTH
     if length == 24 and end >= at + 24:  # noqa: PLR2004 - as drawn
-        signals.checksum[row] = be16(buffer, at + 22)
+        cells.checksum = be16(buffer, at + 22)
         present |= CHECKSUM
-    signals.present[row] = present
+    cells.present = present
     return FINE
 
 
@@ -168,8 +165,7 @@ def decode_mp_join(  # noqa: PLR0917 - a kernel's state is its arguments
     end: int,
     length: int,
     low: int,
-    signals: SignalTable,
-    row: int,
+    cells: Any,  # noqa: ANN401 - a record of the table
 ) -> int:
     """Decode MP_JOIN: RFC 8684 (and 6824), section 3.2, figures 5, 6 and 7: SYN, SYN/ACK, ACK.
 
@@ -180,31 +176,31 @@ def decode_mp_join(  # noqa: PLR0917 - a kernel's state is its arguments
     present = 0
     if length == 24:  # noqa: PLR2004 - figure 7
         if end >= at + 24:
-            signals.hmac[row] = be64(buffer, at + 4)
-            signals.hmac_offset[row] = at + 4
+            cells.hmac = be64(buffer, at + 4)
+            cells.hmac_offset = at + 4
             present = HMAC | HMAC_160
-        signals.present[row] = present
+        cells.present = present
         return FINE
-    signals.flags[row] = low
+    cells.flags = low
     if end >= at + 4:
-        signals.address_id[row] = byte(buffer, at + 3)
+        cells.address_id = byte(buffer, at + 3)
         present |= ADDRESS_ID
     if length == 12:  # noqa: PLR2004 - figure 5
         if end >= at + 8:
-            signals.token[row] = be32(buffer, at + 4)
+            cells.token = be32(buffer, at + 4)
             present |= TOKEN
         if end >= at + 12:
-            signals.nonce[row] = be32(buffer, at + 8)
+            cells.nonce = be32(buffer, at + 8)
             present |= NONCE
     else:
         if end >= at + 12:
-            signals.hmac[row] = be64(buffer, at + 4)
-            signals.hmac_offset[row] = at + 4
+            cells.hmac = be64(buffer, at + 4)
+            cells.hmac_offset = at + 4
             present |= HMAC
         if end >= at + 16:
-            signals.nonce[row] = be32(buffer, at + 12)
+            cells.nonce = be32(buffer, at + 12)
             present |= NONCE
-    signals.present[row] = present
+    cells.present = present
     return FINE
 
 
@@ -215,8 +211,7 @@ def decode_add_addr(  # noqa: C901, PLR0912, PLR0917 - a kernel's state is its a
     end: int,
     length: int,
     low: int,
-    signals: SignalTable,
-    row: int,
+    cells: Any,  # noqa: ANN401 - a record of the table
 ) -> int:
     """Decode ADD_ADDR: RFC 8684, section 3.4.1, figure 12; RFC 6824, section 3.4.1, figure 12.
 
@@ -225,8 +220,8 @@ def decode_add_addr(  # noqa: C901, PLR0912, PLR0917 - a kernel's state is its a
     had IPVer and the HMAC together, and Linux 3.x and 4.x of multipath-tcp.org send that.
     """
     if end >= at + 4:
-        signals.address_id[row] = byte(buffer, at + 3)
-        signals.present[row] = ADDRESS_ID
+        cells.address_id = byte(buffer, at + 3)
+        cells.present = ADDRESS_ID
     if length in (8, 10, 16, 18):
         family, width = 4, 4
     elif length in (20, 22, 28, 30):
@@ -237,33 +232,33 @@ def decode_add_addr(  # noqa: C901, PLR0912, PLR0917 - a kernel's state is its a
     with_hmac = length in (16, 18, 28, 30)
     found = FINE
     if low in (4, 6):
-        signals.version[row] = 1 if with_hmac else 0
+        cells.version = 1 if with_hmac else 0
         if low != family:
             found = LENGTH
     else:
-        signals.version[row] = 1
-        signals.flags[row] = low
+        cells.version = 1
+        cells.flags = low
         if (low & 1 == 1) == with_hmac:
             found = LENGTH
-    present = signals.present[row]
+    present = cells.present
     place = at + 4
     if end >= place + width:
-        signals.address_family[row] = family
+        cells.address_family = family
         if width == 4:  # noqa: PLR2004 - IPv4
-            signals.address_low[row] = V4_MAPPED + be32(buffer, place)
+            cells.address_low = V4_MAPPED + be32(buffer, place)
         else:
-            signals.address_high[row] = be64(buffer, place)
-            signals.address_low[row] = be64(buffer, place + 8)
+            cells.address_high = be64(buffer, place)
+            cells.address_low = be64(buffer, place + 8)
         present |= ADDRESS
     place += width
     if with_port:
         if end >= place + 2:
-            signals.port[row] = be16(buffer, place)
+            cells.port = be16(buffer, place)
             present |= PORT
         place += 2
     if with_hmac and end >= place + 8:
-        signals.hmac[row] = be64(buffer, place)
-        signals.hmac_offset[row] = place
+        cells.hmac = be64(buffer, place)
+        cells.hmac_offset = place
         present |= HMAC
-    signals.present[row] = present
+    cells.present = present
     return found
