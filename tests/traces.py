@@ -20,12 +20,13 @@ byte K), ``flip=K``, ``grow=N`` (N bytes more), ``badsum``, ``delay=MS``, ``mss=
 import hashlib
 import hmac
 import ipaddress
+import random
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.analysis.capture_file import Capture, read
-from mptcp_check.analysis.paired import PairedConnection
+from mptcp_check.analysis.paired import Lane, PairedConnection
 from mptcp_check.analysis.pairing import pair
 from mptcp_check.model import Finding
 
@@ -68,6 +69,8 @@ class Path:
     isn_shift: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """What is added on the way to the sequence numbers of (client, server), by subflow."""
     snap_bytes: int = 262_144
+    shuffle: random.Random | None = None
+    """Puts the records of both files in another order, as a merge without care does."""
 
 
 @dataclass
@@ -135,7 +138,14 @@ def pcaps(text: str, path: Path | None = None) -> tuple[bytes, bytes]:
             there = _frame(flow, machine, arrived, path, number, at=other)
             records[other].append((sent_ns + delay_ns + clock[other], there))
         flow.sent, flow.finished = after
-    return _pcap(records[">"], path.snap_bytes), _pcap(records["<"], path.snap_bytes)
+    for each in records.values():
+        each.sort(key=lambda record: record[0])
+        if path.shuffle is not None:
+            path.shuffle.shuffle(each)
+    return (
+        pcap_with(records[">"], snap_bytes=path.snap_bytes),
+        pcap_with(records["<"], snap_bytes=path.snap_bytes),
+    )
 
 
 def captures(text: str, path: Path | None = None) -> tuple[Capture, Capture]:
@@ -151,6 +161,11 @@ def finding(detect: Detector, text: str, path: Path | None = None) -> Finding:
     """Return what a detector says of a trace's first connection, seen at both ends."""
     client, server = captures(text, path)
     return detect(pair(client, server)[0])
+
+
+def finding_lane(text: str, path: Path | None = None) -> Lane:
+    """Return the opener's lane of a trace's first connection."""
+    return pair(*captures(text, path))[0].subflows[0].opener
 
 
 def one_sided(detect: Detector, text: str) -> Finding:
@@ -357,11 +372,21 @@ def _ones_sum(data: bytes) -> int:
     return total
 
 
-def _pcap(records: Sequence[tuple[int, bytes]], snap_bytes: int) -> bytes:
+def pcap_with(records: Sequence[tuple[int, bytes]], *, snap_bytes: int = 262_144) -> bytes:
     """Write a pcap file with nanoseconds (pcap(5), magic 0xa1b23c4d), link type Ethernet."""
     parts = [struct.pack("!IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snap_bytes, 1)]
-    for time_ns, frame in sorted(records, key=lambda record: record[0]):
+    for time_ns, frame in records:
         kept = frame[:snap_bytes]
         seconds, rest = divmod(time_ns, 10**9)
         parts.append(struct.pack("!IIII", seconds, rest, len(kept), len(frame)) + kept)
     return b"".join(parts)
+
+
+def pcap_records(file: bytes) -> list[tuple[int, bytes]]:
+    """Return the records of a file that `pcap_with` wrote."""
+    found, place = [], 24
+    while place < len(file):
+        seconds, rest, kept, _ = struct.unpack_from("!IIII", file, place)
+        found.append((seconds * 10**9 + rest, file[place + 16 : place + 16 + kept]))
+        place += 16 + kept
+    return found

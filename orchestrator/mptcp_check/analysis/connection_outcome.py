@@ -1,5 +1,6 @@
 """What became of one connection, as the packets show it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,7 @@ from mptcp_check.analysis.data_mappings import Mapped, mapped
 from mptcp_check.analysis.mptcp_options import carriers
 from mptcp_check.analysis.packets import Flag, Subtype
 from mptcp_check.analysis.paired import Half, PairedConnection, PairedSubflow
-from mptcp_check.model import Direction, Outcome
+from mptcp_check.model import Direction, Outcome, Side
 
 _CLOSING_NS: Final = 25_000_000
 """A join that races the end of its connection is answered with RST; seen up to 25 ms around it."""
@@ -48,7 +49,8 @@ def connection_outcome(connection: PairedConnection) -> ConnectionOutcome:
     later = _data_outcome(initial, maps, count)
     if later is not None:
         return later
-    lost = [subflow for subflow in connection.subflows if _is_lost(connection, subflow)]
+    closing_ns = {side: _closing_ns(connection, side) for side in connection.views}
+    lost = [subflow for subflow in connection.subflows if _is_lost(subflow, closing_ns)]
     if lost:
         return _outcome(
             Outcome.MPTCP_DEGRADED,
@@ -108,10 +110,10 @@ def _data_outcome(
     return None
 
 
-def _is_lost(connection: PairedConnection, subflow: PairedSubflow) -> bool:
+def _is_lost(subflow: PairedSubflow, closing_ns: Mapping[Side, int | None]) -> bool:
     """Say whether a subflow failed while the connection still needed it."""
     halves = _halves(subflow)
-    closing = [_closing_ns(connection, half) for half in halves]
+    closing = [closing_ns[half.side] for half in halves]
     whole = all(view.complete for view in subflow.views.values())
     if whole or subflow.role is Role.INITIAL:
         return any(_reset_before(half, limit) for half, limit in zip(halves, closing, strict=True))
@@ -147,12 +149,12 @@ def _reset_before(half: Half, limit_ns: int | None) -> bool:
     return bool(len(resets)) and (limit_ns is None or int(packets.time_ns[resets[0]]) < limit_ns)
 
 
-def _closing_ns(connection: PairedConnection, at: Half) -> int | None:
+def _closing_ns(connection: PairedConnection, at: Side) -> int | None:
     """Return when the end of a connection began, a little early, by the clock of one capture."""
     ends = []
     for subflow in connection.subflows:
         for half in _halves(subflow):
-            if half.side is not at.side:
+            if half.side is not at:
                 continue
             found = mapped(half)
             packets = half.capture.packets

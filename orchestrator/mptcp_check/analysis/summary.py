@@ -1,6 +1,7 @@
 """The sentences with which a diagnosis closes, for somebody who does not know what a SYN is."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -37,11 +38,12 @@ class Item:
 
 def of_run(diagnosis: Diagnosis, judged: Sequence["JudgedExchange"]) -> tuple[str, ...]:
     """Return the closing sentences of a run; the controls over plain TCP are not counted."""
+    causes = _causes(diagnosis)
     items = [
         Item(
             outcome=one.judgement.outcome,
             port=one.observed.exchange.port,
-            behaviours=_causes(diagnosis, one.connections),
+            behaviours=frozenset().union(*(causes[id_] for id_ in one.connections)),
             paths=one.observed.exchange.paths,
         )
         for one in judged
@@ -56,11 +58,12 @@ def of_run(diagnosis: Diagnosis, judged: Sequence["JudgedExchange"]) -> tuple[st
 
 def of_diagnosis(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Return the closing sentences of a diagnosis of captures alone."""
+    causes = _causes(diagnosis)
     items = [
         Item(
             outcome=judged.outcome,
             port=next(iter(connection.views.values()))[0].server.port,
-            behaviours=_causes(diagnosis, [connection.id]),
+            behaviours=frozenset(causes[connection.id]),
             paths=len(connection.subflows),
         )
         for connection, judged in zip(diagnosis.connections, diagnosis.outcomes, strict=True)
@@ -97,9 +100,12 @@ def sentences(items: Sequence[Item], noun: str) -> tuple[str, ...]:
     )
 
 
-def _causes(diagnosis: Diagnosis, connections: Iterable[int]) -> frozenset[str]:
-    own = set(connections)
-    return frozenset(f.behaviour for f in diagnosis.causes if f.connection in own)
+def _causes(diagnosis: Diagnosis) -> Mapping[int | None, set[str]]:
+    """Return the causes seen on each connection, by its identifier."""
+    found: dict[int | None, set[str]] = defaultdict(set)
+    for finding in diagnosis.causes:
+        found[finding.connection].add(finding.behaviour)
+    return found
 
 
 def _clean(items: Sequence[Item], noun: str) -> str:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mptcp_check.analysis.detectors.payload_altered import ID, detect
@@ -69,6 +69,7 @@ def test_a_retransmission_with_the_same_change_counts_its_bytes_once() -> None:
     assert found.measures["segments_altered"] == 2
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 2499), min_size=1, max_size=9))
 def test_every_changed_byte_is_counted_wherever_it_is(places: set[int]) -> None:
     flips = " ".join(f"flip={place}" for place in places)
