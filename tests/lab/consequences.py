@@ -8,9 +8,10 @@ from mptcp_check.model import Side
 _PREFIX = "MPTcpExt"
 _BUSY = frozenset(
     {"OFOQueue", "OFOQueueTail", "OFOMerge", "RcvWndShared", "SndWndShared", "DuplicateData"}
-    | {"RcvWndConflict", "RcvWndConflictUpdate", "MPTCPRetrans", "RcvPruned"}
+    | {"RcvWndConflict", "RcvWndConflictUpdate", "MPTCPRetrans", "RcvPruned", "NoDSSInWindow"}
 )
-"""Counters of load and luck: order of arrival, windows, retransmissions."""
+"""Counters of load and luck: order of arrival, windows, retransmissions.  ``NoDSSInWindow`` counts
+now and then on a clean path too, when a subflow is closed."""
 
 HANDSHAKE = {
     Side.CLIENT: {"MPCapableSYNTX": 1, "MPCapableSYNACKRX": 1},

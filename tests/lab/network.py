@@ -9,7 +9,7 @@ It needs root and takes about a second per observation.
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from mptcp_check.model import Side, Transfer, Transport
 
 _SETTLE_S = 0.3
 """After the applications are done, for the last FINs and for tcpdump to write them."""
+_SETTLED = ("MPTcpExtMPJoinAckRx", "MPTcpExtMPRstTx", "MPTcpExtMPJoinRejected")
+"""Counters of either side that say what became of a join."""
 _INTERFACES = tuple(f"eth{link}" for link in LINKS)
 
 
@@ -51,6 +53,7 @@ class Lab:
 
     namespaces: Namespaces
     chains: tuple[Chain, ...]
+    paths: int
     wire: VethWire
 
     def counters(self, side: Side) -> dict[str, int]:
@@ -88,6 +91,7 @@ class Lab:
                 deadline_s=deadline_s,
                 chunk_bytes=chunk_bytes,
                 pause_s=pause_s,
+                settled=lambda: self._join_settled(before),
             )
             time.sleep(_SETTLE_S)
         return Observation(
@@ -96,6 +100,11 @@ class Lab:
             counters={side: _grown(before[side], self.counters(side)) for side in Side},
             acted_count=sum(b.acted_count for c in self.chains for b in c.behaviours),
         )
+
+    def _join_settled(self, before: Mapping[Side, Mapping[str, int]]) -> bool:
+        """Say whether the second subflow, if one is wanted, is there or was refused."""
+        grown = [_grown(before[side], self.counters(side)) for side in Side]
+        return self.paths == 1 or any(counter in side for side in grown for counter in _SETTLED)
 
 
 @contextlib.contextmanager
@@ -118,7 +127,7 @@ def lab(
         wire = VethWire(links, namespace=made.wire)
         wire.start()
         try:
-            yield Lab(namespaces=made, chains=own, wire=wire)
+            yield Lab(namespaces=made, chains=own, paths=paths, wire=wire)
         finally:
             wire.stop()
 
@@ -138,7 +147,7 @@ def parse_counters(text: str) -> dict[str, int]:
     }
 
 
-def _grown(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
     return {
         key: value - before.get(key, 0)
         for key, value in after.items()

@@ -5,6 +5,7 @@ import random
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mptcp_check.machines.namespace import entered
@@ -15,6 +16,8 @@ _IPPROTO_MPTCP = 262
 _TCP_IS_MPTCP = 43
 """getsockopt of Linux 5.16: 1 unless the connection has fallen back (tcp(7))."""
 _CHUNK_BYTES = 65_536
+_SETTLE_TIMEOUT_S = 3.0
+_POLL_S = 0.005
 _PROTOCOLS = {Transport.MPTCP: _IPPROTO_MPTCP, Transport.TCP: socket.IPPROTO_TCP}
 
 
@@ -50,6 +53,12 @@ class _End:
         self.pause_s = pause_s
         self.body = b""
         self.error = ""
+
+    def wait(self, settled: Callable[[], bool]) -> None:
+        """Wait until the subflows are what they will be, if that is ever so."""
+        end = min(self.deadline, time.monotonic() + _SETTLE_TIMEOUT_S)  # noqa: TID251 - a test
+        while not settled() and time.monotonic() < end:  # noqa: TID251 - a test
+            time.sleep(_POLL_S)
 
     def arm(self, connection: socket.socket) -> None:
         connection.settimeout(max(0.01, self.deadline - time.monotonic()))  # noqa: TID251 - a test
@@ -92,12 +101,16 @@ def transfer(
     deadline_s: float = 10.0,
     chunk_bytes: int = _CHUNK_BYTES,
     pause_s: float = 0.0,
+    settled: Callable[[], bool] = lambda: True,
     seed: int = 1,
 ) -> Transferred:
     """Run one exchange between the namespaces and say how it went; never hangs.
 
     The sender writes ``chunk_bytes`` at a time, after a pause each: small chunks with pauses
     longer than the round trip become one DSS mapping each, and none is in flight with another.
+
+    Between the header of the request and the payload both ends wait until ``settled`` says that
+    the second subflow is there or will not come: a busy computer may not have it in time else.
     """
     payload = random.Random(seed).randbytes(payload_bytes)  # noqa: S311 - reproducible
     started = time.monotonic()  # noqa: TID251 - a test
@@ -112,11 +125,16 @@ def transfer(
     with entered(client_namespace):
         connection = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
 
+    def quiet() -> bool:
+        # What has fallen back has one subflow for good.
+        return settled() or not is_mptcp(connection)
+
     def serve() -> None:
         try:
             server.arm(listener)
             with listener.accept()[0] as accepted:
                 server.read_message(accepted)
+                server.wait(quiet)
                 server.send(accepted, _message(b"HTTP/1.1 200 OK", payload if download else b""))
         except (OSError, EOFError, ValueError) as error:
             server.error = f"server: {error!r}"
@@ -131,11 +149,16 @@ def transfer(
             connection.connect((address, PORT))
             connect_s = time.monotonic() - started  # noqa: TID251 - a test
             request = b"GET /payload HTTP/1.1" if download else b"PUT /payload HTTP/1.1"
-            client.send(connection, _message(request, b"" if download else payload))
+            if not (download or quiet()):
+                client.send(connection, _header(request, len(payload)))
+                client.wait(quiet)
+                client.send(connection, payload)
+            else:
+                client.send(connection, _message(request, b"" if download else payload))
             client.read_message(connection)
         except (OSError, EOFError, ValueError) as error:
             client.error = f"client: {error!r}"
-        still_mptcp = bool(connection.getsockopt(socket.IPPROTO_TCP, _TCP_IS_MPTCP))
+        still_mptcp = is_mptcp(connection)
         duration_s = time.monotonic() - started  # noqa: TID251 - a test
     thread.join(deadline_s)
     listener.close()
@@ -151,5 +174,14 @@ def transfer(
     )
 
 
+def is_mptcp(connection: socket.socket) -> bool:
+    """Say whether a socket speaks MPTCP now."""
+    return bool(connection.getsockopt(socket.IPPROTO_TCP, _TCP_IS_MPTCP))
+
+
 def _message(start: bytes, body: bytes) -> bytes:
-    return start + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    return _header(start, len(body)) + body
+
+
+def _header(start: bytes, body_bytes: int) -> bytes:
+    return start + b"\r\nContent-Length: %d\r\n\r\n" % body_bytes

@@ -126,7 +126,7 @@ class Forwarder:
         if self._failure is not None:
             raise MachineError(
                 f"{self._name} failed: {self._failure!r}",
-                hint="this is a bug; the traceback below says where",
+                hint="this is a bug of the program: please report it with this line",
             ) from self._failure
         if not self._thread.is_alive():
             raise MachineError(f"{self._name} is not running")

@@ -11,8 +11,10 @@ from mptcp_check.middleboxes import (
     mp_join_removed,
 )
 from mptcp_check.middleboxes.behaviour import Behaviour
+from mptcp_check.middleboxes.frame import tcp_segment
 from mptcp_check.middleboxes.mp_join_removed import MpJoinRemoved, Step
 from mptcp_check.middleboxes.options_edit import Removal
+from mptcp_check.middleboxes.payload_altered import PayloadAltered
 from mptcp_check.middleboxes.scope import Scope
 from mptcp_check.model import Direction
 from wire_frames import (
@@ -28,6 +30,7 @@ from wire_frames import (
     SYN,
     SYN_ACK,
     TIMESTAMPS,
+    damaged_frames,
     padded,
     parts,
     problems,
@@ -140,6 +143,14 @@ def test_a_scope_narrows_what_a_box_looks_at(
     box = from_syn(mp_capable_removed_from_syn.Parameters(scope=scope))
 
     assert (through(box, frame, direction) is not frame) is covered
+
+
+@given(damaged_frames(), st.sampled_from((*ALL, PayloadAltered)))
+def test_what_is_no_whole_segment_passes_as_the_same_object(
+    frame: bytes, make: type[Behaviour]
+) -> None:
+    if tcp_segment(frame) is None:
+        assert through(make(), frame) is frame
 
 
 @given(SEGMENTS, st.sampled_from(ALL), st.sampled_from((C2S, S2C)))
