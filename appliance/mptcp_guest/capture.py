@@ -75,7 +75,7 @@ class Captures:
                 self._running.append(self._start(interface, arguments["filter"], directory))
             for running in self._running:
                 self._await_listening(running, until)
-        except RefusalError:
+        except (RefusalError, OSError):
             self.end()
             raise
         return messages.CaptureStartResult(

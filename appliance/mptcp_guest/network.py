@@ -105,7 +105,7 @@ class Network:
                 sysctls=sysctls,
                 missing_sysctls=sorted(set(SYSCTLS) - set(sysctls)),
             )
-        except RefusalError:
+        except (RefusalError, OSError):
             self.down(Deadline.after(5))
             raise
 

@@ -75,7 +75,7 @@ class Services:
             for wanted in arguments["services"]:
                 self._running.append(self._start(wanted, arguments, until))
             self._await_listening(until)
-        except RefusalError:
+        except (RefusalError, OSError):
             self.stop()
             raise
         return self.state()
