@@ -295,6 +295,51 @@ def test_fragments_do_not_cross() -> None:
     assert nat().on_frame(frame[:20] + b"\x20\x00" + frame[22:], C2S, 0) == ()
 
 
+def icmp(family: int, body: bytes) -> bytes:
+    return ethernet(family, ip(family, ICMP[family], CLIENT[family], SERVER[family], body))
+
+
+QUOTE = tcp_frame(from_client=False)[14:]
+QUOTE_OF_ERROR = QUOTE[:9] + b"\x01" + QUOTE[10:20] + b"\x03" + QUOTE[21:]
+ERROR = b"\x03\x03" + bytes(6)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pytest.param(tcp_frame()[:50], id="cut in the TCP header"),
+        pytest.param(tcp_frame()[:30], id="cut in the IP header"),
+        pytest.param(tcp_frame()[:14] + b"\x55" + tcp_frame()[15:], id="version 5"),
+        pytest.param(tcp_frame()[:14] + b"\x44" + tcp_frame()[15:], id="header of 16 bytes"),
+        pytest.param(tcp_frame(family=6)[:60], id="IPv6 cut"),
+        pytest.param(ethernet(6, ip(6, 0, CLIENT[6], SERVER[6], bytes(4))), id="extension cut"),
+        pytest.param(
+            ethernet(6, ip(6, 0, CLIENT[6], SERVER[6], b"\6\7" + bytes(6))), id="too long"
+        ),
+        pytest.param(ethernet(4, ip(4, 6, CLIENT[4], SERVER[4], bytes(8))), id="half a header"),
+        pytest.param(ethernet(4, ip(4, 47, CLIENT[4], SERVER[4], bytes(8))), id="GRE"),
+        pytest.param(icmp(4, b"\x0d" + bytes(7)), id="neither echo nor error"),
+        pytest.param(icmp(4, ERROR), id="an error without a quote"),
+        pytest.param(icmp(4, ERROR + QUOTE[:24]), id="a quote too short for ports"),
+        pytest.param(icmp(4, ERROR + b"\x60" + QUOTE[1:]), id="a quote of the other family"),
+        pytest.param(icmp(4, ERROR + b"\x41" + QUOTE[1:]), id="a quote with no header length"),
+        pytest.param(icmp(4, ERROR + QUOTE[:9] + b"\x2f" + QUOTE[10:]), id="a quote of GRE"),
+        pytest.param(icmp(4, ERROR + QUOTE_OF_ERROR), id="a quote of an error"),
+        pytest.param(arp(1, CLIENT_MAC, CLIENT[4], bytes(6), SERVER[4])[:40], id="ARP cut"),
+        pytest.param(arp(3, CLIENT_MAC, CLIENT[4], bytes(6), SERVER[4]), id="reverse ARP"),
+        pytest.param(
+            solicitation(CLIENT[6], CLIENT_MAC, SERVER[6])[:-7] + bytes(7), id="option of length 0"
+        ),
+        pytest.param(advertisement(CLIENT[6], SERVER[6], CLIENT_MAC, SERVER_MAC), id="unasked"),
+    ],
+)
+def test_what_cannot_be_translated_does_not_cross(frame: bytes) -> None:
+    box = nat()
+
+    assert box.on_frame(frame, C2S, 0) == ()
+    assert box.acted_count == 0
+
+
 def test_the_table_forgets_the_least_recently_used_and_gives_ports_in_turn() -> None:
     table = TranslationTable(size=2, first_port=65_533)
     a, b, c = (Endpoint(family=4, protocol=6, address=CLIENT[4], port=p) for p in (1, 2, 3))
