@@ -4,10 +4,10 @@ import json
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from mptcp_check import catalogue
+from mptcp_check.cli import live
 from mptcp_check.middleboxes.registry import BEHAVIOURS
 
 
@@ -29,8 +29,9 @@ def list_behaviours(*, as_json: bool) -> None:
         click.echo(json.dumps({"schema": "mptcp-check.lab/1", "behaviours": rows}, indent=2))
         return
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("behaviour", "the path …", "Multipath TCP then"):
-        shown.add_column(title, overflow="fold")
+    shown.add_column("behaviour", no_wrap=True)
+    for title in ("the path …", "Multipath TCP then"):
+        shown.add_column(title)
     for b in known:
         shown.add_row(b.id, b.meaning, b.consequence)
-    Console().print(shown)
+    live.console(stderr=False).print(shown)

@@ -104,9 +104,16 @@ class LiveWatch:
             self._live.update(self._spinner)
 
 
-def console() -> Console:
-    """Return where everything for people goes: standard error."""
-    return Console(stderr=True, highlight=False)
+WIDTH = 110
+"""Columns where there is no terminal to ask."""
+
+
+def console(*, stderr: bool = True) -> Console:
+    """Return where text for people goes: standard error, or standard output for lists."""
+    found = Console(stderr=stderr, highlight=False)
+    if not found.is_terminal:
+        found.width = WIDTH
+    return found
 
 
 class JsonWatch:

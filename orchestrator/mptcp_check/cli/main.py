@@ -31,7 +31,10 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MPTCP_CHECK"},
+)
 @click.version_option(__version__, prog_name="mptcp-check")
 def cli() -> None:
     """Find out whether Multipath TCP works, where it falls back, and which middlebox did it.

@@ -4,11 +4,10 @@ import json
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from mptcp_check import run_directory, settings
 from mptcp_check.analysis import report_html
-from mptcp_check.cli import verdict
+from mptcp_check.cli import live, verdict
 
 
 @click.command()
@@ -30,4 +29,4 @@ def report(run: str, *, html: Path | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document["report"], indent=2))
     elif html is None:
-        verdict.show(Console(stderr=True), document, where=str(found.directory))
+        verdict.show(live.console(), document, where=str(found.directory))

@@ -5,11 +5,10 @@ import shutil
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import verdict
+from mptcp_check.cli import live, verdict
 from mptcp_upload import manifest
 
 DAMAGED = 2
@@ -51,7 +50,7 @@ def list_runs(*, as_json: bool) -> int:
         shown.add_row(
             r.run_id, str(about.get("started", "?")), str(about.get("outcome", "?")), behind, "none"
         )
-    Console().print(shown)
+    live.console(stderr=False).print(shown)
     return 0
 
 
@@ -68,7 +67,7 @@ def show(run: str, *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:
-        verdict.show(Console(stderr=True), document, where=str(found.directory))
+        verdict.show(live.console(), document, where=str(found.directory))
     damage = manifest.differences(found.directory)
     for sentence in damage:
         click.echo(f"mptcp-check: {found.directory}: {sentence}", err=True)

@@ -78,7 +78,7 @@ def table(exchanges: Sequence[Exchange], cells: Mapping[int, Text]) -> Table:
     rows = list(dict.fromkeys(row(e) for e in exchanges))
     at = {(row(e), column(e)): e.id for e in exchanges}
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    shown.add_column("application")
+    shown.add_column("application", no_wrap=True)
     for title, _, _ in columns:
         shown.add_column(title)
     for r in rows:
