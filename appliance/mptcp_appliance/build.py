@@ -103,6 +103,7 @@ def _install(  # noqa: PLR0917 - one call, the parts of one step
                 hook=hook,
                 tar=tar,
                 sources_on_stdin=bool(entries),
+                own_mounts=process.succeeds(["unshare", "--mount", "true"]),
             ),
             on_line=narrator(progress),
             on_silence=lambda: progress(f"still at it ({_megabytes(folder)} MB on disk)"),

@@ -76,6 +76,7 @@ def mmdebstrap_arguments(
     hook: Path,
     tar: Path,
     sources_on_stdin: bool,
+    own_mounts: bool,
 ) -> list[str]:
     """Return the command that installs the packages into a tar archive.
 
@@ -86,8 +87,12 @@ def mmdebstrap_arguments(
         tar: What is written.
         sources_on_stdin: Whether this machine's apt sources are fed to it; otherwise
             mmdebstrap takes its own default for the suite.
+        own_mounts: Whether it gets a mount namespace of its own. As root it mounts /proc
+            and /sys into its tree, and leaves them there when it is interrupted (1.3.5);
+            in a namespace they go with it.
     """
     return [
+        *(["unshare", "--mount"] if own_mounts else []),
         "mmdebstrap",
         "--verbose",
         # only what is essential: apt stays outside, nothing in the image can install

@@ -148,6 +148,16 @@ def run(
             raise failed(arguments[0], process.returncode, errors[:_TAIL_LINES] or list(last))
 
 
+def succeeds(arguments: Sequence[str]) -> bool:
+    """Return whether a tool is there and ends well; what it says is not looked at."""
+    if shutil.which(arguments[0]) is None:
+        return False
+    done = subprocess.run(  # noqa: S603 - lists of fixed tools, no shell
+        arguments, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
 def _lines(stream: IO[bytes], on_silence: Callable[[], None]) -> Iterator[str]:
     """Yield the lines of a pipe as they come; the last one may lack its end."""
     rest = b""

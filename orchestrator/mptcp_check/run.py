@@ -143,8 +143,12 @@ def _require_space(final: Path) -> None:
 
 
 def _image(places: Places, watch: Watch) -> Image:
-    watch.step("Looking for the appliance image (the first run builds it, about 90 s)")
-    image = cache.ensure(images.load(IMAGE), cache_dir=places.images, progress=watch.detail)
+    declared = images.load(IMAGE)
+    image = cache.find(declared, cache_dir=places.images)
+    if image is None:
+        watch.step("Building the appliance image (the first run only, a minute or two)")
+        image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
+    watch.step("Verifying the appliance image")
     verify(image)
     return image
 

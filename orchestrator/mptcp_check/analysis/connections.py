@@ -7,10 +7,12 @@ not show is left open: a join whose connection began earlier stands in a connect
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from mptcp_check.analysis.column_types import Column
 from mptcp_check.analysis.endpoints import destination, source
 from mptcp_check.analysis.flows import Flows, group
 from mptcp_check.analysis.handshakes import BACKUP, Handshake, handshakes
@@ -25,7 +27,10 @@ from mptcp_check.analysis.subflows import Close, Connection, HmacState, Kind, Ro
 
 __all__ = ["Close", "Connection", "HmacState", "Kind", "Role", "Subflow", "connections"]
 
-_PLAIN = Handshake()
+FIN: Final = int(Flag.FIN)
+RST: Final = int(Flag.RST)
+
+_PLAIN: Final = Handshake()
 """Of the TCP connections without any option of a handshake; nobody writes to it."""
 
 
@@ -50,21 +55,26 @@ class _View:
         self.flows: Flows = group(packets)
         self.handshakes = handshakes(packets, self.flows)
         count = len(self.flows)
-        self.speaks_mptcp = np.zeros(count, dtype=np.bool_)
+        self.speaks_mptcp = self._any(packets.dss.packet, packets.signals.packet)
         """One per TCP connection: any kind-30 option."""
-        for table in (packets.dss, packets.signals):
-            self.speaks_mptcp[self.flows.flow_of[table.packet]] = True
-        self.options_cut = np.zeros(count, dtype=np.bool_)
+        self.options_cut = self._any(np.flatnonzero(packets.notes & Note.HEADER_CUT))
         """One per TCP connection: the options of some segment were cut."""
-        self.options_cut[self.flows.flow_of[packets.notes & Note.HEADER_CUT > 0]] = True
-        self.data_fin = self._data_fins(count)
-        """Shape (connections, 2): each end sent a DATA_FIN."""
+        self.data_fin: list[list[bool]] = self._data_fins(count).tolist()
+        """Two per TCP connection: each end sent a DATA_FIN."""
         times = packets.time_ns[self.flows.first_row]
         self.start_ns: list[int] = times.tolist()
         self.openers: list[int] = self.flows.opener.tolist()
         self.midstream: list[bool] = self.flows.midstream.tolist()
         self.isn: list[list[int]] = self.flows.isn.tolist()
         self.flags: list[list[int]] = self.flows.flags.tolist()
+
+    def _any(self, *rows: Column) -> list[bool]:
+        """Say for each TCP connection whether one of the rows belongs to it."""
+        found = np.zeros(len(self.flows), dtype=np.bool_)
+        for some in rows:
+            found[self.flows.flow_of[some]] = True
+        answer: list[bool] = found.tolist()
+        return answer
 
     def handshake(self, flow: int) -> Handshake:
         """Return the options of a TCP connection's handshake."""
@@ -182,8 +192,8 @@ def _subflow(view: _View, position: int, flow: int, keys: Keys, *, by_server: bo
             option is not None and bool(option.flags & BACKUP)
             for option in (handshake.join_syn, handshake.join_synack)
         ),
-        speaks_mptcp=bool(view.speaks_mptcp[flow]),
-        options_cut=bool(view.options_cut[flow]),
+        speaks_mptcp=view.speaks_mptcp[flow],
+        options_cut=view.options_cut[flow],
         handshake=handshake,
         start_ns=view.start_ns[flow],
         end_ns=max(int(packets.time_ns[rows[-1]]) for rows in sent if len(rows)),
@@ -215,16 +225,17 @@ def _close(view: _View, subflows: Sequence[Subflow]) -> Close:
     """Say how a connection ended; joins that were never complete have no say in it."""
     if any(subflow.handshake.fastclose for subflow in subflows):
         return Close.FASTCLOSE
-    ends = np.zeros(2, dtype=np.bool_)
+    by_client = by_server = False
     for subflow in subflows:
-        swapped = view.openers[subflow.flow] ^ int(subflow.opened_by_server)
-        ends |= view.data_fin[subflow.flow][::-1] if swapped else view.data_fin[subflow.flow]
-    if ends.all():
+        client_end = view.openers[subflow.flow] ^ int(subflow.opened_by_server)
+        by_client |= view.data_fin[subflow.flow][client_end]
+        by_server |= view.data_fin[subflow.flow][1 - client_end]
+    if by_client and by_server:
         return Close.FIN
     flags = [view.flags[s.flow] for s in subflows if s.complete or s.role is Role.INITIAL]
     flags = flags or [view.flags[s.flow] for s in subflows]
-    finished = [bool(one & two & Flag.FIN) for one, two in flags]
-    reset = [bool((one | two) & Flag.RST) for one, two in flags]
+    finished = [bool(one & two & FIN) for one, two in flags]
+    reset = [bool((one | two) & RST) for one, two in flags]
     if all(finished):
         return Close.FIN
     if all(a or b for a, b in zip(finished, reset, strict=True)):

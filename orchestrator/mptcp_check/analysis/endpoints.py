@@ -1,5 +1,6 @@
 """An address and a port, from the columns to what people read."""
 
+import functools
 import ipaddress
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +25,7 @@ class Endpoint:
         return f"{host}:{self.port}"
 
 
+@functools.lru_cache(maxsize=65_536)
 def address_text(family: int, high: int, low: int) -> str:
     """Return an address in its usual text form.
 

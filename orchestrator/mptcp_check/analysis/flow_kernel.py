@@ -17,6 +17,8 @@ SYN: Final = 0x02
 RST: Final = 0x04
 ACK: Final = 0x10
 
+CONTROL: Final = FIN | SYN | RST | ACK
+
 UNKNOWN: Final = -1
 NOBODY: Final = -1
 
@@ -70,8 +72,11 @@ Slots = npt.NDArray[np.int64]
 
 
 @kernel
-def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of: Any) -> int:  # noqa: ANN401 - a kernel
+def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of: Any) -> int:  # noqa: ANN401, C901, PLR0912, PLR0915 - a kernel
     """Say for each segment to which TCP connection it belongs and which end sent it.
+
+    The columns are looked up here and not in functions of their own: a tuple of columns that is
+    handed over for each segment has its references counted, which takes longer than the rest.
 
     Args:
         headers: The segments.
@@ -83,35 +88,73 @@ def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of:
     Returns:
         The count of connections.
     """
+    src_high, src_low, src_port = headers.src_high, headers.src_low, headers.src_port
+    dst_high, dst_low, dst_port = headers.dst_high, headers.dst_low, headers.dst_port
     slots = np.full(1024, NOBODY, np.int64)
     taken = 0
     count = 0
     for row in order:
         if 2 * taken >= len(slots):
             slots = grown(slots, headers, flows)
-        slot = find(slots, headers, flows, row)
-        flow = slots[slot]
-        flags = headers.flags[row]
+        slot = mixed(
+            scrambled(src_high[row], src_low[row], src_port[row]),
+            scrambled(dst_high[row], dst_low[row], dst_port[row]),
+        )
+        slot &= len(slots) - 1
         end = 0
-        if flow != NOBODY:
-            end = 0 if from_end_0(headers, flows.first_row[flow], row) else 1
-        if flow == NOBODY or (flags & SYN and not belongs(headers, flows, flow, end, row)):
-            if flow == NOBODY:
-                taken += 1
+        flow = slots[slot]
+        while flow != NOBODY:
+            first = flows.first_row[flow]
+            if (
+                src_low[first] == src_low[row]
+                and dst_low[first] == dst_low[row]
+                and src_port[first] == src_port[row]
+                and dst_port[first] == dst_port[row]
+                and src_high[first] == src_high[row]
+                and dst_high[first] == dst_high[row]
+            ):
+                break
+            if (
+                src_low[first] == dst_low[row]
+                and dst_low[first] == src_low[row]
+                and src_port[first] == dst_port[row]
+                and dst_port[first] == src_port[row]
+                and src_high[first] == dst_high[row]
+                and dst_high[first] == src_high[row]
+            ):
+                end = 1
+                break
+            slot = (slot + 1) & (len(slots) - 1)
+            flow = slots[slot]
+        flags, seq, ack = headers.flags[row], headers.seq[row], headers.ack[row]
+        fresh = flow == NOBODY
+        if fresh:
+            taken += 1
+        elif flags & SYN:
+            only_syns = (flows.flags[flow, 0] | flows.flags[flow, 1]) & CONTROL == SYN
+            known = flows.isn[flow, end], flows.isn[flow, 1 - end]
+            fresh = not belongs(flags, seq, ack, known, only_syns)
+        if fresh:
             flow = count
             end = 0
             count += 1
             slots[slot] = flow
             flows.first_row[flow] = row
             flows.opener[flow] = NOBODY
-            flows.isn[flow, 0] = UNKNOWN
-            flows.isn[flow, 1] = UNKNOWN
-            flows.flags[flow, 0] = 0
-            flows.flags[flow, 1] = 0
-            flows.segments[flow, 0] = 0
-            flows.segments[flow, 1] = 0
+            for either in range(2):
+                flows.isn[flow, either] = UNKNOWN
+                flows.flags[flow, either] = 0
+                flows.segments[flow, either] = 0
         if flags & SYN:
-            learn(headers, flows, flow, end, row)
+            # What a SYN or SYN/ACK says of its connection; the first one of each end counts.
+            if flows.isn[flow, end] == UNKNOWN:
+                flows.isn[flow, end] = seq
+            if flows.opener[flow] == NOBODY:
+                if flags & ACK:
+                    flows.opener[flow] = 1 - end
+                    flows.isn[flow, 1 - end] = (ack + 0xFFFF_FFFF) & 0xFFFF_FFFF
+                else:
+                    flows.opener[flow] = end
         flows.flags[flow, end] |= flags
         flows.segments[flow, end] += 1
         flow_of[row] = flow
@@ -120,80 +163,31 @@ def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of:
 
 
 @kernel
-def learn(headers: Headers, flows: FlowTable, flow: int, end: int, row: int) -> None:
-    """Take what a SYN or SYN/ACK says about its connection; the first one of each end counts."""
-    other = 1 - end
-    if flows.isn[flow, end] == UNKNOWN:
-        flows.isn[flow, end] = headers.seq[row]
-    if not headers.flags[row] & ACK:
-        if flows.opener[flow] == NOBODY:
-            flows.opener[flow] = end
-    elif flows.opener[flow] == NOBODY:
-        flows.opener[flow] = other
-        flows.isn[flow, other] = (headers.ack[row] + 0xFFFF_FFFF) & 0xFFFF_FFFF
-
-
-@kernel
-def belongs(headers: Headers, flows: FlowTable, flow: int, end: int, row: int) -> bool:
+def belongs(flags: int, seq: int, ack: int, known: tuple[int, int], only_syns: bool) -> bool:  # noqa: FBT001 - kernels take positions
     """Say whether a SYN or SYN/ACK belongs to the youngest connection of its addresses and ports.
 
     It does if it is sent again; if it is the other SYN of a simultaneous open (RFC 9293,
     section 3.5, figure 7); or if it is a SYN/ACK that acknowledges the SYN.
+
+    Args:
+        flags: The segment's.
+        seq: Its sequence number.
+        ack: Its acknowledgement number.
+        known: The connection's initial sequence numbers: of the sending end, of the other.
+        only_syns: Neither end has sent anything but SYNs yet.
     """
-    own, other = flows.isn[flow, end], flows.isn[flow, 1 - end]
-    if own == headers.seq[row]:
+    own, other = known
+    if own == seq:
         return True
-    if not headers.flags[row] & ACK:
-        only_syns = (flows.flags[flow, 0] | flows.flags[flow, 1]) & (FIN | SYN | RST | ACK) == SYN
-        return bool(own == UNKNOWN and only_syns)
-    acknowledged = (headers.ack[row] + 0x1_0000_0000 - other - 1) & 0xFFFF_FFFF
-    return bool(other != UNKNOWN and acknowledged <= LARGEST_SYN_DATA)
+    if not flags & ACK:
+        return own == UNKNOWN and only_syns
+    acknowledged = (ack + 0x1_0000_0000 - other - 1) & 0xFFFF_FFFF
+    return other != UNKNOWN and acknowledged <= LARGEST_SYN_DATA
 
 
 @kernel
-def find(slots: Slots, headers: Headers, flows: FlowTable, row: int) -> int:
-    """Return the slot of a segment's addresses and ports, or the free slot where they belong."""
-    mask = len(slots) - 1
-    slot = mixed(headers, row) & mask
-    while slots[slot] != NOBODY:
-        first = flows.first_row[slots[slot]]
-        if from_end_0(headers, first, row) or from_end_1(headers, first, row):
-            break
-        slot = (slot + 1) & mask
-    return slot
-
-
-@kernel
-def from_end_0(headers: Headers, first: int, row: int) -> bool:
-    """Say whether two segments go the same way between the same ends."""
-    return bool(
-        headers.src_low[first] == headers.src_low[row]
-        and headers.dst_low[first] == headers.dst_low[row]
-        and headers.src_port[first] == headers.src_port[row]
-        and headers.dst_port[first] == headers.dst_port[row]
-        and headers.src_high[first] == headers.src_high[row]
-        and headers.dst_high[first] == headers.dst_high[row]
-    )
-
-
-@kernel
-def from_end_1(headers: Headers, first: int, row: int) -> bool:
-    """Say whether two segments go opposite ways between the same ends."""
-    return bool(
-        headers.src_low[first] == headers.dst_low[row]
-        and headers.dst_low[first] == headers.src_low[row]
-        and headers.src_port[first] == headers.dst_port[row]
-        and headers.dst_port[first] == headers.src_port[row]
-        and headers.src_high[first] == headers.dst_high[row]
-        and headers.dst_high[first] == headers.src_high[row]
-    )
-
-
-@kernel
-def mixed(headers: Headers, row: int) -> int:
-    """Return a hash of a segment's ends that is the same for both directions."""
-    one = scrambled(headers.src_high[row], headers.src_low[row], headers.src_port[row])
-    two = scrambled(headers.dst_high[row], headers.dst_low[row], headers.dst_port[row])
+def mixed(one: int, two: int) -> int:
+    """Return one hash of two ends' hashes, the same whichever comes first."""
     mix = (one ^ two) + (one & two)
     return ((mix ^ (mix >> 17)) & LOW_31_BITS) * 0x2C1B_3C6D >> 15
 
@@ -215,9 +209,19 @@ def scrambled(high: int, low: int, port: int) -> int:
 def grown(slots: Slots, headers: Headers, flows: FlowTable) -> Slots:
     """Return a table of four times the size with the same connections."""
     larger = np.full(4 * len(slots), NOBODY, np.int64)
+    mask = len(larger) - 1
     for flow in slots:
-        if flow != NOBODY:
-            larger[find(larger, headers, flows, flows.first_row[flow])] = flow
+        if flow == NOBODY:
+            continue
+        row = flows.first_row[flow]
+        slot = mixed(
+            scrambled(headers.src_high[row], headers.src_low[row], headers.src_port[row]),
+            scrambled(headers.dst_high[row], headers.dst_low[row], headers.dst_port[row]),
+        )
+        slot &= mask
+        while larger[slot] != NOBODY:
+            slot = (slot + 1) & mask
+        larger[slot] = flow
     return larger
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from mptcp_check.analysis.column_types import Column
 from mptcp_check.analysis.flows import Flows
 from mptcp_check.analysis.packets import Flag, OptionProblem, Packets, Present, Subtype
 
@@ -17,6 +18,18 @@ CHECKSUM_REQUIRED: Final = 0x80
 """Flag A of MP_CAPABLE: RFC 8684, section 3.1."""
 BACKUP: Final = 0x01
 """Flag B of MP_JOIN: RFC 8684, section 3.2."""
+
+# Plain numbers: an operation on an enumeration takes twenty times as long, and there is one per
+# option and connection.
+SYN: Final = int(Flag.SYN)
+ACK: Final = int(Flag.ACK)
+KEY: Final = int(Present.KEY)
+PEER_KEY: Final = int(Present.PEER_KEY)
+HMAC_160: Final = int(Present.HMAC_160)
+MP_CAPABLE: Final = int(Subtype.MP_CAPABLE)
+MP_JOIN: Final = int(Subtype.MP_JOIN)
+ADD_ADDR: Final = int(Subtype.ADD_ADDR)
+MP_FASTCLOSE: Final = int(Subtype.MP_FASTCLOSE)
 
 JOIN_SYN_BYTES: Final = 12
 JOIN_SYN_ACK_BYTES: Final = 16
@@ -65,9 +78,9 @@ class Handshake:
     def answered(self) -> bool:
         """Whether the SYN/ACK has MP_CAPABLE with a key that is not the SYN's, sent back."""
         synack, syn = self.capable_synack, self.capable_syn
-        if synack is None or not synack.present & Present.KEY:
+        if synack is None or not synack.present & KEY:
             return False
-        return syn is None or not syn.present & Present.KEY or syn.key != synack.key
+        return syn is None or not syn.present & KEY or syn.key != synack.key
 
     @property
     def capable(self) -> bool:
@@ -97,33 +110,65 @@ def handshakes(packets: Packets, flows: Flows) -> dict[int, Handshake]:
         By connection (row of `flows`); connections without such options are left out.
     """
     found: dict[int, Handshake] = {}
-    for signal, subtype in _signals(packets):
-        flow = int(flows.flow_of[signal.packet])
+    rows = _first_rows(packets, flows)
+    carriers = packets.signals.packet[rows]
+    owners = flows.flow_of[carriers]
+    places = zip(
+        owners.tolist(),
+        (flows.end_of[carriers] == flows.opener[owners]).tolist(),
+        packets.flags[carriers].tolist(),
+        packets.signals.subtype[rows].tolist(),
+        _signals(packets, rows),
+        strict=True,
+    )
+    for flow, by_opener, flags, subtype, signal in places:
         handshake = found.get(flow)
         if handshake is None:
             handshake = found[flow] = Handshake()
-        by_opener = int(flows.end_of[signal.packet]) == int(flows.opener[flow])
-        flags = int(packets.flags[signal.packet])
-        if subtype == Subtype.MP_CAPABLE:
+        if subtype == MP_CAPABLE:
             _take_capable(handshake, signal, flags, by_opener=by_opener)
-        elif subtype == Subtype.MP_JOIN:
+        elif subtype == MP_JOIN:
             _take_join(handshake, signal, by_opener=by_opener)
-        elif subtype == Subtype.ADD_ADDR:
+        elif subtype == ADD_ADDR:
             if signal.hmac:
                 handshake.add_addrs.append(signal)
-        elif subtype == Subtype.MP_FASTCLOSE:
+        else:
             handshake.fastclose = True
     return found
 
 
+def _first_rows(packets: Packets, flows: Flows) -> Column:
+    """Return the rows of the options that matter, in the order of time.
+
+    Of each form of option only the first one that either end of a connection sent matters; the
+    others are copies.  An announced address is sent again until it is echoed: its HMAC tells
+    copies from other addresses.
+    """
+    table = packets.signals
+    wanted = np.isin(table.subtype, (MP_CAPABLE, MP_JOIN, ADD_ADDR, MP_FASTCLOSE))
+    wanted &= np.isin(table.problem, (OptionProblem.NONE, OptionProblem.CUT))
+    rows = np.flatnonzero(wanted)
+    carriers = table.packet[rows]
+    rows = rows[np.argsort(packets.time_ns[carriers], kind="stable")]
+    carriers = table.packet[rows]
+    steps = packets.flags[carriers] & (SYN | ACK)
+    copies = np.where(table.subtype[rows] == ADD_ADDR, table.hmac[rows], table.length[rows])
+    form = np.empty((len(rows), 3), dtype=np.uint64)
+    form[:, 0] = 2 * flows.flow_of[carriers] + flows.end_of[carriers]
+    form[:, 1] = table.subtype[rows].astype(np.uint64) << np.uint64(16) | steps
+    form[:, 2] = copies
+    packed = np.ascontiguousarray(form).view([("", np.uint64)] * 3).ravel()
+    return rows[np.sort(np.unique(packed, return_index=True)[1])]
+
+
 def _take_capable(handshake: Handshake, signal: Signal, flags: int, *, by_opener: bool) -> None:
     """Place an MP_CAPABLE: by the flags of its segment, as SYN and SYN/ACK of v0 look the same."""
-    step = flags & (Flag.SYN | Flag.ACK)
-    if step == Flag.SYN:
+    step = flags & (SYN | ACK)
+    if step == SYN:
         handshake.capable_syn = handshake.capable_syn or signal
-    elif step == Flag.SYN | Flag.ACK:
+    elif step == SYN | ACK:
         handshake.capable_synack = handshake.capable_synack or signal
-    elif by_opener and signal.present & Present.PEER_KEY:
+    elif by_opener and signal.present & PEER_KEY:
         handshake.capable_ack = handshake.capable_ack or signal
 
 
@@ -137,16 +182,9 @@ def _take_join(handshake: Handshake, signal: Signal, *, by_opener: bool) -> None
         handshake.join_ack = handshake.join_ack or signal
 
 
-def _signals(packets: Packets) -> Iterator[tuple[Signal, int]]:
-    """Yield the options that handshakes are made of with their subtypes, in the order of time."""
-    table = packets.signals
-    wanted = np.isin(
-        table.subtype,
-        [Subtype.MP_CAPABLE, Subtype.MP_JOIN, Subtype.ADD_ADDR, Subtype.MP_FASTCLOSE],
-    ) & np.isin(table.problem, [OptionProblem.NONE, OptionProblem.CUT])
-    rows = np.flatnonzero(wanted)
-    rows = rows[np.argsort(packets.time_ns[table.packet[rows]], kind="stable")]
-    octets = packets.buffer
+def _signals(packets: Packets, rows: Column) -> Iterator[Signal]:
+    """Yield rows of the option table as values."""
+    table, octets = packets.signals, packets.buffer
     columns = (
         table.packet,
         table.length,
@@ -159,40 +197,22 @@ def _signals(packets: Packets) -> Iterator[tuple[Signal, int]]:
         table.nonce,
         table.hmac_offset,
         table.address_id,
-        table.subtype,
     )
     # One conversion per column: a NumPy scalar per cell would take ten times as long.
     cells = zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True)
-    for (
-        row,
-        packet,
-        length,
-        version,
-        flags,
-        present,
-        key,
-        peer,
-        token,
-        nonce,
-        at,
-        id_,
-        sub,
-    ) in cells:
-        size = 20 if present & Present.HMAC_160 else 8
-        yield (
-            Signal(
-                row=row,
-                packet=packet,
-                length=length,
-                version=version,
-                flags=flags,
-                present=present,
-                key=key,
-                peer_key=peer,
-                token=token,
-                nonce=nonce,
-                hmac=octets[at : at + size].tobytes() if at >= 0 else b"",
-                address_id=id_,
-            ),
-            sub,
+    for row, packet, length, version, flags, present, key, peer, token, nonce, at, id_ in cells:
+        size = 20 if present & HMAC_160 else 8
+        yield Signal(
+            row=row,
+            packet=packet,
+            length=length,
+            version=version,
+            flags=flags,
+            present=present,
+            key=key,
+            peer_key=peer,
+            token=token,
+            nonce=nonce,
+            hmac=octets[at : at + size].tobytes() if at >= 0 else b"",
+            address_id=id_,
         )

@@ -1,13 +1,17 @@
 """Keys of a connection from its handshake, and the HMACs that they prove or refute."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from mptcp_check.analysis import crypto
-from mptcp_check.analysis.handshakes import CHECKSUM_REQUIRED, Handshake, Signal
+from mptcp_check.analysis.handshakes import CHECKSUM_REQUIRED, KEY, PEER_KEY, Handshake, Signal
 from mptcp_check.analysis.packets import Packets, Present
 from mptcp_check.analysis.subflows import HmacState
 
-IPV4 = 4
+IPV4: Final = 4
+
+NONCE: Final = int(Present.NONCE)
+ADDRESS: Final = int(Present.ADDRESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +68,7 @@ def check_join(
     claimed = [option.hmac for option in (synack, ack) if option is not None and option.hmac]
     if keys.client is None or keys.server is None or keys.version not in crypto.VERSIONS:
         return (HmacState.UNKNOWN,) * len(claimed)
-    if syn is None or synack is None or not (syn.present & synack.present & Present.NONCE):
+    if syn is None or synack is None or not (syn.present & synack.present & NONCE):
         return (HmacState.UNKNOWN,) * len(claimed)
     opener, listener = keys.client, keys.server
     if opened_by_server:
@@ -101,7 +105,7 @@ def check_add_addr(packets: Packets, option: Signal, keys: Keys, *, by_client: b
         by_client: The connection's client sent it.
     """
     table = packets.signals
-    if keys.client is None or keys.server is None or not option.present & Present.ADDRESS:
+    if keys.client is None or keys.server is None or not option.present & ADDRESS:
         return HmacState.UNKNOWN
     own, peer = (keys.client, keys.server) if by_client else (keys.server, keys.client)
     high, low = int(table.address_high[option.row]), int(table.address_low[option.row])
@@ -129,8 +133,8 @@ def _token(key: int | None, version: int | None) -> int | None:
 
 
 def _key(option: Signal | None) -> int | None:
-    return option.key if option is not None and option.present & Present.KEY else None
+    return option.key if option is not None and option.present & KEY else None
 
 
 def _peer_key(option: Signal | None) -> int | None:
-    return option.peer_key if option is not None and option.present & Present.PEER_KEY else None
+    return option.peer_key if option is not None and option.present & PEER_KEY else None

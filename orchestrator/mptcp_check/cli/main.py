@@ -31,10 +31,11 @@ class Commands(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(
-    cls=Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MPTCP_CHECK"},
-)
+SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MPTCP_CHECK"}
+"""Options may also come from the environment: ``MPTCP_CHECK_RUN_APPS=http``."""
+
+
+@click.group(cls=Commands, context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="mptcp-check")
 def cli() -> None:
     """Find out whether Multipath TCP works, where it falls back, and which middlebox did it.

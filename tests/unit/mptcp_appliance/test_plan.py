@@ -58,6 +58,7 @@ def test_mmdebstrap_is_told_every_package_and_no_host() -> None:
         hook=Path("/w/hook"),
         tar=Path("/w/out.tar"),
         sources_on_stdin=True,
+        own_mounts=False,
     )
 
     assert "--include=curl,python3" in arguments
@@ -68,10 +69,16 @@ def test_mmdebstrap_is_told_every_package_and_no_host() -> None:
 
 def test_without_sources_of_this_machine_mmdebstrap_takes_its_own() -> None:
     arguments = plan.mmdebstrap_arguments(
-        SMALL, architecture="amd64", hook=Path("h"), tar=Path("t"), sources_on_stdin=False
+        SMALL,
+        architecture="amd64",
+        hook=Path("h"),
+        tar=Path("t"),
+        sources_on_stdin=False,
+        own_mounts=True,
     )
 
     assert arguments[-2:] == ["bookworm", "t"]
+    assert arguments[:3] == ["unshare", "--mount", "mmdebstrap"]
 
 
 @pytest.mark.parametrize("as_root", [True, False])

@@ -77,6 +77,13 @@ def test_a_failing_tool_gives_its_last_words_and_a_way_out(words: str, hint: str
     assert bool(hint) is bool(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("tool", "good"), [("true", True), ("false", False), ("no-such-tool-anywhere", False)]
+)
+def test_a_tool_is_tried(tool: str, good: bool) -> None:  # noqa: FBT001 - a case
+    assert process.succeeds([tool]) is good
+
+
 def test_an_interrupted_tool_and_its_children_are_gone() -> None:
     pids: list[int] = []
 
