@@ -140,25 +140,28 @@ def handshakes(packets: Packets, flows: Flows) -> dict[int, Handshake]:
 def _first_rows(packets: Packets, flows: Flows) -> Column:
     """Return the rows of the options that matter, in the order of time.
 
-    Of each form of option only the first one that either end of a connection sent matters; the
-    others are copies.  An announced address is sent again until it is echoed: its HMAC tells
-    copies from other addresses.
+    Of each form of option only the first one that either end of a connection sent matters, the
+    others are copies.  An address is announced until it is echoed: each one counts once, too.
     """
     table = packets.signals
     wanted = np.isin(table.subtype, (MP_CAPABLE, MP_JOIN, ADD_ADDR, MP_FASTCLOSE))
     wanted &= np.isin(table.problem, (OptionProblem.NONE, OptionProblem.CUT))
     rows = np.flatnonzero(wanted)
+    rows = rows[np.argsort(packets.time_ns[table.packet[rows]], kind="stable")]
     carriers = table.packet[rows]
-    rows = rows[np.argsort(packets.time_ns[carriers], kind="stable")]
-    carriers = table.packet[rows]
+    senders = 2 * flows.flow_of[carriers] + flows.end_of[carriers]
     steps = packets.flags[carriers] & (SYN | ACK)
-    copies = np.where(table.subtype[rows] == ADD_ADDR, table.hmac[rows], table.length[rows])
-    form = np.empty((len(rows), 3), dtype=np.uint64)
-    form[:, 0] = 2 * flows.flow_of[carriers] + flows.end_of[carriers]
-    form[:, 1] = table.subtype[rows].astype(np.uint64) << np.uint64(16) | steps
-    form[:, 2] = copies
-    packed = np.ascontiguousarray(form).view([("", np.uint64)] * 3).ravel()
-    return rows[np.sort(np.unique(packed, return_index=True)[1])]
+    form = (senders << 32) | (table.subtype[rows].astype(np.int64) << 24)
+    form |= (steps.astype(np.int64) << 8) | table.length[rows]
+    announced = table.subtype[rows] == ADD_ADDR
+    places = np.flatnonzero(~announced)
+    kept = [places[np.unique(form[places], return_index=True)[1]]]
+    places = np.flatnonzero(announced)
+    names = ("hmac", "address_high", "address_low", "port", "address_id")
+    content = [getattr(table, name)[rows[places]].astype(np.uint64) for name in names]
+    whole = np.column_stack([form[places].astype(np.uint64), *content])
+    kept.append(places[np.unique(whole, axis=0, return_index=True)[1]])
+    return rows[np.sort(np.concatenate(kept))]
 
 
 def _take_capable(handshake: Handshake, signal: Signal, flags: int, *, by_opener: bool) -> None:
