@@ -165,6 +165,8 @@ def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRec
         password=session.password,
     )
     result = session.call(Side.CLIENT, "exchange", asking.client(exchange, target, session.seed))
+    # ftp's login is in what curl says; a run may be shown to others
+    result["stderr_tail"] = result["stderr_tail"].replace(session.password, "<password>")
     session.both("settle", lambda _: {"within_s": SETTLE_S})
     after = _counters(session)
     name = {"name": target.file}

@@ -25,7 +25,9 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front of arguments that name no command."""
-        if not args or (args[0] not in self.commands and args[0] not in ("--help", "--version")):
+        if not args or (
+            args[0] not in self.commands and args[0] not in ("-h", "--help", "--version")
+        ):
             starts_with_option = not args or args[0].startswith("-")
             args = ["run", *args] if starts_with_option else args
         return super().parse_args(ctx, args)
