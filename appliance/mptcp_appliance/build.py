@@ -128,7 +128,7 @@ def _tree_folder(work: Path) -> Iterator[Path]:
     if os.geteuid() == 0:
         yield work
         return
-    with tempfile.TemporaryDirectory(prefix="mptcp-check-") as name:
+    with tempfile.TemporaryDirectory(prefix="mptcp-check-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         # a user of the namespace makes the tree in it; the sticky bit keeps others' hands off
         folder.chmod(0o1777)
@@ -206,5 +206,5 @@ def _disk_full_named(folder: Path) -> Iterator[None]:
         free = os.statvfs(folder)
         raise ImageError(
             f"the disk is full: {free.f_bavail * free.f_frsize // 10**6} MB are free at {folder}",
-            hint="Free 1500 MB there, or take another folder for the cache.",
+            hint=f"Free {plan.NEEDED_MB} MB there, or take another folder for the cache.",
         ) from e

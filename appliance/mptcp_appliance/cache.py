@@ -18,9 +18,6 @@ from mptcp_appliance.image import Image
 _PARTIAL = ".partial-"
 """Prefix of folders that are being built; what has it is never taken for an image."""
 
-_NEEDED_MB = 1500
-"""Largest use while building, measured 1050: package tree, archive, result."""
-
 
 _NOT_BUILDERS = frozenset(
     {"__init__", "boot", "cache", "errors", "image", "images", "narrate", "process", "verify"}
@@ -167,9 +164,9 @@ def _mounts_below(path: Path) -> list[str]:
 
 def _require_space(cache_dir: Path) -> None:
     free_mb = shutil.disk_usage(cache_dir).free // 10**6
-    if free_mb < _NEEDED_MB:
+    if free_mb < plan.NEEDED_MB:
         raise ImageError(
-            f"building an image needs {_NEEDED_MB} MB in {cache_dir}, {free_mb} MB are free",
+            f"building an image needs {plan.NEEDED_MB} MB in {cache_dir}, {free_mb} MB are free",
             hint="Free some space, or take another folder for the cache.",
         )
 

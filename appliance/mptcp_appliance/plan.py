@@ -16,6 +16,9 @@ from mptcp_appliance.modules import Module
 LAYOUT = 1
 """Raised when an image of the same declaration would have to look different."""
 
+NEEDED_MB = 1000
+"""Room for a build: package tree, archive and result took 560 MB."""
+
 SPOOL = ".mptcp-check"
 """Folder of the package tree in which the hook leaves the kernel's package."""
 

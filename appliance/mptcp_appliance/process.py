@@ -33,10 +33,11 @@ _HINTS = (
 )  # fmt: skip
 """What tools say when they fail, and the next step."""
 
-_WAIT_S = 10.0
+_WAIT_S = 5.0
 """How long a tool may take to clean up after itself."""
 
 _TAIL_LINES = 4
+_ERROR_LINES = 2
 
 SILENCE_S = 1.0
 """After how long without news somebody who waits wants to hear that it still works."""
@@ -145,7 +146,9 @@ def run(
                 errors.append(line)
             on_line(line)
         if process.wait() != 0:
-            raise failed(arguments[0], process.returncode, errors[:_TAIL_LINES] or list(last))
+            telling = [line for line in errors if _hint(line)][:1]
+            words = telling or errors[-_ERROR_LINES:] or list(last)
+            raise failed(_tool(arguments), process.returncode, words)
 
 
 def succeeds(arguments: Sequence[str]) -> bool:
@@ -191,8 +194,17 @@ def output(process: subprocess.Popen[bytes]) -> IO[bytes]:
     return process.stdout
 
 
+def _tool(arguments: Sequence[str]) -> str:
+    """Return what a command really runs, past what prepares the ground for it."""
+    return next((word for word in arguments if word in _PACKAGES), arguments[0])
+
+
 def failed(tool: str, status: int, words: Sequence[str]) -> ImageError:
     """Return the error for a tool that ended with `status` after those last words."""
     said = "; ".join(words) or "it said nothing"
-    hint = next((hint for signs, hint in _HINTS if any(sign in said for sign in signs)), "")
-    return ImageError(f"{tool} failed (status {status}): {said}", hint=hint)
+    return ImageError(f"{tool} failed (status {status}): {said}", hint=_hint(said))
+
+
+def _hint(said: str) -> str:
+    """Return the next step for what a tool said, empty if it is not known."""
+    return next((hint for signs, hint in _HINTS if any(sign in said for sign in signs)), "")

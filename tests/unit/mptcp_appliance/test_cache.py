@@ -114,7 +114,7 @@ def test_a_disk_without_room_is_refused_before_the_work(
     usage = shutil.disk_usage(tmp_path)._replace(free=123_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
 
-    with pytest.raises(ImageError, match=r"needs 1500 MB in .*, 123 MB are free"):
+    with pytest.raises(ImageError, match=r"needs 1000 MB in .*, 123 MB are free"):
         ensure(tmp_path)
 
 
