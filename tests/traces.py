@@ -9,12 +9,12 @@ after ``=>`` how it arrived when it did not arrive as it was sent::
     0.020   > PSH data=100 dss => flip=7    byte 7 of the stream changed
     0.030 0.1 > SYN join
 
-Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail`` (forms follow from the
-flags and the payload), ``nop=N``, ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK and
-window scale), ``data=N`` (the next N bytes of this direction's stream) with ``at=K`` (again from
-byte K), ``flip=K``, ``grow=N`` (N bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``,
-``id=N`` (IP identification),
-``lost`` and ``injected`` (only at the receiver).
+Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail``, ``infinite``,
+``echo`` (another option), their forms following from the flags and the payload; ``nop=N``,
+``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK and window scale), ``data=N`` (the next
+N bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
+bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``, ``id=N`` (IP identification),
+``lost`` (after ``=>``) and ``injected`` (only at the receiver).
 """
 
 import hashlib
@@ -269,6 +269,8 @@ def _options(
         parts.append(_dss(flow, machine, other, start, count))
     if "infinite" in words:
         parts.append(struct.pack("!BBBBIIIH", 30, 18, 0x20, 0x05, 1, 1, 0, 0))
+    if "echo" in words:  # kind 6, obsolete: something else in the place of an option
+        parts.append(bytes([6, 4, 1, 1]))
     if "fail" in words:
         parts.append(struct.pack("!BBBBQ", 30, 12, 0x60, 0, 1))
     parts.append(b"\x01" * _value(words, "nop", 0))

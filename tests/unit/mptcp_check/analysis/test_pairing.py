@@ -130,7 +130,14 @@ def test_the_clocks_difference_is_bounded_by_what_crossed(offset_ns: int) -> Non
     assert connection.clock.high_ns - connection.clock.low_ns <= 20_000_000
 
 
-@pytest.mark.parametrize("text", [TWO_PATHS, PLAIN])
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(TWO_PATHS, id="Multipath TCP"),
+        pytest.param(PLAIN, id="plain TCP"),
+        pytest.param(PLAIN.replace("> SYN", "> SYN tsval=5"), id="all with one timestamp"),
+    ],
+)
 def test_many_like_connections_at_once_keep_apart(text: str) -> None:
     count = 40
     path = Path(

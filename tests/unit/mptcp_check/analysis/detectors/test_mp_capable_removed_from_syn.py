@@ -1,8 +1,10 @@
 import pytest
 
+from mptcp_check.analysis.capture_file import read
 from mptcp_check.analysis.detectors.mp_capable_removed_from_syn import ID, detect
+from mptcp_check.analysis.pairing import pair
 from mptcp_check.model import Confidence, Direction, Evidence, Side, State
-from traces import Path, finding, one_sided
+from traces import Path, captures, finding, one_sided, pcap_records, pcap_with
 
 REMOVED = """
     0.000 > SYN mpc       => -mpc nop=4
@@ -127,6 +129,54 @@ def test_syns_that_nothing_tells_apart_are_matched_by_the_clocks() -> None:
     )
 
     assert found.state is State.NOT_MEASURED
+
+
+def test_syns_that_cannot_be_told_apart_accuse_nobody() -> None:
+    # alike in every field, and without an answer the clocks are not known either
+    found = finding(
+        detect,
+        """
+        0.000 > SYN mpc nots id=7 => lost
+        1.000 > SYN mpc nots id=7 => -mpc
+        """,
+    )
+
+    assert found.state is State.NOT_MEASURED
+    assert "cannot tell which" in found.because
+
+
+def test_a_syn_that_may_be_a_proxys_own_accuses_nobody() -> None:
+    found = finding(
+        detect,
+        """
+        0.000 > SYN mpc => -mpc tsval=9
+        0.020 < SYN/ACK
+        0.040 > ACK
+        0.041 > PSH data=900
+        0.060 < PSH data=900
+        """,
+        Path(isn_shift={"0": (1_000, 2_000)}),
+    )
+
+    assert found.state is State.NOT_MEASURED
+    assert "connection_proxied" in found.because
+
+
+def test_options_that_only_the_receivers_capture_cut_are_not_taken_for_removed() -> None:
+    client, server = captures(REMOVED.replace("=> -mpc nop=4", ""))
+    cut = read(pcap_with([(t, f[:60]) for t, f in pcap_records(bytes(server.buffer))]))
+
+    found = detect(pair(client, cut)[0])
+
+    assert found.state is State.NOT_MEASURED
+    assert "snap length" in found.because
+
+
+def test_an_option_replaced_by_another_is_removed_too() -> None:
+    found = finding(detect, REMOVED.replace("-mpc nop=4", "-mpc echo"))
+
+    assert found.state is State.SEEN
+    assert "replaced" in found.because
 
 
 def test_options_cut_by_the_snap_length_are_not_taken_for_removed() -> None:
