@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -128,11 +129,18 @@ def _tree_folder(work: Path) -> Iterator[Path]:
     if os.geteuid() == 0:
         yield work
         return
-    with tempfile.TemporaryDirectory(prefix="mptcp-check-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix="mptcp-check-"))
+    try:
         # a user of the namespace makes the tree in it; the sticky bit keeps others' hands off
         folder.chmod(0o1777)
         yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            # interrupted: what is left belongs to users of the namespace, and only there to us
+            left = [str(path) for path in folder.iterdir()]
+            process.succeeds(["mmdebstrap", "--unshare-helper", "rm", "-rf", *left])
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _apt_files() -> list[tuple[str, str]]:

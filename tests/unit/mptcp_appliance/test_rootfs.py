@@ -2,6 +2,7 @@ import dataclasses
 import io
 import stat
 import tarfile
+from importlib import _bootstrap_external
 
 import pytest
 
@@ -106,6 +107,23 @@ def test_neither_the_time_nor_the_name_of_the_builder_gets_in() -> None:
     assert early == late
     for member, _ in members(early).values():
         assert (member.mtime, member.uname, member.gname) == (SMALL.source_date_epoch, "", "")
+
+
+def test_compiled_python_modules_are_believed_and_their_code_stays() -> None:
+    by_hash = _bootstrap_external._code_to_hash_pyc(  # type: ignore[attr-defined]
+        compile("x = 1", "x.py", "exec"), b"12345678"
+    )
+    by_time = bytes(by_hash[:4]) + bytes(4) + bytes(by_hash[8:])
+    files = {**PACKAGES, "./a.pyc": bytes(by_hash), "./b.pyc": by_time, "./c.pyc": b""}
+
+    found = members(rewritten(archive(files)))
+
+    check_source = 0b10
+    assert by_hash[4] & check_source
+    assert not found["a.pyc"][1][4] & check_source
+    assert found["a.pyc"][1][8:] == by_hash[8:]
+    assert found["b.pyc"][1] == by_time
+    assert found["c.pyc"][1] == b""
 
 
 def test_a_hard_link_to_what_is_left_out_is_an_error() -> None:
