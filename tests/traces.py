@@ -11,8 +11,8 @@ after ``=>`` how it arrived when it did not arrive as it was sent::
 
 Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail``, ``infinite``,
 ``echo`` (another option), their forms following from the flags and the payload; ``nop=N``,
-``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK and window scale), ``data=N`` (the next
-N bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
+``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK, window scale), ``data=N`` (the next N
+bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
 bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``, ``id=N`` (IP identification),
 ``lost`` (after ``=>``) and ``injected`` (only at the receiver).
 """

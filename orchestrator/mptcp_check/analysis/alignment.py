@@ -77,13 +77,14 @@ def cross(
         return Crossings(vanished=tuple(sent), appeared=tuple(received))
     here, there = list(sent), list(received)
     if len(here) == 1 and len(there) == 1:
-        by = _match_of_the_only_copies(lane.sent.capture, here[0], lane.received.capture, there[0])
+        by = _agreement(lane.sent.capture, here[0], lane.received.capture, there[0])
         return Crossings(arrived=(Crossing(sent=here[0], received=there[0], by=by),))
     place = {row: position for position, row in enumerate(here)}
     arrived: list[Crossing] = []
     for fields in (_stamp_and_id, _stamp, _ip_id):
         for a, b in _unique_matches(lane.sent.capture, here, lane.received.capture, there, fields):
-            arrived.append(Crossing(sent=a, received=b, by=MatchedBy.FIELDS))
+            by = _agreement(lane.sent.capture, a, lane.received.capture, b)
+            arrived.append(Crossing(sent=a, received=b, by=by))
         here = _without(here, (c.sent for c in arrived))
         there = _without(there, (c.received for c in arrived))
     rest = (
@@ -115,13 +116,16 @@ def _ip_id(capture: Capture, row: int) -> Hashable | None:
     return int(capture.packets.ip_id[row]) or None
 
 
-def _match_of_the_only_copies(near: Capture, here: int, far: Capture, there: int) -> MatchedBy:
-    """Doubt the match where both fields differ: each capture may have lost the other's copy."""
+def _agreement(near: Capture, here: int, far: Capture, there: int) -> MatchedBy:
+    """Say how well two segments agree that are the only candidates for each other.
+
+    Where both fields differ, each capture may have lost the other's copy.
+    """
     pairs = [(fields(near, here), fields(far, there)) for fields in (_stamp, _ip_id)]
-    if any(a is not None and a == b for a, b in pairs):
+    known = [a == b for a, b in pairs if a is not None and b is not None]
+    if known and all(known):
         return MatchedBy.FIELDS
-    told_apart = all(a is not None and b is not None for a, b in pairs)
-    return MatchedBy.ORDER if told_apart else MatchedBy.ALONE
+    return MatchedBy.ORDER if len(known) == len(pairs) and not any(known) else MatchedBy.ALONE
 
 
 def _unique_matches(

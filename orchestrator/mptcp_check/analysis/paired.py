@@ -62,9 +62,9 @@ class MatchedBy(enum.IntEnum):
     TIME = 2
     """The last copy sent before, by both clocks."""
     ALONE = 3
-    """There was but one copy at both ends."""
+    """There was but one copy at both ends, or one field agrees and the other does not."""
     FIELDS = 4
-    """Timestamp or IP identification are equal and belong to one copy only."""
+    """Timestamp and IP identification agree, as far as there are any, and belong to one copy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def _steps(subflow: PairedSubflow) -> Iterator[Step]:
         subflow=subflow,
         lane=subflow.opener,
         crossings=handshake.acks,
-        least=MatchedBy.ALONE,
+        least=MatchedBy.FIELDS,
     )
 
 

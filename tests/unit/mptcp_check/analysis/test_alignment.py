@@ -56,7 +56,7 @@ def test_the_only_copies_are_doubted_where_both_fields_differ() -> None:
     alone = finding_lane("0.000 > SYN mpc => tsval=9\n0.020 < SYN/ACK")
     other = finding_lane("0.000 > SYN mpc => tsval=9 id=77\n0.020 < SYN/ACK")
 
-    assert cross(alone, [0], [0], None).arrived[0].by is MatchedBy.FIELDS
+    assert cross(alone, [0], [0], None).arrived[0].by is MatchedBy.ALONE
     assert cross(other, [0], [0], None).arrived[0].by is MatchedBy.ORDER
 
 

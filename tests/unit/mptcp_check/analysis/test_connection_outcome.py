@@ -41,6 +41,9 @@ def judged(text: str) -> ConnectionOutcome:
             f"{DATA}\n0.070 < PSH data=900", Outcome.FELL_BACK_MIDSTREAM, id="mappings end"
         ),
         pytest.param(
+            f"{DATA}\n0.070 < PSH data=1", Outcome.FELL_BACK_MIDSTREAM, id="one byte unmapped"
+        ),
+        pytest.param(
             f"{DATA}\n0.070 < PSH data=900 infinite",
             Outcome.FELL_BACK_MIDSTREAM,
             id="infinite mapping",

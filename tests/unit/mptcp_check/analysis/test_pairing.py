@@ -87,6 +87,21 @@ def test_equal_addresses_alone_pair_nothing() -> None:
     assert [len(connection.views) for connection in pair(client, server)] == [1, 1]
 
 
+def test_a_port_used_again_long_after_is_another_connection() -> None:
+    again = """
+        {0}.000 1 > SYN {1}
+        {0}.020 1 < SYN/ACK {2}
+        {0}.040 1 > ACK {1}
+        {0}.041 1 > PSH data=900 at=0 {1}
+    """
+    text = TWO_PATHS + again.format(1, "=> lost", "injected")
+    text += again.format(900, "injected tsval=9", "=> lost")
+
+    found = paired(text, Path(isn_shift={"1": (1_000, 2_000)}))
+
+    assert sorted(len(connection.views) for connection in found) == [1, 1, 2]
+
+
 def test_joins_whose_option_was_removed_stay_with_their_connection() -> None:
     (connection,) = paired(
         TWO_PATHS.replace("0.1 > SYN join", "0.1 > SYN join => -join nop=12"),

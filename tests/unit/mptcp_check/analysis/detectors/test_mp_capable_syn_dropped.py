@@ -37,6 +37,14 @@ def test_two_lost_syns_are_likely_and_one_is_no_proof() -> None:
     assert "by chance" in finding(detect, one).because
 
 
+def test_a_plain_syn_that_only_the_clocks_recognise_makes_it_likely() -> None:
+    alike = BLACK_HOLE.replace("> SYN", "> SYN nots id=7")
+
+    found = finding(detect, alike)
+
+    assert (found.state, found.confidence) == (State.SEEN, Confidence.LIKELY)
+
+
 @pytest.mark.parametrize(
     ("text", "state"),
     [
@@ -103,6 +111,11 @@ def test_syns_that_the_servers_capture_lost_are_known_by_their_answer() -> None:
             "0.000 > SYN mpc\n1.000 > SYN mpc\n3.000 > SYN\n3.001 < SYN/ACK mpc",
             State.NOT_SEEN,
             id="late answer to a first syn",
+        ),
+        pytest.param(
+            "0.000 > SYN mpc\n1.000 > SYN mpc\n2.980 < SYN/ACK\n3.000 > SYN",
+            State.NOT_SEEN,
+            id="answered before the plain one was sent",
         ),
         pytest.param(
             "0.000 > SYN mpc\n1.000 > SYN\n1.020 < SYN/ACK", State.NOT_MEASURED, id="one lost syn"

@@ -82,8 +82,12 @@ def test_nothing_else_is(text: str, state: State) -> None:
     assert finding(detect, text).state is state
 
 
-def test_a_lost_third_ack_is_not_matched_with_a_later_bare_one() -> None:
-    lost = changed(ACK, "lost").replace("0.1 > ACK join => lost", "0.1 > ACK join nots => lost")
+@pytest.mark.parametrize("fields", ["nots", "nots id=7", "tsval=9 id=0", "tsval=9 id=99"])
+def test_a_lost_third_ack_is_not_matched_with_another_bare_one(fields: str) -> None:
+    # the third ACK was lost by the path, the next one by the client's capture
+    lost = TWO_PATHS.replace(ACK, f"{ACK} {fields.replace('id=7', 'id=8')} => lost").replace(
+        "0.190 0.1 > ACK dss", f"0.190 0.1 > ACK dss injected {fields} tsval=77"
+    )
 
     assert finding(detect, lost).state is not State.SEEN
 

@@ -105,6 +105,11 @@ def test_every_changed_byte_is_counted_wherever_it_is(places: set[int]) -> None:
             id="damaged on the wire: TCP's checksum is wrong",
         ),
         pytest.param(
+            DATA.replace("0.060 < PSH data=1000 dss", "0.060 < PSH data=1000 dss => lost")
+            + "0.400 < PSH data=1000 at=0 flip=7 dss",
+            id="a sender that sends other bytes the second time",
+        ),
+        pytest.param(
             DATA.replace("0.060 < PSH data=1000 dss", "0.060 < PSH data=1000 dss => -dss"),
             id="options removed from data",
         ),
@@ -129,6 +134,12 @@ def test_a_changed_length_is_another_behaviour(grow: int, end: bool) -> None:  #
     assert found.state is State.NOT_MEASURED
     assert f"{grow} byte" in found.because
     assert "payload_resized" in found.because
+
+
+def test_a_last_segment_that_grew_by_two_bytes_was_resized() -> None:
+    text = f"{HANDSHAKE}\n0.060 < PSH data=20 dss => flip=15 grow=2"
+
+    assert finding(detect, text).state is State.NOT_MEASURED
 
 
 def test_a_resized_stream_whose_tail_alone_tells_is_known() -> None:
