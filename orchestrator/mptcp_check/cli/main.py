@@ -1,5 +1,6 @@
 """The entry point: the command table, and the one place where errors become a line and a code."""
 
+import errno
 import os
 import signal
 import sys
@@ -12,12 +13,13 @@ from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
 from mptcp_check.cli import diagnose, doctor, image, lab, report, runs
 from mptcp_check.cli import run as run_command
-from mptcp_check.errors import MptcpCheckError
+from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_upload.manifest import ManifestError
 
 INTERRUPTED = 130
 IMAGE_FAILED = 3
 UNREADABLE = 2
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class Commands(click.Group):
@@ -84,12 +86,21 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as e:
         e.show()
         code = e.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        code = _say("interrupted; nothing of this run is left", "", INTERRUPTED)
     except BrokenPipeError:
         # whoever read our output has seen enough; do not let Python complain at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as e:
+        if e.errno not in DISK_FULL:
+            raise
+        place = f" for {e.filename}" if e.filename else ""
+        code = _say(
+            f"no space left on the disk{place}; nothing of this run is left",
+            "free some space, or set MPTCP_CHECK_HOME to a folder on another disk",
+            PreflightError.exit_code,
+        )
+    except (click.Abort, KeyboardInterrupt):
+        code = _say("interrupted; nothing of this run is left", "", INTERRUPTED)
     sys.exit(code)
 
 

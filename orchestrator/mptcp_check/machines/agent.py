@@ -15,6 +15,9 @@ LOOK_S = 0.5
 GRACE_S = 10.0
 """Time for an answer on its way after the agent's own deadline."""
 
+PATIENCE_S = 3.0
+"""How long to wait for a machine's end to show, once its connection broke."""
+
 READ_BYTES = 65536
 
 
@@ -42,7 +45,7 @@ class Agent:
         channel: Channel,
         *,
         machine: str,
-        check_alive: Callable[[], None],
+        check_alive: Callable[[float], None],
         now_ns: Callable[[], int],
     ) -> None:
         self.machine = machine
@@ -77,7 +80,7 @@ class Agent:
             except TimeoutError:
                 raise self._silent(verb) from None
             except OSError as e:
-                self._check_alive()
+                self._check_alive(PATIENCE_S)
                 raise MachineError(f"{self.machine}: {verb}: the connection broke: {e}") from None
         return guest_api.result_of(answer, number=number, verb=verb, machine=self.machine)
 
@@ -92,10 +95,10 @@ class Agent:
             try:
                 read = self._channel.recv(READ_BYTES)
             except TimeoutError:
-                self._check_alive()
+                self._check_alive(0.0)
                 continue
             if not read:
-                self._check_alive()
+                self._check_alive(PATIENCE_S)
                 raise MachineError(
                     f"{self.machine}: the program in the guest ended during '{verb}'",
                     hint="see the machine's console in the run's logs",

@@ -90,12 +90,17 @@ class Machine:
         spec.console.touch(mode=0o600)
         return cls(spec, process.start(spec.name, command(spec), log=spec.log))
 
-    def check_alive(self) -> None:
+    def check_alive(self, patience_s: float = 0.0) -> None:
         """Raise when QEMU has ended.
+
+        Args:
+            patience_s: How long to wait for its end, when a connection to it just broke.
 
         Raises:
             MachineError: With what QEMU or the guest said last.
         """
+        if patience_s:
+            self._child.wait(patience_s)
         code = self._child.exit_code()
         if code is not None:
             last = self._child.log_tail(400) or process.tail(self.spec.console, 400)

@@ -35,12 +35,14 @@ class Line:
         self.closed = True
 
 
-def agent(answer: Callable[[dict[str, object]], list[bytes]], **more: Callable[[], None]) -> Agent:
+def agent(
+    answer: Callable[[dict[str, object]], list[bytes]], **more: Callable[[float], None]
+) -> Agent:
     ticks = iter(range(10**6))
     return Agent(
         Line(answer),
         machine="probe",
-        check_alive=more.get("check_alive", lambda: None),
+        check_alive=more.get("check_alive", lambda _: None),
         now_ns=lambda: next(ticks) * 10**8,
     )
 
@@ -79,7 +81,7 @@ def test_silence_ends_at_the_deadline() -> None:
 
 
 def test_silence_of_a_dead_machine_names_the_machines_end() -> None:
-    def dead() -> None:
+    def dead(_: float) -> None:
         raise MachineError("the probe machine ended")
 
     with pytest.raises(MachineError, match="the probe machine ended"):
@@ -103,6 +105,6 @@ def test_an_answer_to_something_else_is_refused() -> None:
 
 def test_closing_hangs_up() -> None:
     line = Line(lambda _: [])
-    Agent(line, machine="probe", check_alive=lambda: None, now_ns=lambda: 0).close()
+    Agent(line, machine="probe", check_alive=lambda _: None, now_ns=lambda: 0).close()
 
     assert line.closed
