@@ -1,13 +1,12 @@
 import errno
-from collections.abc import Callable
 
 import click
 import pytest
-from mptcp_appliance.errors import ImageError
-from mptcp_upload.manifest import ManifestError
 
+from mptcp_appliance.errors import ImageError
 from mptcp_check.cli import main as entry
 from mptcp_check.errors import MachineError, PreflightError, ServerError, UsageError
+from mptcp_upload.manifest import ManifestError
 
 
 def run_with(monkeypatch: pytest.MonkeyPatch, raised: BaseException) -> int:
@@ -67,7 +66,7 @@ def test_without_a_command_run_is_meant(
     monkeypatch: pytest.MonkeyPatch, given: list[str], meant: list[str]
 ) -> None:
     seen: list[list[str]] = []
-    parse: Callable[..., list[str]] = click.Group.parse_args
+    parse = click.Group.parse_args
 
     def spy(self: click.Group, ctx: click.Context, args: list[str]) -> list[str]:
         seen.append(list(args))
