@@ -2,8 +2,8 @@
 
 from ipaddress import IPv4Address, IPv6Address
 
-from mptcp_check.analysis import mptcp_values as mptcp
-from mptcp_check.analysis.packets import DssFlag
+from mptcp_check.analysis.capture.packets import DssFlag
+from mptcp_check.analysis.options import mptcp_values as mptcp
 
 FIGURES: list[tuple[str, mptcp.MptcpOption]] = [
     # RFC 8684, figure 4: MP_CAPABLE in its five lengths; the version 0 forms of RFC 6824.

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from mptcp_check.analysis import crypto
-from mptcp_check.analysis import options as tcp
-from mptcp_check.analysis.mptcp_values import (
+from mptcp_check.analysis.capture.packets import DssFlag
+from mptcp_check.analysis.flows import crypto
+from mptcp_check.analysis.options import tcp_options as tcp
+from mptcp_check.analysis.options.mptcp_values import (
     Dss,
     Mapping,
     MpCapable,
@@ -15,7 +16,6 @@ from mptcp_check.analysis.mptcp_values import (
     MpJoinSyn,
     MpJoinSynAck,
 )
-from mptcp_check.analysis.packets import DssFlag
 from wire_frames import words_sum
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10

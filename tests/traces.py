@@ -25,9 +25,9 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mptcp_check.analysis.capture_file import Capture, read
-from mptcp_check.analysis.paired import Lane, PairedConnection
-from mptcp_check.analysis.pairing import pair
+from mptcp_check.analysis.capture.capture_file import Capture, read
+from mptcp_check.analysis.pairing.pair import pair
+from mptcp_check.analysis.pairing.paired import Lane, PairedConnection
 from mptcp_check.model import Finding
 
 HANDSHAKE = """

@@ -8,8 +8,8 @@ from typing import IO, Protocol
 
 import zstandard
 
-from mptcp_check.analysis import capture_file
-from mptcp_check.analysis.capture_file import Capture
+from mptcp_check.analysis.capture import capture_file
+from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.errors import CaptureError
 
 LARGEST_BYTES = 4 << 30

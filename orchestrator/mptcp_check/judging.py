@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mptcp_check import __version__
-from mptcp_check.analysis import capture_file, run_document
+from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.outcome import Witness
-from mptcp_check.analysis.run_document import Observed
+from mptcp_check.analysis.reporting import run_document
+from mptcp_check.analysis.reporting.run_document import Observed
 from mptcp_check.exchanges.record import ExchangeRecord
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.measuring import Measured

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mptcp_check import clock
-from mptcp_check.analysis import capture_file
+from mptcp_check.analysis.capture import capture_file
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.application import Target

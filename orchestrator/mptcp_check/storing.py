@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from mptcp_check import __version__
-from mptcp_check.analysis import pcapng_writer, report_html
-from mptcp_check.analysis.pcapng_writer import InterfaceCapture
+from mptcp_check.analysis.capture import pcapng_writer
+from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
+from mptcp_check.analysis.reporting import report_html
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.measuring import CaptureOfInterface, Measured

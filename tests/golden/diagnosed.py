@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mptcp_check.analysis import report
-from mptcp_check.analysis.capture_file import read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import DETECTORS, Diagnosis, diagnose
+from mptcp_check.analysis.reporting import report
 from mptcp_check.model import Side
 
 FOLDER = Path(__file__).parent

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from mptcp_check.analysis.pcapng_writer import InterfaceCapture
+from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 
 _STOP_TIMEOUT_S = 10
 _COUNTS = re.compile(rb"(\d+) packets? (captured|received by filter|dropped by kernel)")

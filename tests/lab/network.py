@@ -16,7 +16,7 @@ from pathlib import Path
 from lab.capture import capturing
 from lab.topology import LINKS, SERVER_IPV4, Namespaces, namespaces
 from lab.transfer import Transferred, transfer
-from mptcp_check.analysis.pcapng_writer import InterfaceCapture, merge
+from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture, merge
 from mptcp_check.machines.namespace import entered
 from mptcp_check.machines.veth_wire import VethLink, VethWire
 from mptcp_check.middleboxes.behaviour import Behaviour

@@ -5,7 +5,7 @@ import pytest
 from lab.consequences import clean, consequences
 from lab.network import Observation, lab
 from lab.topology import SERVER_IPV4, SERVER_IPV6
-from mptcp_check.analysis import capture_file
+from mptcp_check.analysis.capture import capture_file
 from mptcp_check.model import Side, Transfer, Transport
 
 pytestmark = pytest.mark.lab

@@ -7,7 +7,7 @@ import pytest
 from golden.diagnosed import CLEAN
 from lab.network import Observation, lab
 from lab.topology import SERVER_IPV4, SERVER_IPV6
-from mptcp_check.analysis.capture_file import read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import DETECTORS, Diagnosis, diagnose
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain

@@ -122,9 +122,7 @@ def test_a_machine_that_dies_in_the_middle_ends_the_run(tmp_path: Path, name: st
     assert nothing_is_left(out)
 
 
-@pytest.mark.parametrize(
-    "moment", ["Verifying the appliance", "Booting two", "Preparing", "1/4 "]
-)
+@pytest.mark.parametrize("moment", ["Verifying the appliance", "Booting two", "Preparing", "1/4 "])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_at_any_moment_leaves_nothing(
     tmp_path: Path, moment: str, number: signal.Signals

@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from mptcp_check.analysis.column_types import Column
-from mptcp_check.analysis.connections import Role
-from mptcp_check.analysis.data_mappings import Mapped, mapped
-from mptcp_check.analysis.mptcp_options import carriers
-from mptcp_check.analysis.packets import Flag, Subtype
-from mptcp_check.analysis.paired import Half, PairedConnection, PairedSubflow
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.packets import Flag, Subtype
+from mptcp_check.analysis.flows.connections import Role
+from mptcp_check.analysis.pairing.data_mappings import Mapped, mapped
+from mptcp_check.analysis.pairing.mptcp_options import carriers
+from mptcp_check.analysis.pairing.paired import Half, PairedConnection, PairedSubflow
 from mptcp_check.model import Direction, Outcome, Side
 
 _CLOSING_NS: Final = 25_000_000

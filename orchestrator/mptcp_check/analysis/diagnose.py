@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mptcp_check.analysis.capture_file import Capture
+from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome, connection_outcome
 from mptcp_check.analysis.detectors import (
     address_translated,
@@ -15,9 +15,9 @@ from mptcp_check.analysis.detectors import (
     mp_join_removed,
     payload_altered,
 )
-from mptcp_check.analysis.paired import ClockOffset, PairedConnection
-from mptcp_check.analysis.pairing import pair
-from mptcp_check.analysis.words import NO_DETECTOR
+from mptcp_check.analysis.pairing.pair import pair
+from mptcp_check.analysis.pairing.paired import ClockOffset, PairedConnection
+from mptcp_check.analysis.reporting.words import NO_DETECTOR
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Finding, Side, State
 

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from mptcp_check.analysis.paired import Half, Lane, MatchedBy, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.paired import (
+    Half,
+    Lane,
+    MatchedBy,
+    PairedConnection,
+    PairedSubflow,
+)
 from mptcp_check.model import Confidence, Direction, Evidence, Finding, Side, State
 
 MACHINE: Final[Mapping[Side, str]] = {Side.CLIENT: "client", Side.SERVER: "server"}

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from mptcp_check import __version__, capture_input
-from mptcp_check.analysis import report, report_html
 from mptcp_check.analysis.diagnose import diagnose as judge
+from mptcp_check.analysis.reporting import report, report_html
 from mptcp_check.cli import live, verdict
 from mptcp_check.model import State
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mptcp_check import run_directory, settings
-from mptcp_check.analysis import report_html
+from mptcp_check.analysis.reporting import report_html
 from mptcp_check.cli import live, verdict
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mptcp_check.analysis import words
 from mptcp_check.analysis.diagnose import DETECTORS
+from mptcp_check.analysis.reporting import words
 from mptcp_check.catalogue import BEHAVIOURS, Group
 from mptcp_check.model import Direction, Outcome, State
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from mptcp_check.analysis.endpoints import Endpoint
-from mptcp_check.analysis.paired import Half, PairedConnection, PairedSubflow
+from mptcp_check.analysis.flows.endpoints import Endpoint
+from mptcp_check.analysis.pairing.paired import Half, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Direction, Finding, Side
 

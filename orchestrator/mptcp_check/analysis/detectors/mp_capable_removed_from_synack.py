@@ -1,9 +1,9 @@
 """A middlebox removes MP_CAPABLE from the SYN/ACK, and with it the listener's key."""
 
-from mptcp_check.analysis.mptcp_options import carriers
-from mptcp_check.analysis.option_removal import Step, judge
-from mptcp_check.analysis.packets import Subtype
-from mptcp_check.analysis.paired import PairedConnection, PairedSubflow
+from mptcp_check.analysis.capture.packets import Subtype
+from mptcp_check.analysis.pairing.mptcp_options import carriers
+from mptcp_check.analysis.pairing.option_removal import Step, judge
+from mptcp_check.analysis.pairing.paired import PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, chosen, frames, receiver
 from mptcp_check.model import Finding
 

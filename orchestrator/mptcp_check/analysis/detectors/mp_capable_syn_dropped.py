@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_check.analysis.mptcp_options import carries
-from mptcp_check.analysis.packets import Subtype
-from mptcp_check.analysis.paired import Half, MatchedBy, PairedConnection, PairedSubflow
+from mptcp_check.analysis.capture.packets import Subtype
+from mptcp_check.analysis.pairing.mptcp_options import carries
+from mptcp_check.analysis.pairing.paired import Half, MatchedBy, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, chosen, counted, frames_of, receiver, sender
 from mptcp_check.model import Confidence, Finding
 

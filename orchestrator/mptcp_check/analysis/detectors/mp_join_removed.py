@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from mptcp_check.analysis.option_removal import Step, judge
-from mptcp_check.analysis.packets import Subtype
-from mptcp_check.analysis.paired import MatchedBy, PairedConnection, PairedSubflow
+from mptcp_check.analysis.capture.packets import Subtype
+from mptcp_check.analysis.pairing.option_removal import Step, judge
+from mptcp_check.analysis.pairing.paired import MatchedBy, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict
 from mptcp_check.model import Finding
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mptcp_check.analysis.byte_comparison import Alteration, Comparison, compare
-from mptcp_check.analysis.paired import Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.byte_comparison import Alteration, Comparison, compare
+from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Direction, Finding, Side
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.analysis.capture_file import read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import diagnose
 from traces import TWO_PATHS, Path, captures, pcap_records, pcap_with
 

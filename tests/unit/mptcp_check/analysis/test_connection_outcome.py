@@ -1,7 +1,7 @@
 import pytest
 
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome, connection_outcome
-from mptcp_check.analysis.pairing import pair
+from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Outcome
 from traces import HANDSHAKE, TWO_PATHS, captures
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from mptcp_check.analysis.capture_file import read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import (
     CONSEQUENCES,
     DETECTORS,
@@ -10,8 +10,8 @@ from mptcp_check.analysis.diagnose import (
     chance_before_blame,
     diagnose,
 )
-from mptcp_check.analysis.pairing import pair
-from mptcp_check.analysis.words import NO_DETECTOR
+from mptcp_check.analysis.pairing.pair import pair
+from mptcp_check.analysis.reporting.words import NO_DETECTOR
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Finding, State
 from traces import TWO_PATHS, captures

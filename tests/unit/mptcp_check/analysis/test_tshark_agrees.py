@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 
 import capture_files as cf
-from mptcp_check.analysis import options as tcp
-from mptcp_check.analysis.capture_file import Capture, read
-from mptcp_check.analysis.endpoints import destination, source
-from mptcp_check.analysis.mptcp_values import (
+from mptcp_check.analysis.capture.capture_file import Capture, read
+from mptcp_check.analysis.capture.packets import (
+    CHECKSUM_READ,
+    DssFlag,
+    Note,
+    Packets,
+    Present,
+    Subtype,
+)
+from mptcp_check.analysis.flows.endpoints import destination, source
+from mptcp_check.analysis.options import tcp_options as tcp
+from mptcp_check.analysis.options.mptcp_values import (
     AddAddr,
     Dss,
     Mapping,
@@ -22,7 +30,6 @@ from mptcp_check.analysis.mptcp_values import (
     MpTcprst,
     RemoveAddr,
 )
-from mptcp_check.analysis.packets import CHECKSUM_READ, DssFlag, Note, Packets, Present, Subtype
 from segments import ACK, CLIENT_6, RST, SERVER_6, Segment, Talk
 from tshark_oracle import fields, numbers
 

@@ -1,8 +1,8 @@
 import pytest
 
-from mptcp_check.analysis.capture_file import read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.detectors.mp_capable_removed_from_syn import ID, detect
-from mptcp_check.analysis.pairing import pair
+from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Confidence, Direction, Evidence, Side, State
 from traces import Path, captures, finding, one_sided, pcap_records, pcap_with
 

@@ -1,0 +1,1 @@
+"""Bytes of a capture file to columns of TCP segments, and back to a file."""

@@ -1,0 +1,106 @@
+"""The blocks of a pcapng file that describe: sections, interfaces, statistics.
+
+draft-ietf-opsawg-pcapng (PCAP Next Generation), sections 3 and 4.  What holds packets is read by
+the kernel in `pcapng_framing`; these blocks are few and are read here, one by one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final, Literal
+
+from mptcp_check.analysis.capture.kernels import u16, u32
+from mptcp_check.analysis.capture.records import AnyBuffer, Interface
+
+SECTION_HEADER: Final = 0x0A0D0D0A
+INTERFACE_DESCRIPTION: Final = 1
+PACKET: Final = 2
+"""Obsolete: appendix A of the draft."""
+SIMPLE_PACKET: Final = 3
+INTERFACE_STATISTICS: Final = 5
+ENHANCED_PACKET: Final = 6
+
+BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
+
+END_OF_OPTIONS: Final = 0
+IF_NAME: Final = 2
+IF_TSRESOL: Final = 9
+IF_TSOFFSET: Final = 14
+ISB_IFRECV: Final = 4
+ISB_IFDROP: Final = 5
+
+MICROSECONDS: Final = 6
+"""``if_tsresol`` where the option is missing: 10 to the power of -6 seconds."""
+
+
+def section_is_little(buffer: AnyBuffer, at: int) -> bool | None:
+    """Return the byte order of the section whose header block is at `at`; none if it tells none."""
+    if u32(buffer, at + 8, True) == BYTE_ORDER_MAGIC:  # noqa: FBT003 - as kernels take it
+        return True
+    if u32(buffer, at + 8, False) == BYTE_ORDER_MAGIC:  # noqa: FBT003 - as above
+        return False
+    return None
+
+
+def options(buffer: AnyBuffer, at: int, end: int, *, little: bool) -> Iterator[tuple[int, bytes]]:
+    """Yield the options between two offsets as code and value; stops where they do not parse."""
+    while at + 4 <= end:
+        code, length = int(u16(buffer, at, little)), int(u16(buffer, at + 2, little))
+        if code == END_OF_OPTIONS or at + 4 + length > end:
+            return
+        yield code, bytes(buffer[at + 4 : at + 4 + length])
+        at += 4 + (length + 3) // 4 * 4
+
+
+def interface(buffer: AnyBuffer, at: int, end: int, *, little: bool) -> tuple[Interface, int, int]:
+    """Return what an Interface Description Block says (section 4.2).
+
+    Args:
+        buffer: The file.
+        at: Offset of the block's body.
+        end: Offset after the body, at least 8 bytes on.
+        little: Byte order of the section.
+
+    Returns:
+        The interface; its time resolution as in ``if_tsresol`` (the high bit chooses a power of 2
+        instead of 10); and ``if_tsoffset``, seconds to add to each time.
+    """
+    name, resolution, offset_s = "", MICROSECONDS, 0
+    order: Literal["little", "big"] = "little" if little else "big"
+    for code, value in options(buffer, at + 8, end, little=little):
+        if code == IF_NAME:
+            name = value.decode("utf-8", errors="replace").rstrip("\0")
+        elif code == IF_TSRESOL and len(value) == 1:
+            resolution = value[0]
+        elif code == IF_TSOFFSET and len(value) == 8:  # noqa: PLR2004 - 64 bits
+            offset_s = int.from_bytes(value, order, signed=True)
+    found = Interface(
+        name=name,
+        link_type=int(u16(buffer, at, little)),
+        snap_bytes=int(u32(buffer, at + 4, little)),
+    )
+    return found, resolution, offset_s
+
+
+def with_statistics(
+    known: Interface, buffer: AnyBuffer, at: int, end: int, *, little: bool
+) -> Interface:
+    """Return the interface with the counters of an Interface Statistics Block (section 4.6).
+
+    Args:
+        known: The interface that the block names.
+        buffer: The file.
+        at: Offset of the block's body.
+        end: Offset after the body.
+        little: Byte order of the section.
+    """
+    order: Literal["little", "big"] = "little" if little else "big"
+    counters = {
+        code: int.from_bytes(value, order)
+        for code, value in options(buffer, at + 12, end, little=little)
+        if code in (ISB_IFRECV, ISB_IFDROP) and len(value) == 8  # noqa: PLR2004 - 64 bits
+    }
+    return replace(
+        known,
+        received_count=counters.get(ISB_IFRECV, known.received_count),
+        dropped_count=counters.get(ISB_IFDROP, known.dropped_count),
+    )

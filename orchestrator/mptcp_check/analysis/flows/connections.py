@@ -1,0 +1,253 @@
+"""Multipath TCP connections and their subflows, from the TCP connections of one capture.
+
+Every TCP connection is one of: the initial subflow of a Multipath TCP connection; a further
+subflow (MP_JOIN), found by its token; an attempt that fell back; plain TCP.  What a capture does
+not show is left open: a join whose connection began earlier stands in a connection of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.packets import DssFlag, Flag, Note, OptionProblem, Packets
+from mptcp_check.analysis.flows.endpoints import destination, source
+from mptcp_check.analysis.flows.grouping import Flows, group
+from mptcp_check.analysis.flows.handshakes import BACKUP, Handshake, handshakes
+from mptcp_check.analysis.flows.keys import (
+    Keys,
+    check_add_addr,
+    check_join,
+    keys_of,
+)
+from mptcp_check.analysis.flows.subflows import Close, Connection, HmacState, Kind, Role, Subflow
+
+__all__ = ["Close", "Connection", "HmacState", "Kind", "Role", "Subflow", "connections"]
+
+FIN: Final = int(Flag.FIN)
+RST: Final = int(Flag.RST)
+
+_PLAIN: Final = Handshake()
+"""Of the TCP connections without any option of a handshake; nobody writes to it."""
+
+
+def connections(packets: Packets) -> tuple[Connection, ...]:
+    """Find the connections of a capture.
+
+    Args:
+        packets: A capture's segments.
+
+    Returns:
+        All connections, plain TCP too, in the order of their first segments.
+    """
+    view = _View(packets)
+    return tuple(_connection(view, id_, plan) for id_, plan in enumerate(_plan(view)))
+
+
+class _View:
+    """A capture grouped into TCP connections, with what every later step asks of it."""
+
+    def __init__(self, packets: Packets) -> None:
+        self.packets = packets
+        self.flows: Flows = group(packets)
+        self.handshakes = handshakes(packets, self.flows)
+        count = len(self.flows)
+        self.speaks_mptcp = self._any(packets.dss.packet, packets.signals.packet)
+        """One per TCP connection: any kind-30 option."""
+        self.options_cut = self._any(np.flatnonzero(packets.notes & Note.HEADER_CUT))
+        """One per TCP connection: the options of some segment were cut."""
+        self.data_fin: list[list[bool]] = self._data_fins(count).tolist()
+        """Two per TCP connection: each end sent a DATA_FIN."""
+        times = packets.time_ns[self.flows.first_row]
+        self.start_ns: list[int] = times.tolist()
+        self.openers: list[int] = self.flows.opener.tolist()
+        self.midstream: list[bool] = self.flows.midstream.tolist()
+        self.isn: list[list[int]] = self.flows.isn.tolist()
+        self.flags: list[list[int]] = self.flows.flags.tolist()
+
+    def _any(self, *rows: Column) -> list[bool]:
+        """Say for each TCP connection whether one of the rows belongs to it."""
+        found = np.zeros(len(self.flows), dtype=np.bool_)
+        for some in rows:
+            found[self.flows.flow_of[some]] = True
+        answer: list[bool] = found.tolist()
+        return answer
+
+    def handshake(self, flow: int) -> Handshake:
+        """Return the options of a TCP connection's handshake."""
+        return self.handshakes.get(flow, _PLAIN)
+
+    def _data_fins(self, count: int) -> npt.NDArray[np.bool_]:
+        dss, flows = self.packets.dss, self.flows
+        both = DssFlag.DATA_FIN | DssFlag.MAPPING
+        carriers = dss.packet[(dss.flags & both == both) & (dss.problem == OptionProblem.NONE)]
+        seen = np.zeros((count, 2), dtype=np.bool_)
+        seen[flows.flow_of[carriers], flows.end_of[carriers]] = True
+        return seen
+
+
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    """Which TCP connections make a connection; the first one comes first."""
+
+    keys: Keys
+    flows: list[int]
+    opened_by_server: list[bool] = field(default_factory=lambda: [False])
+    """One per TCP connection."""
+
+
+def _plan(view: _View) -> list[_Plan]:
+    """Give every TCP connection its place: joins go to the connection that their token names.
+
+    A token may be used again in a long capture: the youngest connection that began before the
+    join has it.  Joins whose token nobody has go together by their token.
+    """
+    plans: list[_Plan] = []
+    owners: dict[int, tuple[_Plan, bool]] = {}
+    for flow in range(len(view.flows)):
+        handshake = view.handshake(flow)
+        if not handshake.joining:
+            plan = _Plan(keys=keys_of(handshake), flows=[flow])
+            plans.append(plan)
+            for token, by_server in (
+                (plan.keys.token_server, False),
+                (plan.keys.token_client, True),
+            ):
+                if token is not None:
+                    owners[token] = (plan, by_server)
+            continue
+        syn = handshake.join_syn
+        owner = owners.get(syn.token) if syn else None
+        if owner is not None:
+            owner[0].flows.append(flow)
+            owner[0].opened_by_server.append(owner[1])
+            continue
+        plan = _Plan(keys=Keys(), flows=[flow])
+        plans.append(plan)
+        if syn:
+            plan.keys = Keys(token_server=syn.token)
+            owners[syn.token] = (plan, False)
+    return plans
+
+
+def _connection(view: _View, id_: int, plan: _Plan) -> Connection:
+    members = zip(plan.flows, plan.opened_by_server, strict=True)
+    subflows = tuple(
+        _subflow(view, position, flow, plan.keys, by_server=by_server)
+        for position, (flow, by_server) in enumerate(members)
+    )
+    announced = [
+        verdict
+        for flow, by_server in zip(plan.flows, plan.opened_by_server, strict=True)
+        for verdict in _announcements(view, flow, plan.keys, by_server=by_server)
+    ]
+    first, keys = subflows[0], plan.keys
+    return Connection(
+        id=id_,
+        kind=_kind(view, first),
+        mptcp_version=keys.version,
+        client=first.client,
+        server=first.server,
+        key_client=keys.client,
+        key_server=keys.server,
+        token_client=keys.token_client,
+        token_server=keys.token_server,
+        checksum_required=keys.checksum_required,
+        add_addr_ok_count=announced.count(HmacState.OK),
+        add_addr_bad_count=announced.count(HmacState.BAD),
+        subflows=subflows,
+        close=_close(view, subflows),
+        start_ns=min(subflow.start_ns for subflow in subflows),
+        end_ns=max(subflow.end_ns for subflow in subflows),
+    )
+
+
+def _subflow(view: _View, position: int, flow: int, keys: Keys, *, by_server: bool) -> Subflow:
+    packets, flows, handshake = view.packets, view.flows, view.handshake(flow)
+    client_end = view.openers[flow] ^ int(by_server)
+    first_row = int(flows.first_row[flow])
+    ends = (source(packets, first_row), destination(packets, first_row))
+    sent = (flows.rows(flow, 0), flows.rows(flow, 1))
+    verdicts = check_join(handshake, keys, opened_by_server=by_server)
+    return Subflow(
+        id=position,
+        flow=flow,
+        role=Role.JOIN if handshake.joining else Role.INITIAL,
+        complete=handshake.joined if handshake.joining else handshake.capable,
+        midstream=view.midstream[flow],
+        opened_by_server=by_server,
+        client=ends[client_end],
+        server=ends[1 - client_end],
+        isn_client=_known(view.isn[flow][client_end]),
+        isn_server=_known(view.isn[flow][1 - client_end]),
+        rows_c2s=sent[client_end],
+        rows_s2c=sent[1 - client_end],
+        hmac=_overall(verdicts),
+        hmac_ok_count=verdicts.count(HmacState.OK),
+        hmac_bad_count=verdicts.count(HmacState.BAD),
+        backup=any(
+            option is not None and bool(option.flags & BACKUP)
+            for option in (handshake.join_syn, handshake.join_synack)
+        ),
+        speaks_mptcp=view.speaks_mptcp[flow],
+        options_cut=view.options_cut[flow],
+        handshake=handshake,
+        start_ns=view.start_ns[flow],
+        end_ns=max(int(packets.time_ns[rows[-1]]) for rows in sent if len(rows)),
+    )
+
+
+def _announcements(view: _View, flow: int, keys: Keys, *, by_server: bool) -> Iterable[HmacState]:
+    client_end = view.openers[flow] ^ int(by_server)
+    for option in view.handshake(flow).add_addrs:
+        by_client = int(view.flows.end_of[option.packet]) == client_end
+        yield check_add_addr(view.packets, option, keys, by_client=by_client)
+
+
+def _kind(view: _View, first: Subflow) -> Kind:
+    """Say what the first subflow makes of its connection.
+
+    Options on a connection whose SYN was captured without one do not make it Multipath TCP.
+    """
+    if first.role is Role.JOIN or first.complete:
+        return Kind.MPTCP
+    if first.handshake.capable_syn:
+        return Kind.FALLBACK
+    began = not first.midstream and first.isn_client is not None
+    late = first.midstream or (began and first.handshake.capable_synack is not None)
+    return Kind.MPTCP if late and view.speaks_mptcp[first.flow] else Kind.TCP
+
+
+def _close(view: _View, subflows: Sequence[Subflow]) -> Close:
+    """Say how a connection ended; joins that were never complete have no say in it."""
+    if any(subflow.handshake.fastclose for subflow in subflows):
+        return Close.FASTCLOSE
+    by_client = by_server = False
+    for subflow in subflows:
+        client_end = view.openers[subflow.flow] ^ int(subflow.opened_by_server)
+        by_client |= view.data_fin[subflow.flow][client_end]
+        by_server |= view.data_fin[subflow.flow][1 - client_end]
+    if by_client and by_server:
+        return Close.FIN
+    flags = [view.flags[s.flow] for s in subflows if s.complete or s.role is Role.INITIAL]
+    flags = flags or [view.flags[s.flow] for s in subflows]
+    finished = [bool(one & two & FIN) for one, two in flags]
+    reset = [bool((one | two) & RST) for one, two in flags]
+    if all(finished):
+        return Close.FIN
+    if all(a or b for a, b in zip(finished, reset, strict=True)):
+        return Close.RST
+    return Close.OPEN
+
+
+def _overall(verdicts: Sequence[HmacState]) -> HmacState:
+    if HmacState.BAD in verdicts:
+        return HmacState.BAD
+    return HmacState.OK if HmacState.OK in verdicts else HmacState.UNKNOWN
+
+
+def _known(isn: int) -> int | None:
+    return isn if isn >= 0 else None

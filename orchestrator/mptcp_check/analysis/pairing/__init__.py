@@ -1,0 +1,1 @@
+"""One connection in two captures: found, lined up, and compared byte by byte."""

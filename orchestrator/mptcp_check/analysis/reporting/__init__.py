@@ -1,0 +1,1 @@
+"""What was found, as documents for programs and as words and pages for people."""

@@ -1,0 +1,188 @@
+"""Draw a run's document, or a diagnosis alone, as one HTML file that opens anywhere, offline.
+
+Everything is in the file: no script, no font, no image from elsewhere.  Whatever stands in the
+document is text: Jinja escapes it, so a hostile banner of a server stays a string.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import jinja2
+
+from mptcp_check.analysis.reporting import report_text, words
+from mptcp_check.analysis.reporting.packet_difference import side_by_side
+from mptcp_check.catalogue import BEHAVIOURS
+from mptcp_check.model import Direction, Outcome, State
+
+_ENVIRONMENT: Final = jinja2.Environment(
+    loader=jinja2.PackageLoader("mptcp_check.analysis.reporting", "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    bytes=report_text.byte_count,
+    seconds=report_text.seconds,
+    clock=report_text.time_of_day,
+    number=report_text.grouped,
+    label=report_text.label,
+)
+
+
+def render(document: Mapping[str, Any]) -> str:
+    """Return the report as HTML.
+
+    Args:
+        document: ``mptcp-check.run/1``, or ``mptcp-check.report/1`` of a diagnosis alone.
+    """
+    report = document.get("report", document)
+    exchanges = [_exchange(row) for row in document.get("exchanges", ())]
+    outcome = Outcome(report["outcome"])
+    return _ENVIRONMENT.get_template("report.html.j2").render(
+        title=_title(document),
+        outcome=words.OUTCOMES[outcome],
+        summary=document.get("summary") or report["summary"],
+        document=document,
+        report=report,
+        exchanges=exchanges,
+        causes=list(_causes(report, document.get("exchanges", ()))),
+        looked_for=list(_looked_for(report)),
+        connections=[_connection(row) for row in report["connections"]],
+        provenance=list(_provenance(document)),
+        without_detector=[
+            BEHAVIOURS[f["behaviour"]].id
+            for f in report["findings"]
+            if f["because"] == words.NO_DETECTOR and f["behaviour"] in BEHAVIOURS
+        ],
+    )
+
+
+def _title(document: Mapping[str, Any]) -> str:
+    return f"Run {document['run_id']}" if document.get("run_id") else "Diagnosis of captures"
+
+
+def _exchange(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "shown": words.OUTCOMES[Outcome(row["outcome"])]}
+
+
+def _connection(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {**row, "shown": words.OUTCOMES[Outcome(row["outcome"])]}
+
+
+def _causes(
+    report: Mapping[str, Any], exchanges: Sequence[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield each behaviour that was seen, the worst first, with its places and its evidence."""
+    packets = {(p["side"], p["frame"]): p for p in report["packets"]}
+    seen: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for finding in report["findings"]:
+        if finding["state"] == State.SEEN and finding["explained_by"] is None:
+            seen[finding["behaviour"]].append(finding)
+    tones = list(words.Tone)
+    for behaviour in sorted(seen, key=lambda b: -tones.index(_words(b).tone) % len(tones)):
+        found, known = seen[behaviour], _words(behaviour)
+        first = found[0]
+        names = _machines(first)
+        yield {
+            "id": behaviour,
+            "words": known,
+            "happened": known.happened.format(**names),
+            "means": known.means.format(**names),
+            "advice": known.advice.format(**names),
+            "found": found,
+            "first": first,
+            "direction": words.DIRECTIONS.get(Direction(first["direction"]))
+            if first["direction"]
+            else None,
+            "ports": sorted({_port(report, f) for f in found}),
+            "exchanges": _concerned(found, exchanges),
+            "pairs": side_by_side(first["evidence"], packets),
+            "source": BEHAVIOURS[behaviour].source if behaviour in BEHAVIOURS else "",
+        }
+
+
+def _words(behaviour: str) -> words.BehaviourWords:
+    """Return what is said of a behaviour; one without words of its own gets the catalogue's."""
+    known = words.BEHAVIOURS.get(behaviour)
+    if known is not None:
+        return known
+    entry = BEHAVIOURS.get(behaviour)
+    meaning = entry.meaning if entry else behaviour
+    return words.BehaviourWords(
+        title=behaviour,
+        short=meaning,
+        happened=f"The path {meaning}.",
+        means=entry.consequence if entry else "",
+        advice="",
+        tone=words.Tone.NOTE,
+    )
+
+
+def _machines(finding: Mapping[str, Any]) -> dict[str, str]:
+    """Return who sent and who received what the finding rests on: the order of its evidence."""
+    sides = [e["side"] for e in finding["evidence"]]
+    sender = sides[0] if sides else "client"
+    receiver = "server" if sender == "client" else "client"
+    return {"sender": words.MACHINES[sender], "receiver": words.MACHINES[receiver]}
+
+
+def _port(report: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
+    connection = next(
+        (c for c in report["connections"] if c["id"] == finding["connection"]), {"server": ":?"}
+    )
+    return str(connection["server"]).rpartition(":")[2]
+
+
+def _concerned(
+    found: Sequence[Mapping[str, Any]], exchanges: Sequence[Mapping[str, Any]]
+) -> list[int]:
+    own = {f["connection"] for f in found}
+    return [i for i, row in enumerate(exchanges, 1) if own & set(row["connections"])]
+
+
+def _looked_for(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each behaviour that has a detector with how often it said what."""
+    rows: dict[str, dict[str, Any]] = {}
+    for finding in report["findings"]:
+        if finding["because"] == words.NO_DETECTOR:
+            continue
+        row = rows.setdefault(
+            finding["behaviour"],
+            {
+                "id": finding["behaviour"],
+                "meaning": BEHAVIOURS[finding["behaviour"]].meaning
+                if finding["behaviour"] in BEHAVIOURS
+                else "",
+                "counts": dict.fromkeys((s.value for s in State), 0),
+                "reasons": {},
+            },
+        )
+        row["counts"][finding["state"]] += 1
+        if finding["state"] == State.NOT_MEASURED:
+            reasons = row["reasons"]
+            reasons[finding["because"]] = reasons.get(finding["because"], 0) + 1
+    yield from rows.values()
+
+
+def _provenance(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    report = document.get("report", document)
+    yield "Tool", str(report["tool_version"])
+    yield "Rules", str(report["rules_version"])
+    for key in ("machine", "accelerator", "network", "server", "started", "behind", "directory"):
+        if document.get(key):
+            yield report_text.label(key), report_text.value(document[key])
+    if report["clock_offset_ns"] is not None:
+        offset = report_text.seconds(report["clock_offset_ns"])
+        yield "Clock of the server's capture", f"{offset} ahead, by the packets"
+    yield from _flattened(document.get("provenance", {}))
+
+
+def _flattened(values: Mapping[str, Any], *above: str) -> Iterable[tuple[str, str]]:
+    """Yield nested values as label and text; what is nested is named after what it is in."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(value, *above, str(key))
+        else:
+            yield report_text.label(" ".join((*above, str(key)))), report_text.value(value)

@@ -1,0 +1,37 @@
+import pytest
+
+from mptcp_check.analysis.capture.capture_file import read
+from mptcp_check.analysis.capture.tcp_checksum import is_valid
+from traces import captures, pcap_with, tcp_frame
+
+
+@pytest.mark.parametrize("payload", [b"", b"x", b"xy", b"\xff" * 999, b"\0" * 1000])
+@pytest.mark.parametrize(
+    ("source", "destination"),
+    [
+        (("192.0.2.1", 1), ("192.0.2.2", 65_535)),
+        (("2001:db8::1", 40_000), ("2001:db8::ffff:ffff", 80)),
+    ],
+)
+@pytest.mark.parametrize("error", [0, 1, 0x8000])
+def test_a_checksum_is_right_or_it_is_not(
+    payload: bytes, source: tuple[str, int], destination: tuple[str, int], error: int
+) -> None:
+    frame = tcp_frame(
+        source, destination, seq=7, ack=8, flags=0x18, payload=payload, checksum_error=error
+    )
+    capture = read(pcap_with([(0, frame)]))
+
+    assert is_valid(capture, 0) is (error == 0)
+
+
+def test_a_segment_that_was_cut_cannot_be_verified() -> None:
+    frame = tcp_frame(("192.0.2.1", 1), ("192.0.2.2", 2), seq=7, ack=8, flags=0x18, payload=b"abc")
+
+    assert is_valid(read(pcap_with([(0, frame)], snap_bytes=len(frame) - 1)), 0) is None
+
+
+def test_every_segment_of_a_trace_is_right() -> None:
+    client, _ = captures("0.000 > SYN mpc\n0.020 < SYN/ACK mpc\n0.040 > PSH data=77 mpc")
+
+    assert [is_valid(client, row) for row in range(3)] == [True, True, True]
