@@ -119,6 +119,8 @@ def _is_lost(subflow: PairedSubflow, closing_ns: Mapping[Side, int | None]) -> b
         return any(_reset_before(half, limit) for half, limit in zip(halves, closing, strict=True))
     if _joined_by_a_stranger(subflow):
         return True
+    if _refused_by_its_host(subflow):
+        return False
     # a join that races the end is refused by whichever end is done first: it is no loss
     return not any(
         limit is not None and len(half.rows) and _last_ns(half) >= limit
@@ -133,6 +135,24 @@ def _joined_by_a_stranger(join: PairedSubflow) -> bool:
         return False
     synacks = _with_flags(answers, Flag.SYN | Flag.ACK)
     return len(carriers(answers.capture, synacks, Subtype.MP_JOIN)) < len(synacks)
+
+
+def _refused_by_its_host(join: PairedSubflow) -> bool:
+    """Say whether the machine itself refused a join that reached it as it was sent.
+
+    A host answers RST where nobody listens: the client of active FTP closes its listening socket
+    once it has accepted, and Linux may join the server's port 20.  That is no deed of the path, and
+    only the capture at the refusing machine can tell.
+    """
+    sent, received, answers = join.opener.sent, join.opener.received, join.listener.sent
+    if sent is None or received is None or answers is None:
+        return False
+    asked, came = _with_flags(sent, Flag.SYN), _with_flags(received, Flag.SYN)
+    if not len(asked) or not len(came) or len(_with_flags(answers, Flag.SYN | Flag.ACK)):
+        return False
+    as_sent = sent.capture.packets.option_bytes(int(asked[0]))
+    unchanged = received.capture.packets.option_bytes(int(came[0])) == as_sent
+    return unchanged and bool(len(_with_flags(answers, Flag.RST, Flag.RST)))
 
 
 def _halves(subflow: PairedSubflow) -> list[Half]:

@@ -59,6 +59,21 @@ def judged(text: str) -> ConnectionOutcome:
             id="a join without an answer",
         ),
         pytest.param(
+            f"{DATA}\n0.1 0.1 > SYN join\n0.12 0.1 < RST\n{LONG_AFTER}",
+            Outcome.MPTCP,
+            id="a join that the machine itself refused",
+        ),
+        pytest.param(
+            f"{DATA}\n0.1 0.1 > SYN join => lost\n0.12 0.1 < RST injected\n{LONG_AFTER}",
+            Outcome.MPTCP_DEGRADED,
+            id="a join that something on the way refused",
+        ),
+        pytest.param(
+            f"{DATA}\n0.1 0.1 > SYN join => -join nop=12\n0.12 0.1 < RST\n{LONG_AFTER}",
+            Outcome.MPTCP_DEGRADED,
+            id="a join that was refused because it was changed on the way",
+        ),
+        pytest.param(
             f"{TWO_PATHS.partition('0.300')[0]}\n0.2 0.1 < RST\n{LONG_AFTER}",
             Outcome.MPTCP_DEGRADED,
             id="a subflow reset on the way",
