@@ -250,7 +250,10 @@ MACHINES: Final = {"client": "client", "server": "server"}
 SUMMARY: Final[Mapping[str, str]] = {
     "nothing": "Nothing was measured: {reason}.",
     "no_exchange": "nothing tried to use Multipath TCP",
-    "clean": "Multipath TCP worked{paths} in {count}; the path changed nothing.",
+    "clean": (
+        "Multipath TCP worked{paths} in {count}; the path changed nothing that this version"
+        " looks for."
+    ),
     "clean_nat": "Multipath TCP worked{paths} in {count}; the path only translated addresses.",
     "cause_fallback": (
         "Between the two machines something {what}, so {count} fell back to plain TCP;"
