@@ -31,6 +31,12 @@ SOURCES: Final = (
     "capture/segment_tables",
     "capture/signal_kernel",
     "flows/flow_kernel",
+    "metrics/checksum_kernel",
+    "metrics/interval_kernel",
+    "metrics/mapping_kernel",
+    "metrics/measure_kernel",
+    "metrics/round_trip_kernel",
+    "metrics/state_tables",
 )
 """The modules that hold kernels, and those that they take functions and numbers from."""
 

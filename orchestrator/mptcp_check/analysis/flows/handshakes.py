@@ -95,6 +95,11 @@ class Handshake:
         return bool(self.capable_syn and self.answered and self.capable_ack)
 
     @property
+    def began(self) -> bool:
+        """Whether any SYN or SYN/ACK had MP_CAPABLE or MP_JOIN."""
+        return any((self.capable_syn, self.capable_synack, self.join_syn, self.join_synack))
+
+    @property
     def joining(self) -> bool:
         """Whether this is a further subflow: any form of MP_JOIN and no MP_CAPABLE in the SYN."""
         steps = (self.join_syn, self.join_synack, self.join_ack)

@@ -94,10 +94,11 @@ def _totals(tracker: Tracker, connections: Iterable[ConnectionMetrics]) -> Total
         for one in connections
         if any(s.c2s.mapping_count + s.s2c.mapping_count for s in one.subflows)
     ]
-    attempts = established = plain = joins = joined = orphans = 0
+    attempts = established = plain = joins = joined = orphans = midstream = 0
     for one in connections:
         for subflow in one.subflows:
             handshake = tracker.handshake(subflow.flow)
+            midstream += subflow.speaks_mptcp and not handshake.began
             if handshake.capable_syn:
                 attempts += 1
                 established += subflow.complete and handshake.capable
@@ -114,7 +115,7 @@ def _totals(tracker: Tracker, connections: Iterable[ConnectionMetrics]) -> Total
         join_attempts=joins,
         join_complete=joined,
         join_without_connection=orphans,
-        midstream_subflows=sum(one.midstream and one.speaks_mptcp for one in subflows),
+        midstream_subflows=midstream,
         rst_packets=sum(way.rst_count for way in directions),
         hmac_ok=sum(one.hmac_ok_count for one in subflows),
         hmac_bad=sum(one.hmac_bad_count for one in subflows),

@@ -225,7 +225,7 @@ class Totals:
     join_without_connection: int = 0
     """Attempts whose token no captured connection has."""
     midstream_subflows: int = 0
-    """TCP connections with kind-30 options and neither SYN nor SYN/ACK."""
+    """TCP connections with kind-30 options, but none of the handshake in a SYN or SYN/ACK."""
     rst_packets: int = 0
     hmac_ok: int = 0
     hmac_bad: int = 0
