@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -42,6 +42,8 @@ HARMLESS_BYTES: Final = 64 << 20
 """Up to this, any ratio is taken."""
 MAGICS: Final = frozenset({pcapng_framing.MAGIC, *pcap_framing.MAGICS})
 
+UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
+
 Progress = Callable[[int, int | None], None]
 """Told the bytes taken so far, and how many there are to take where that is known."""
 
@@ -56,6 +58,14 @@ class CaptureInput:
     """The file, expanded: a memory map, read-only."""
     problems: tuple[Problem, ...] = ()
     """Why not all of it is there; offsets are those of `octets`."""
+    pages: mmap.mmap | None = None
+    """What `octets` shows; none if that is nothing."""
+
+    def release(self, until: int) -> None:
+        """Give back the memory of the bytes before an offset; they are still there to read."""
+        whole_pages = until // mmap.PAGESIZE * mmap.PAGESIZE
+        if self.pages is not None and whole_pages:
+            self.pages.madvise(mmap.MADV_DONTNEED, 0, whole_pages)
 
 
 def read(path: Path) -> Capture:
@@ -82,20 +92,27 @@ def bring(path: Path, *, progress: Progress | None = None) -> CaptureInput:
     Raises:
         CaptureError: It cannot be opened, or is compressed or piped and begins as no capture does.
     """
-    name = "standard input" if path == STANDARD_INPUT else str(path)
+    name = name_of(path)
     try:
         with ExitStack() as stack:
             descriptor = _opened(path, stack)
             about = os.fstat(descriptor)
             if stat.S_ISREG(about.st_mode) and not os.lseek(descriptor, 0, os.SEEK_CUR):
                 if not is_compressed(os.pread(descriptor, 4, 0)):
-                    return CaptureInput(name=name, octets=_mapped(descriptor, about.st_size))
+                    return _mapped(name, descriptor, about.st_size)
                 return _copied(name, lambda n: os.read(descriptor, n), about.st_size, progress)
             pipe = Pipe(descriptor)
             stack.enter_context(pipe.ending_on_interrupt())
             return _copied(name, pipe.read, None, progress)
     except OSError as e:
         raise CaptureError(f"{name} cannot be read: {_reason(e)}") from None
+
+
+def name_of(path: Path) -> str:
+    """Return a path as it can stand in one line on a terminal, whatever is in it."""
+    if path == STANDARD_INPUT:
+        return "standard input"
+    return "".join(sign if sign.isprintable() else UNPRINTABLE for sign in str(path))
 
 
 def refuse(given: CaptureInput, problems: tuple[Problem, ...]) -> NoReturn:
@@ -147,7 +164,7 @@ def _copied(
             problems = (Problem(offset=at, reason=str(e)),)
         except OSError as e:
             problems = (Problem(offset=at, reason=f"no further copy: {_reason(e)}"),)
-        given = CaptureInput(name=name, octets=_mapped(copy.fileno(), at), problems=problems)
+        given = replace(_mapped(name, copy.fileno(), at), problems=problems)
     if problems and not at:
         refuse(given, ())
     return given
@@ -202,11 +219,12 @@ def _write(descriptor: int, chunk: bytes) -> int:
     return len(chunk)
 
 
-def _mapped(descriptor: int, size_bytes: int) -> npt.NDArray[np.uint8]:
+def _mapped(name: str, descriptor: int, size_bytes: int) -> CaptureInput:
     if not size_bytes:
-        return np.empty(0, dtype=np.uint8)
+        return CaptureInput(name=name, octets=np.empty(0, dtype=np.uint8))
     # The array keeps the map, the map keeps the file.
-    return np.frombuffer(mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_READ), np.uint8)
+    pages = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_READ)
+    return CaptureInput(name=name, octets=np.frombuffer(pages, dtype=np.uint8), pages=pages)
 
 
 def _reason(error: OSError) -> str:

@@ -11,7 +11,7 @@ import click
 
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
-from mptcp_check.cli import diagnose, doctor, image, lab, report, runs
+from mptcp_check.cli import diagnose, doctor, image, inspect, lab, report, runs
 from mptcp_check.cli import run as run_command
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_upload.manifest import ManifestError
@@ -55,6 +55,7 @@ def cli() -> None:
       mptcp-check run --quick                      the shortest check
       mptcp-check run --behind mp_join_removed     with a middlebox in the way
       mptcp-check diagnose client.pcap server.pcap captures taken anywhere
+      mptcp-check inspect trace.pcapng             connections, subflows, metrics
       mptcp-check doctor                           what is missing on this computer
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
 
@@ -63,6 +64,7 @@ for command in (
     run_command.run,
     doctor.doctor,
     diagnose.diagnose,
+    inspect.inspect,
     lab.lab,
     runs.runs,
     report.report,

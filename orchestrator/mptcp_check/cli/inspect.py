@@ -1,0 +1,115 @@
+"""`mptcp-check inspect`: connections, subflows and metrics of captures."""
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from mptcp_check import capture_input, exporting, inspecting, new_folder, splitting
+from mptcp_check.analysis.reporting import inspect_document
+from mptcp_check.analysis.reporting.inspect_document import InspectedFile
+from mptcp_check.cli import inspect_table, live
+from mptcp_check.cli.inspect_progress import SlowProgress
+from mptcp_check.errors import CaptureError, UsageError
+from mptcp_check.inspecting import Inspected
+
+CAPTURE = click.Path(path_type=Path, allow_dash=True)
+FOLDER = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("captures", type=CAPTURE, nargs=-1, required=True, metavar="CAPTURE...")
+@click.option("--json", "as_json", is_flag=True, help="Print all of it as one JSON document.")
+@click.option("--all", "all_connections", is_flag=True, help="Show every connection, not 25.")
+@click.option(
+    "--export", type=FOLDER, metavar="DIR", help="Write tables as Parquet and CSV to this folder."
+)
+@click.option(
+    "--split", type=FOLDER, metavar="DIR", help="Write each connection's packets to this folder."
+)
+def inspect(
+    *,
+    captures: tuple[Path, ...],
+    as_json: bool,
+    all_connections: bool,
+    export: Path | None,
+    split: Path | None,
+) -> int:
+    """Show the connections, subflows and metrics of each CAPTURE.
+
+    A capture is a pcap or pcapng file, possibly compressed with gzip or zstd, or `-` for one that
+    comes through a pipe: it is analysed at its end, or at Ctrl-C with what came.
+
+    What of a file cannot be read is told on standard error; the exit code is 2 when nothing could.
+
+    \b
+    Examples:
+      mptcp-check inspect trace.pcapng
+      mptcp-check inspect client.pcap.gz server.pcap.zst --json
+      tcpdump -U -w - tcp | mptcp-check inspect -
+      mptcp-check inspect trace.pcapng --export tables --split connections
+    """  # noqa: D301 - \b is click's mark for 'do not wrap'
+    folders = [folder for folder in (export, split) if folder is not None]
+    _check(captures, folders)
+    console = live.console()
+    found: list[Inspected] = []
+    files: list[InspectedFile] = []
+    for path in captures:
+        file, inspected = _inspected(console, path)
+        files.append(file)
+        found += [inspected] if inspected else []
+    if not found:
+        return CaptureError.exit_code
+    if export is not None:
+        _write(console, export, found, exporting.export)
+    if split is not None:
+        _write(console, split, found, splitting.split)
+    if as_json:
+        sys.stdout.writelines(inspect_document.lines(files))
+        sys.stdout.flush()
+    else:
+        inspect_table.show(live.console(stderr=False), files, all_connections=all_connections)
+    return 0
+
+
+def _check(captures: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Refuse what cannot be done before any work begins.
+
+    Raises:
+        UsageError: Two results for one folder, a folder in use, standard input named twice.
+    """
+    if captures.count(capture_input.STANDARD_INPUT) > 1:
+        raise UsageError("standard input can be read only once")
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise UsageError(f"{folders[0]} cannot take two results", hint="name two folders")
+    for folder in folders:
+        new_folder.check(folder)
+
+
+def _inspected(console: Console, path: Path) -> tuple[InspectedFile, Inspected | None]:
+    """Inspect one capture, and say what is wrong with it."""
+    name = capture_input.name_of(path)
+    if path == capture_input.STANDARD_INPUT and console.is_terminal:
+        click.echo("Reading standard input until its end; Ctrl-C shows what came", err=True)
+    try:
+        with SlowProgress(console, name) as progress:
+            inspected = inspecting.inspect_file(path, progress=progress)
+    except CaptureError as e:
+        click.echo(f"mptcp-check: {e.message}", err=True)
+        return InspectedFile(path=name, inspection=inspecting.unreadable(e.message)), None
+    for problem in inspected.inspection.problems:
+        click.echo(f"mptcp-check: {name}: byte {problem.offset}: {problem.reason}", err=True)
+    return InspectedFile(path=name, inspection=inspected.inspection), inspected
+
+
+def _write(
+    console: Console,
+    folder: Path,
+    found: Sequence[Inspected],
+    write: Callable[[Sequence[Inspected], Path], None],
+) -> None:
+    with SlowProgress(console, f"writing {folder}"):
+        write(found, folder)
+    click.echo(f"{folder} is written", err=True)
