@@ -71,7 +71,7 @@ def follow_all(
     """
     time_ns = np.concatenate([part.time_ns for part in parts])
     wide = np.concatenate([part.wide for part in parts])
-    values = relative(np.concatenate([part.raw for part in parts]), origin)
+    values = relative(np.concatenate([part.raw for part in parts]), origin, wide)
     order = np.argsort(time_ns, kind="stable")
     numbers, believed = np.empty(len(order), np.int64), np.empty(len(order), np.bool_)
     numbers[order], believed[order] = follow(values[order], wide[order], reference)

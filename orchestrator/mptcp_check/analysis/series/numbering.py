@@ -19,10 +19,16 @@ LARGEST: Final = 1 << 61
 """Differences of numbers below this never overflow."""
 
 
-def relative(numbers: Column, origin: int) -> Column:
-    """Return int64 distances from an origin, modulo 2**64, near enough to 0 to be subtracted."""
+def relative(numbers: Column, origin: int, wide: Column) -> Column:
+    """Return int64 distances from an origin: modulo 2**64 and near enough to 0 to be subtracted.
+
+    Args:
+        numbers: uint64.
+        origin: Of 64 bits.
+        wide: bool: where not, only the low 32 bits of number and distance count.
+    """
     distance = (numbers.astype(np.uint64) - np.uint64(origin)).view(np.int64)
-    return np.clip(distance, -LARGEST, LARGEST)
+    return np.where(wide, np.clip(distance, -LARGEST, LARGEST), distance & (SPACE - 1))
 
 
 @kernel

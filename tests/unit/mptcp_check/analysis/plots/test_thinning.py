@@ -1,0 +1,73 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mptcp_check.analysis.plots.figure import Figure, Ink, Layer, Shape
+from mptcp_check.analysis.plots.scales import Quantity
+from mptcp_check.analysis.plots.thinning import thinned
+
+SPAN_NS = 1_000_000
+
+
+def figure_of(shape: Shape, x: list[int], y: list[int], *, logarithmic: bool = False) -> Figure:
+    layer = Layer(
+        label="a",
+        shape=shape,
+        x_ns=np.array(x, np.int64),
+        y=np.array(y, np.int64),
+        ink=Ink(colour="#000000"),
+    )
+    return Figure(
+        id="a",
+        title="",
+        subtitle="",
+        y_label="",
+        quantity=Quantity.BYTES,
+        x_max_ns=SPAN_NS,
+        y_min=1.0 if logarithmic else 0.0,
+        y_max=1000.0,
+        logarithmic=logarithmic,
+        layers=(layer,),
+        marks=(),
+        notes=(),
+    )
+
+
+POINTS = st.lists(
+    st.tuples(st.integers(0, SPAN_NS), st.integers(-2000, 5000)), min_size=1, max_size=200
+).map(lambda points: sorted(points, key=lambda point: point[0]))
+
+
+@given(POINTS, st.sampled_from(Shape), st.booleans(), st.integers(8, 64))
+def test_what_stays_is_in_order_and_covers_the_same_columns(
+    points: list[tuple[int, int]],
+    shape: Shape,
+    logarithmic: bool,  # noqa: FBT001 - Hypothesis
+    cells: int,
+) -> None:
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    figure = figure_of(shape, x, y, logarithmic=logarithmic)
+    kept = thinned(figure.layers[0], figure, cells=cells, most=10_000).tolist()
+
+    assert kept == sorted(set(kept))
+    assert {x[i] * cells // SPAN_NS for i in kept} == {a * cells // SPAN_NS for a in x}
+
+
+@given(POINTS, st.integers(8, 64))
+def test_a_line_keeps_its_peaks(points: list[tuple[int, int]], cells: int) -> None:
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    figure = figure_of(Shape.STEPS, x, y)
+    kept = thinned(figure.layers[0], figure, cells=cells, most=10_000)
+
+    assert {min(y), max(y), y[0], y[-1]} <= {y[i] for i in kept.tolist()}
+
+
+def test_an_outlier_among_a_million_points_stays() -> None:
+    x = np.sort(np.random.default_rng(1).integers(0, SPAN_NS, 1_000_000)).tolist()
+    y = [500] * 1_000_000
+    y[654_321] = 990
+    figure = figure_of(Shape.DOTS, x, y)
+    kept = thinned(figure.layers[0], figure, cells=8192, most=2000)
+
+    assert len(kept) <= 2000
+    assert 654_321 in kept
