@@ -51,7 +51,7 @@ class Traced:
         mapped_from: int | None = None,
         short: bool = False,
     ) -> None:
-        """Send data; `mapped` bytes are mapped, from its start or another SSN; `again` is an old SSN."""
+        """Send data; `mapped` bytes are mapped, from which SSN; `again` is an old SSN."""
         ssn = subflow.sent[end] if again is None else again
         flags = DssFlag.MAPPING | (DssFlag(0) if short else DssFlag.DSN_64)
         mapping = Mapping(

@@ -81,7 +81,10 @@ def _figure(figure: Figure) -> Mapping[str, Any]:
             for place, row in enumerate(legend_rows(figure.layers))
             for x, layer in row
         ],
-        "layers": [_layer(layer, own) for layer, own in zip(figure.layers, chosen, strict=True)],
+        "layers": [
+            {**_layer(layer, own), "shift": place * svg.SIGNPOST_SHIFT_PX}
+            for place, (layer, own) in enumerate(zip(figure.layers, chosen, strict=True))
+        ],
     }
 
 

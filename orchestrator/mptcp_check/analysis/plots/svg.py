@@ -40,6 +40,8 @@ _SMALL_PX: Final = 2.4
 """Larger markers hide each other sooner, so their grid is coarser."""
 _SIGNPOST_PX: Final = 70
 """Distance of the large markers along a layer of small ones."""
+SIGNPOST_SHIFT_PX: Final = 25
+"""From layer to layer, so that those of layers upon each other are all seen."""
 _FAR_PX: Final = 100_000.0
 _GRID: Final = "#e4e4e4"
 
@@ -184,7 +186,8 @@ def _layer(frame: Frame, layer: Layer, chosen: Column) -> str:
 
 def _signposts(frame: Frame, layer: Layer, chosen: Column) -> str:
     """Draw large markers on some of a layer's points, about equally far apart in time."""
-    column = np.floor(frame.xs(layer.x_ns[chosen]) / _SIGNPOST_PX)
+    shift = frame.figure.layers.index(layer) * SIGNPOST_SHIFT_PX
+    column = np.floor((frame.xs(layer.x_ns[chosen]) + shift) / _SIGNPOST_PX)
     posts = chosen[np.flatnonzero(np.diff(column, prepend=-1.0))]
     tail = marker_paths.tail(ink.signpost(layer))
     return ink.element(

@@ -220,8 +220,8 @@
           taken.add(cell);
           parts.push(`M${px.toFixed(1)} ${py.toFixed(1)}${layer.tail}`);
           this.seen.push([px, py, layer, i]);
-          if (layer.post && Math.floor(px / 70) !== post) {
-            post = Math.floor(px / 70);
+          if (layer.post && Math.floor((px + layer.shift) / 70) !== post) {
+            post = Math.floor((px + layer.shift) / 70);
             posts.push(`M${px.toFixed(1)} ${py.toFixed(1)}${layer.post}`);
           }
         }
