@@ -89,7 +89,7 @@ class PcapReader:
         if not self.interfaces:
             if len(buffer) < FILE_HEADER_BYTES:
                 reason = "the file ends inside the file header"
-                return Step(at=len(buffer), count=count, state=INCOMPLETE, reason=reason)
+                return Step(at=len(buffer), filled=count, state=INCOMPLETE, reason=reason)
             self._variant = MAGICS[bytes(buffer[:4])]
             # The upper 16 bits of the field tell of frame check sequences: section 4, "FCS len".
             link_type = int(u32(buffer, 20, self._variant.little)) & 0xFFFF

@@ -114,7 +114,7 @@ class PcapngReader:
                 return Step(at, count, state, reason)
             at += length
 
-    def _describe(self, buffer: AnyBuffer, at: int) -> tuple[int, int, str]:
+    def _describe(self, buffer: AnyBuffer, at: int) -> tuple[int, int, str]:  # noqa: C901 - one branch per block type
         """Take a block that describes; return its length, or a state and a reason."""
         kind = int(u32(buffer, at, self._little))
         little = self._little

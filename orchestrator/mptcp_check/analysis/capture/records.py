@@ -96,8 +96,8 @@ class Step(NamedTuple):
 
     at: int
     """Offset of the first byte that was not taken."""
-    count: int
-    """Rows of the table that are filled."""
+    filled: int
+    """Rows of the table that hold something."""
     state: int
     """`TABLE_FULL`, `ENDED`, `INCOMPLETE` or `BROKEN`."""
     reason: str = ""
@@ -117,16 +117,16 @@ class Reader(Protocol):
 def framing_of(reader: Reader, buffer: "AnyBuffer") -> "Framing":
     """Return all frames of a file that is there as a whole."""
     records = Records.allocate(first_rows(len(buffer)))
-    step = Step(at=0, count=0, state=TABLE_FULL)
+    step = Step(at=0, filled=0, state=TABLE_FULL)
     while True:
-        step = reader.read(buffer, step.at, records, step.count)
+        step = reader.read(buffer, step.at, records, step.filled)
         if step.state != TABLE_FULL:
             break
         records = records.resized(2 * len(records.offset))
     problems = (Problem(offset=step.at, reason=step.reason),) if step.reason else ()
     return Framing(
         format=reader.format,
-        records=records.resized(step.count),
+        records=records.resized(step.filled),
         interfaces=tuple(reader.interfaces),
         problems=problems,
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.capture.kernels import int64, kernel
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -121,8 +121,8 @@ def assign(  # noqa: C901, PLR0912, PLR0915, PLR0917 - a kernel
     while place < len(order) and count < room and 2 * taken < len(slots):
         row = order[place]
         slot = mixed(
-            scrambled(src_high[row], src_low[row], np.int64(src_port[row])),
-            scrambled(dst_high[row], dst_low[row], np.int64(dst_port[row])),
+            scrambled(src_high[row], src_low[row], int64(src_port[row])),
+            scrambled(dst_high[row], dst_low[row], int64(dst_port[row])),
         )
         slot &= len(slots) - 1
         end = 0
@@ -149,8 +149,8 @@ def assign(  # noqa: C901, PLR0912, PLR0915, PLR0917 - a kernel
                 break
             slot = (slot + 1) & (len(slots) - 1)
             flow = slots[slot]
-        flags = np.int64(headers.flags[row])
-        seq, ack = np.int64(headers.seq[row]), np.int64(headers.ack[row])
+        flags = int64(headers.flags[row])
+        seq, ack = int64(headers.seq[row]), int64(headers.ack[row])
         fresh = flow == NOBODY
         if fresh:
             taken += 1

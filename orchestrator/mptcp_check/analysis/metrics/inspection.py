@@ -51,7 +51,7 @@ def inspect(capture: Capture) -> Inspection:
     )
 
 
-def summary(
+def summary(  # noqa: PLR0913 - what is known of a file
     tracker: Tracker,
     *,
     format_: str,

@@ -130,8 +130,8 @@ class Inspector:
         while True:
             step = self._reader.read(buffer, at, self._records, 0)
             at = step.at
-            if step.count:
-                self._take(octets, self._records.resized(step.count))
+            if step.filled:
+                self._take(octets, self._records.resized(step.filled))
             if step.state == TABLE_FULL:
                 continue
             if step.state == BROKEN or (last and step.state != ENDED):

@@ -127,7 +127,7 @@ def add(  # noqa: PLR0917 - a kernel takes positions
 
 
 @kernel
-def add_below(  # noqa: PLR0917 - a kernel takes positions
+def add_below(  # noqa: C901, PLR0917 - a kernel takes positions
     sets: Any,  # noqa: ANN401 - a kernel
     which: int,
     arena: Any,  # noqa: ANN401 - a kernel

@@ -6,9 +6,7 @@ is what it says, subflow, DSN, SSN and length, and counts once.
 
 from typing import Any, Final
 
-import numpy as np
-
-from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.capture.kernels import int64, kernel
 from mptcp_check.analysis.metrics.checksum_kernel import expect, words_of
 from mptcp_check.analysis.metrics.interval_kernel import add, lowest_end
 from mptcp_check.analysis.metrics.state_tables import (
@@ -84,7 +82,7 @@ def data_offset(whole: Any, high: int, low: int, reference: int) -> Any:  # noqa
         whole.dsn_high = high
         whole.dsn_low = low
         return 0
-    if high != UNKNOWN and whole.dsn_high != UNKNOWN:
+    if high != UNKNOWN and whole.dsn_high != UNKNOWN:  # noqa: PLR1714 - a kernel
         return signed_32(high - whole.dsn_high) * 0x1_0000_0000 + low - whole.dsn_low
     near = reference + signed_32(low - whole.dsn_low - (reference & LOW_32_BITS))
     if high != UNKNOWN:
@@ -94,7 +92,7 @@ def data_offset(whole: Any, high: int, low: int, reference: int) -> Any:  # noqa
 
 
 @kernel
-def take_mapping(  # noqa: PLR0915, PLR0917 - a kernel takes positions
+def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel takes positions
     directions: Any,  # noqa: ANN401 - a kernel
     direction: int,
     sets: Any,  # noqa: ANN401 - a kernel
@@ -143,8 +141,8 @@ def take_mapping(  # noqa: PLR0915, PLR0917 - a kernel takes positions
     enter(young, counters, place, content)
     if known:
         return
-    whole_set, own_set = SETS * one.data + ALL_DATA, SETS * direction + OWN_DATA
-    whole = directions[one.data]
+    whole_set, own_set = SETS * one.counted_in + ALL_DATA, SETS * direction + OWN_DATA
+    whole = directions[one.counted_in]
     reference = sets[whole_set, SET_HIGH]
     empty = sets[whole_set, SET_LOW] == reference
     start = data_offset(whole, high, low, reference)
@@ -156,8 +154,8 @@ def take_mapping(  # noqa: PLR0915, PLR0917 - a kernel takes positions
             one.checksums += 1
         else:
             pseudo = words_of(dsn_high, low) + words_of(0, ssn) + length + checksum
-            first = np.int64(ssn) - 1
-            if ssn != 0 and one.base != UNKNOWN:
+            first = int64(ssn) - 1
+            if ssn != 0 and one.origin != UNKNOWN:
                 # SSN 1 is the first byte of payload; after 4 GiB the number starts again.
                 first += (sets[SETS * direction, SET_HIGH] - first + HALF_32) >> 32 << 32
             expect(one, arena, blocks, first, first + size, pseudo)

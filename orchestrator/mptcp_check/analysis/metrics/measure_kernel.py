@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.kernels import be16, byte, kernel
+from mptcp_check.analysis.capture.kernels import be16, byte, int64, kernel
 from mptcp_check.analysis.capture.option_tables import (
     CUT,
     DSS_ACK,
@@ -145,7 +145,7 @@ def see_window(one: Any, other: Any, window: int, flags: int, now_ns: int) -> No
 
 
 @kernel
-def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over all there is
+def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over all there is
     buffer: Any,  # noqa: ANN401 - see `kernels.readable`
     segments: Segments,
     dss: DssTable,
@@ -193,10 +193,10 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
         direction = 2 * flow_of[row] + end_of[row]
         one, other = directions[direction], directions[direction ^ 1]
         now = segments.time_ns[row]
-        flags = np.int64(segments.flags[row])
-        seq = np.int64(segments.seq[row])
-        payload = np.int64(segments.payload_bytes[row])
-        kinds = np.int64(segments.option_kinds[row])
+        flags = int64(segments.flags[row])
+        seq = int64(segments.seq[row])
+        payload = int64(segments.payload_bytes[row])
+        kinds = int64(segments.option_kinds[row])
 
         # times and counts
         if one.packets == 0:
@@ -230,17 +230,17 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
         if flags & SYN:
             seq += BASE_SYN_DATA
         own_set = SETS * direction + SEQUENCE
-        if one.base == UNKNOWN and not flags & RST:
-            one.base = seq & 0xFFFF_FFFF
+        if one.origin == UNKNOWN and not flags & RST:
+            one.origin = seq & 0xFFFF_FFFF
         reference = sets[own_set, SET_HIGH]
-        start = reference + signed_32(seq - one.base - (reference & 0xFFFF_FFFF))
+        start = reference + signed_32(seq - one.origin - (reference & 0xFFFF_FFFF))
 
         # acknowledgement and round trips of the other direction
         if flags & ACK and not flags & RST:
-            ack = np.int64(segments.ack[row])
-            window = np.int64(segments.window[row])
-            if other.base != UNKNOWN:
-                acked = other.acked + signed_32(ack - other.base - (other.acked & 0xFFFF_FFFF))
+            ack = int64(segments.ack[row])
+            window = int64(segments.window[row])
+            if other.origin != UNKNOWN:
+                acked = other.acked + signed_32(ack - other.origin - (other.acked & 0xFFFF_FFFF))
                 if acked > other.acked:
                     if acked <= sets[SETS * (direction ^ 1), SET_HIGH]:
                         took = acknowledged(other, arena, acked, now)
@@ -266,29 +266,29 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
                 one.pure_acks += 1
         if kinds & KIND_TIMESTAMPS and not flags & RST:
             if flags & ACK:
-                took = echoed(other, np.int64(segments.ts_echo[row]), now)
+                took = echoed(other, int64(segments.ts_echo[row]), now)
                 if took >= 0:
                     other.stamp_samples += 1
                     if other.stamp_min_ns == UNKNOWN or took < other.stamp_min_ns:
                         other.stamp_min_ns = took
                     count_sample(cells, counters, 2 * (direction ^ 1) + BY_STAMPS, took)
-            stamped(one, np.int64(segments.ts_value[row]), now)
+            stamped(one, int64(segments.ts_value[row]), now)
         if not flags & RST:
-            see_window(one, other, np.int64(segments.window[row]), flags, now)
+            see_window(one, other, int64(segments.window[row]), flags, now)
 
         # mappings come before the payload that they cover
         if kinds & KIND_MPTCP:
             one.options += 1
             option = firsts[row]
             while option < dss_count and dss.packet[option] == row:
-                parts = np.int64(dss.parts[option])
+                parts = int64(dss.parts[option])
                 if parts & DSS_ACK:
                     one.data_acks += 1
                 if parts & DSS_MAPPING and dss.problem[option] in (FINE, CUT):
-                    wire = np.int64(dss.flags[option])
+                    wire = int64(dss.flags[option])
                     fin = (wire & DATA_FIN) // DATA_FIN
                     one.data_fins += fin
-                    length = np.int64(dss.data_length[option])
+                    length = int64(dss.data_length[option])
                     if length == 0:
                         one.infinite += 1
                     else:
@@ -302,14 +302,12 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
                             young,
                             old,
                             counters,
-                            np.int64(dsn >> np.uint64(32)) if wire & DSS_DSN_64 else UNKNOWN,
-                            np.int64(dsn & np.uint64(0xFFFF_FFFF)),
-                            np.int64(dss.ssn[option]),
+                            int64(dsn >> np.uint64(32)) if wire & DSS_DSN_64 else UNKNOWN,
+                            int64(dsn & np.uint64(0xFFFF_FFFF)),
+                            int64(dss.ssn[option]),
                             length,
                             fin,
-                            np.int64(dss.checksum[option])
-                            if parts & DSS_CHECKSUM_READ
-                            else UNKNOWN,
+                            int64(dss.checksum[option]) if parts & DSS_CHECKSUM_READ else UNKNOWN,
                             now,
                         )
                 option += 1
@@ -344,7 +342,7 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
         if one.first_data_ns == UNKNOWN:
             one.first_data_ns = now
         one.last_data_ns = now
-        if flags & RST or one.base == UNKNOWN:
+        if flags & RST or one.origin == UNKNOWN:
             continue
         end = start + payload
         empty = sets[own_set, SET_LOW] == reference
@@ -363,7 +361,7 @@ def measure(  # noqa: C901, PLR0912, PLR0914, PLR0915, PLR0917 - one pass over a
         if one.acked <= 0:
             one.initial_window = one.unique
         one.flight_max = max(one.flight_max, sets[own_set, SET_HIGH] - max(one.acked, 0))
-        if one.pending_count > 0 and segments.captured_bytes[row] >= payload:
-            if fresh == payload:
-                add_payload(one, arena, buffer, segments.payload_offset[row], start, end)
+        whole = fresh == payload and segments.captured_bytes[row] >= payload
+        if whole and one.pending_count > 0:
+            add_payload(one, arena, buffer, segments.payload_offset[row], start, end)
     return place

@@ -182,7 +182,7 @@ class Results:
         known too late for that, each has numbers of its own, and these are added.
         """
         sent = {
-            self._rows[own][_PLACE["data"]]: None
+            self._rows[own][_PLACE["counted_in"]]: None
             for subflow in connection.subflows
             for own in (2 * subflow.flow + (self._client_end(subflow) ^ int(not client)),)
         }
@@ -289,7 +289,8 @@ def _middle(keys: Column) -> Column:
     # In all exponents but the first the leading bit is in the cell: 64 to 127.
     exponent = np.maximum((cell >> SUB_BITS) - 1, 0)
     mantissa = cell - (exponent << SUB_BITS)
-    return (mantissa << exponent) + (1 << exponent) // 2
+    middle: Column = (mantissa << exponent) + (1 << exponent) // 2
+    return middle
 
 
 def _rate(size_bytes: int, span_ns: int) -> float | None:

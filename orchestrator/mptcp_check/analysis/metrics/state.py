@@ -63,7 +63,7 @@ class State:
             self._sets = _with_rows(self._sets, SETS * room)
         fresh = slice(2 * self._flows, rows)
         self.directions[fresh] = _NEW
-        self.directions["data"][fresh] = np.arange(2 * self._flows, rows)
+        self.directions["counted_in"][fresh] = np.arange(2 * self._flows, rows)
         sets = slice(SETS * 2 * self._flows, SETS * rows)
         self._sets[sets] = 0
         self._sets[sets, SET_LIST] = UNKNOWN
@@ -71,7 +71,7 @@ class State:
 
     def join(self, direction: int, data: int) -> None:
         """Let a direction's data count in the numbers of another one's: an MP_JOIN."""
-        self.directions["data"][direction] = data
+        self.directions["counted_in"][direction] = data
 
     def spans(self, which: int) -> list[int]:
         """Return for each direction how far one of its sets reaches, from first to last byte."""

@@ -53,7 +53,7 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "first_data_ns": UNKNOWN,
     "last_data_ns": UNKNOWN,
     # what is known of the direction right now
-    "base": UNKNOWN,  # sequence number of the first byte of payload
+    "origin": UNKNOWN,  # sequence number of the first byte of payload
     "acked": 0,  # what the other end has acknowledged, counted from there
     "last_ack": UNKNOWN,
     "last_window": UNKNOWN,
@@ -72,7 +72,7 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "ack_samples": 0,
     "ack_min_ns": UNKNOWN,
     # mappings of this subflow
-    "data": UNKNOWN,  # the direction whose data numbers these are: its own, or one joined
+    "counted_in": UNKNOWN,  # the direction whose data numbers these are: its own, or one joined
     "options": 0,  # kind 30, any
     "data_fins": 0,
     "data_acks": 0,

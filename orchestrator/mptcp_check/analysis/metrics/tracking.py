@@ -120,9 +120,8 @@ class Tracker:
         self.isn: list[list[int]] = table.isn[:count].tolist()
         self.flags: list[list[int]] = table.flags[:count].tolist()
         self.data_fin: list[list[bool]] = (directions["data_fins"] > 0).reshape(count, 2).tolist()
-        self.speaks_mptcp: list[bool] = (
-            (directions["options"] > 0).reshape(count, 2).any(axis=1).tolist()
-        )
+        speaks: Column = np.any((directions["options"] > 0).reshape(count, 2), axis=1)
+        self.speaks_mptcp: list[bool] = speaks.tolist()
         cut = np.zeros(count, np.bool_)
         cut[: len(self._cut)] = self._cut
         self.options_cut: list[bool] = cut.tolist()
