@@ -15,8 +15,9 @@ from mptcp_check.cli.inspect_progress import SlowProgress
 from mptcp_check.errors import CaptureError, UsageError
 from mptcp_check.inspecting import Inspected
 
-CAPTURE = click.Path(path_type=Path, allow_dash=True)
-FOLDER = click.Path(path_type=Path)
+# What cannot be read is said in our own words.
+CAPTURE = click.Path(path_type=Path, allow_dash=True, readable=False)
+FOLDER = click.Path(path_type=Path, readable=False)
 
 
 @click.command()
