@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 
+from hypothesis import strategies as st
+
 import capture_files as cf
 from mptcp_check.analysis.capture.capture_file import Capture, read
 from mptcp_check.analysis.capture.link_layers import RAW
 from mptcp_check.analysis.capture.packets import DssFlag
 from mptcp_check.analysis.flows import crypto
 from mptcp_check.analysis.flows.connections import connections
-from mptcp_check.analysis.options import tcp_options as tcp
 from mptcp_check.analysis.options.mptcp_values import Dss, Mapping
 from mptcp_check.analysis.series.extraction import series_of
 from mptcp_check.analysis.series.values import ConnectionSeries, DirectionSeries
@@ -129,4 +130,24 @@ def two_paths() -> Traced:
     return traced
 
 
-__all__ = ["MS", "Traced", "since_ms", "tcp", "two_paths"]
+@st.composite
+def strange(draw: st.DrawFn) -> Traced:
+    """Return two paths and what no sane end would send."""
+    traced = two_paths()
+    first = traced.talk.subflow(isn=(1000, 9000))
+    for _ in range(draw(st.integers(0, 5))):
+        first.sent = [draw(st.integers(0, LOW_32)) for _ in range(2)]
+        traced.send(
+            draw(st.integers(0, 300)),
+            first,
+            draw(st.integers(0, (1 << 64) - 1)),
+            draw(st.integers(0, 50)),
+            end=draw(st.integers(0, 1)),
+            mapped=draw(st.integers(0, 0xFFFF)),
+            short=draw(st.booleans()),
+        )
+        first.sent = [draw(st.integers(0, LOW_32)) for _ in range(2)]
+        number = draw(st.integers(0, (1 << 64) - 1))
+        end = draw(st.integers(0, 1))
+        traced.acknowledge(draw(st.integers(0, 300)), first, number, first.sent[1 - end], end=end)
+    return traced

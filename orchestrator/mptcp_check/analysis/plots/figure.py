@@ -53,7 +53,7 @@ class Layer:
     """Points that look alike and have one line in the legend."""
 
     label: str
-    """Empty: not in the legend."""
+    """In the legend."""
     shape: Shape
     x_ns: Column
     """int64: since the connection's first segment, never decreasing."""

@@ -113,8 +113,6 @@ def legend_rows(layers: tuple[Layer, ...]) -> tuple[tuple[tuple[float, Layer], .
     rows: list[list[tuple[float, Layer]]] = [[]]
     x = float(LEFT)
     for layer in layers:
-        if not layer.label:
-            continue
         width = SWATCH + len(layer.label) * CHARACTER + LEGEND_GAP
         if rows[-1] and x + width - LEGEND_GAP > WIDTH - RIGHT:
             rows.append([])

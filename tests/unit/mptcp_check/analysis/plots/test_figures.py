@@ -3,16 +3,17 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.flows.connections import Kind, connections
-from mptcp_check.analysis.options.mptcp_values import MpFastclose
-from mptcp_check.analysis.plots import svg
+from mptcp_check.analysis.options.mptcp_values import MpFastclose, MpPrio
+from mptcp_check.analysis.plots import style, svg
 from mptcp_check.analysis.plots.figures import figures_of
 from mptcp_check.analysis.plots.svg_text import clean, text
 from mptcp_check.analysis.series.extraction import series_of
 from segments import ACK, RST
-from traced import Traced, two_paths
+from traced import Traced, strange, two_paths
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "captures" / "kernel_v1.pcapng"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -42,10 +43,68 @@ def test_the_legend_names_the_endpoints_and_counts_what_was_sent_again() -> None
     assert "data sequence number from the IDSN (B)" in found
 
 
+def test_a_name_that_stands_close_by_already_is_not_written_again() -> None:
+    traced = two_paths()
+    first = traced.talk.subflow(isn=(1000, 9000))
+    for time_ms in (250, 255, 290):
+        first.send(0, ACK, [MpPrio(flags=1)])
+        traced.at(time_ms)
+    document = drawn(traced)["c2s-rtt"]
+
+    assert words(document).count("MP_PRIO backup · 0→") == 2
+    assert document.count('stroke-dasharray="1 3"') == 5
+
+
 def test_a_window_far_above_the_data_leaves_the_axis_and_says_so() -> None:
     found = words(drawn(two_paths())["c2s-sequence"])
 
     assert "right edge of the receive window goes beyond the axis, up to 65.9 kB" in found
+
+
+def test_a_window_near_the_data_is_drawn_whole() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    for place in (1, 20_001, 40_001):
+        traced.send(20, first, place, 20_000)
+    traced.acknowledge(40, first, 20_001, 20_001)
+    (figure, *_) = figures_of(traced.series())
+
+    assert figure.notes == ()
+    assert figure.y_max > 20_001 + 65_535
+
+
+def test_seven_subflows_have_seven_colours_markers_and_dashes() -> None:
+    traced = Traced()
+    traced.opened()
+    for number in range(2, 7):
+        own = traced.talk.subflow(client=(f"10.0.{number}.1", 40_000), isn=(number, number))
+        traced.talk.join(own)
+        traced.send(20 + number, own, number * 100, 100)
+    lines = [style.line(number) for number in range(7)]
+    document = drawn(traced)["c2s-sequence"]
+
+    assert len({style.colour(number) for number in range(7)}) == 7
+    assert len({style.marker(number) for number in range(7)}) == 7
+    assert len({(ink.colour, ink.dash) for ink in lines}) == 7
+    assert sum(line.startswith("subflow ") for line in words(document)) == 5
+    assert ET.fromstring(document)  # noqa: S314 - our own
+
+
+def test_without_a_handshake_there_is_no_event_and_still_a_plot() -> None:
+    traced = two_paths()
+    del traced.talk.segments[:6], traced.times_ms[:6]
+    packets = traced.capture().packets
+    (figure, *_) = figures_of(series_of(packets, connections(packets)[0]))
+
+    assert figure.marks == ()
+    assert "data sequence number from the first one seen (B)" in words(svg.render(figure))
+
+
+@given(strange())
+def test_no_connection_is_too_strange_to_draw(traced: Traced) -> None:
+    for document in drawn(traced).values():
+        assert not re.search(r"\bnan\b|\binf\b", document)
+        ET.fromstring(document)  # noqa: S314 - our own
 
 
 def test_every_event_is_marked_and_a_burst_counted() -> None:

@@ -4,8 +4,10 @@ import json
 import re
 from html.parser import HTMLParser
 
+from mptcp_check.analysis.flows.connections import connections
 from mptcp_check.analysis.plots import page, svg
 from mptcp_check.analysis.plots.figures import figures_of
+from mptcp_check.analysis.series.extraction import series_of
 from traced import two_paths
 
 HOSTILE = "</script><script>alert(1)</script>\x00<img src=//evil.example>.pcap"
@@ -79,6 +81,18 @@ def test_the_data_are_whole_and_their_places_are_those_of_the_series() -> None:
     assert [figure["id"] for figure in data["figures"]][:2] == ["c2s-sequence", "c2s-window"]
     assert new["x"] == [30_000]
     assert new["y"] == [301]
+
+
+def test_a_page_does_without_what_was_not_captured() -> None:
+    traced = two_paths()
+    del traced.talk.segments[:6], traced.times_ms[:6]
+    packets = traced.capture().packets
+    series = series_of(packets, connections(packets)[0])
+    figures = figures_of(series)
+    document = page.connection_page(series, figures, {f.id: svg.render(f) for f in figures})
+
+    assert "token" not in document
+    assert "handshake not complete" in document
 
 
 def test_a_hostile_name_stays_a_name() -> None:

@@ -33,9 +33,14 @@ def figure_of(shape: Shape, x: list[int], y: list[int], *, logarithmic: bool = F
     )
 
 
-POINTS = st.lists(
-    st.tuples(st.integers(0, SPAN_NS), st.integers(-2000, 5000)), min_size=1, max_size=200
-).map(lambda points: sorted(points, key=lambda point: point[0]))
+def scattered(seed: int, count: int) -> list[tuple[int, int]]:
+    """Return points in the order of time, some of them outside the figure."""
+    random = np.random.default_rng(seed)
+    x = np.sort(random.integers(0, SPAN_NS + 1, count)).tolist()
+    return list(zip(x, random.integers(-2000, 5000, count).tolist(), strict=True))
+
+
+POINTS = st.builds(scattered, st.integers(0, 1 << 30), st.integers(1, 1500))
 
 
 @given(POINTS, st.sampled_from(Shape), st.booleans(), st.integers(8, 64))
