@@ -85,8 +85,8 @@ def _batches(octets: npt.NDArray[np.uint8]) -> Iterator[Packets]:
         while True:
             step = reader.read(readable(block), at, records, 0)
             at = step.at
-            if step.count:
-                found = records.resized(step.count)
+            if step.filled:
+                found = records.resized(step.filled)
                 packets = decoder.decode(block, found, link_types(reader.interfaces))
                 packets.frame[:] += np.uint32(frames & 0xFFFF_FFFF)
                 frames += packets.frame_count
