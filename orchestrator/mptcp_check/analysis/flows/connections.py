@@ -6,8 +6,7 @@ not show is left open: a join whose connection began earlier stands in a connect
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +30,13 @@ __all__ = [
     "Facts",
     "HmacState",
     "Kind",
+    "Plan",
     "Role",
     "Subflow",
     "assemble",
+    "connection",
     "connections",
+    "plan_of",
 ]
 
 FIN: Final = int(Flag.FIN)
@@ -97,7 +99,7 @@ def assemble(facts: Facts) -> tuple[Connection, ...]:
     Returns:
         All connections, plain TCP too, in the same order.
     """
-    return tuple(_connection(facts, id_, plan) for id_, plan in enumerate(_plan(facts)))
+    return tuple(connection(facts, id_, plan) for id_, plan in enumerate(plan_of(facts)))
 
 
 class _View:
@@ -156,62 +158,72 @@ class _View:
         return seen
 
 
-@dataclass(slots=True, kw_only=True)
-class _Plan:
+class Plan(NamedTuple):
     """Which TCP connections make a connection; the first one comes first."""
 
-    keys: Keys
-    flows: list[int]
-    opened_by_server: list[bool] = field(default_factory=lambda: [False])
+    flows: tuple[int, ...]
+    opened_by_server: tuple[bool, ...]
     """One per TCP connection."""
+    token: int | None
+    """The token that joins name whose connection was not captured."""
 
 
-def _plan(facts: Facts) -> list[_Plan]:
+_ALONE: Final = (False,)
+
+
+def plan_of(facts: Facts) -> list[Plan]:
     """Give every TCP connection its place: joins go to the connection that their token names.
 
     A token may be used again in a long capture: the youngest connection that began before the
     join has it.  Joins whose token nobody has go together by their token.
     """
-    plans: list[_Plan] = []
-    owners: dict[int, tuple[_Plan, bool]] = {}
+    plans: list[Plan] = []
+    owners: dict[int, tuple[int, bool]] = {}
     for flow in range(len(facts.openers)):
         handshake = facts.handshake(flow)
         if not handshake.joining:
-            plan = _Plan(keys=keys_of(handshake), flows=[flow])
-            plans.append(plan)
-            for token, by_server in (
-                (plan.keys.token_server, False),
-                (plan.keys.token_client, True),
-            ):
+            keys = keys_of(handshake)
+            for token, by_server in ((keys.token_server, False), (keys.token_client, True)):
                 if token is not None:
-                    owners[token] = (plan, by_server)
+                    owners[token] = (len(plans), by_server)
+            plans.append(Plan((flow,), _ALONE, None))
             continue
         syn = handshake.join_syn
         owner = owners.get(syn.token) if syn else None
         if owner is not None:
-            owner[0].flows.append(flow)
-            owner[0].opened_by_server.append(owner[1])
+            place, by_server = owner
+            known = plans[place]
+            plans[place] = Plan(
+                (*known.flows, flow), (*known.opened_by_server, by_server), known.token
+            )
             continue
-        plan = _Plan(keys=Keys(), flows=[flow])
-        plans.append(plan)
         if syn:
-            plan.keys = Keys(token_server=syn.token)
-            owners[syn.token] = (plan, False)
+            owners[syn.token] = (len(plans), False)
+        plans.append(Plan((flow,), _ALONE, syn.token if syn else None))
     return plans
 
 
-def _connection(facts: Facts, id_: int, plan: _Plan) -> Connection:
+def connection(facts: Facts, id_: int, plan: Plan) -> Connection:
+    """Make one connection.
+
+    Args:
+        facts: On each TCP connection.
+        id_: The connection's number.
+        plan: What it is made of.
+    """
+    first_handshake = facts.handshake(plan.flows[0])
+    keys = Keys(token_server=plan.token) if first_handshake.joining else keys_of(first_handshake)
     members = zip(plan.flows, plan.opened_by_server, strict=True)
     subflows = tuple(
-        _subflow(facts, position, flow, plan.keys, by_server=by_server)
+        _subflow(facts, position, flow, keys, by_server=by_server)
         for position, (flow, by_server) in enumerate(members)
     )
     announced = [
         verdict
         for flow, by_server in zip(plan.flows, plan.opened_by_server, strict=True)
-        for verdict in _announcements(facts, flow, plan.keys, by_server=by_server)
+        for verdict in _announcements(facts, flow, keys, by_server=by_server)
     ]
-    first, keys = subflows[0], plan.keys
+    first = subflows[0]
     return Connection(
         id=id_,
         kind=_kind(facts, first),

@@ -1,12 +1,15 @@
 """Inspect a capture: connections, subflows and all that is measured on them."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, overload
+
+import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.link_layers import NAMES
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.capture.records import Interface, Problem
+from mptcp_check.analysis.flows.connections import connection, plan_of
 from mptcp_check.analysis.metrics.results import Results
 from mptcp_check.analysis.metrics.tracking import Tracker
 from mptcp_check.analysis.metrics.values import ConnectionMetrics, Inspection, Totals
@@ -65,9 +68,8 @@ def summary(  # noqa: PLR0913 - what is known of a file
     last_ns: int | None,
 ) -> Inspection:
     """Return what a tracker found, with what is known of the file."""
-    found = tracker.connections()
-    results = Results(tracker.state, tracker.openers)
-    connections = tuple(results.connection(connection) for connection in found)
+    tracker.finish()
+    connections = Connections(tracker)
     names = (NAMES.get(one.link_type, str(one.link_type)) for one in interfaces)
     return Inspection(
         format=format_,
@@ -85,28 +87,70 @@ def summary(  # noqa: PLR0913 - what is known of a file
     )
 
 
-def _totals(tracker: Tracker, connections: Iterable[ConnectionMetrics]) -> Totals:
-    """Add up: the definitions stand in `values.Totals`."""
-    subflows = [subflow for one in connections for subflow in one.subflows]
-    directions = [way for subflow in subflows for way in (subflow.c2s, subflow.s2c)]
-    mapped = [
-        one
-        for one in connections
-        if any(s.c2s.mapping_count + s.s2c.mapping_count for s in one.subflows)
-    ]
-    attempts = established = plain = joins = joined = orphans = midstream = 0
-    for one in connections:
-        for subflow in one.subflows:
-            handshake = tracker.handshake(subflow.flow)
-            midstream += subflow.speaks_mptcp and not handshake.began
-            if handshake.capable_syn:
-                attempts += 1
-                established += subflow.complete and handshake.capable
-                plain += not handshake.capable_synack and subflow.handshake_ns is not None
-            if handshake.joining and handshake.join_syn:
-                joins += 1
-                joined += subflow.complete
-                orphans += one.orphan
+class Connections(Sequence[ConnectionMetrics]):
+    """The connections of a capture; each is made when it is asked for, and not kept.
+
+    A file may hold millions of them, and their numbers take a tenth of the room of their values.
+    """
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._results = Results(tracker.state, tracker.openers)
+        self.plans = plan_of(tracker)
+        """Which TCP connections each of them is made of."""
+
+    def __len__(self) -> int:
+        """Return the count of connections."""
+        return len(self.plans)
+
+    @overload
+    def __getitem__(self, index: int) -> ConnectionMetrics: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ConnectionMetrics, ...]: ...
+    def __getitem__(self, index: int | slice) -> ConnectionMetrics | tuple[ConnectionMetrics, ...]:
+        """Return one connection, or some of them."""
+        if isinstance(index, slice):
+            return tuple(self[place] for place in range(*index.indices(len(self))))
+        id_ = range(len(self))[index]
+        return self._results.connection(connection(self._tracker, id_, self.plans[id_]))
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether these are the same connections with the same metrics."""
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        """Return a hash that equal ones share."""
+        return hash(len(self.plans))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+def _totals(tracker: Tracker, connections: Connections) -> Totals:
+    """Add up, without making all the values: the definitions stand in `values.Totals`."""
+    counts = tracker.state.directions[: 2 * len(tracker.openers)]
+    flows = np.arange(len(tracker.openers))
+    client = 2 * flows + np.array(tracker.openers, dtype=np.int64)
+    attempts = established = plain = joins = joined = orphans = 0
+    for flow, handshake in tracker.handshakes.items():
+        if handshake.capable_syn:
+            attempts += 1
+            established += handshake.capable
+            answered = bool((counts["syn_ns"][2 * flow : 2 * flow + 2] >= 0).all())
+            plain += not handshake.capable_synack and answered
+        if handshake.joining and handshake.join_syn:
+            joins += 1
+            joined += handshake.joined
+    hmac_ok = hmac_bad = 0
+    for plan in connections.plans:
+        joining = len(plan.flows) > 1 or tracker.handshake(plan.flows[0]).joining
+        if not joining:
+            continue
+        one = connection(tracker, 0, plan)
+        hmac_ok += sum(subflow.hmac_ok_count for subflow in one.subflows)
+        hmac_bad += sum(subflow.hmac_bad_count for subflow in one.subflows)
+        if one.orphan:
+            orphans += sum(subflow.handshake.join_syn is not None for subflow in one.subflows)
     return Totals(
         tcp_packets=tracker.packets_count,
         mp_capable_attempts=attempts,
@@ -115,15 +159,18 @@ def _totals(tracker: Tracker, connections: Iterable[ConnectionMetrics]) -> Total
         join_attempts=joins,
         join_complete=joined,
         join_without_connection=orphans,
-        midstream_subflows=midstream,
-        rst_packets=sum(way.rst_count for way in directions),
-        hmac_ok=sum(one.hmac_ok_count for one in subflows),
-        hmac_bad=sum(one.hmac_bad_count for one in subflows),
-        dss_checksum_ok=sum(way.dss_checksum_ok_count for way in directions),
-        dss_checksum_bad=sum(way.dss_checksum_bad_count for way in directions),
-        infinite_mappings=sum(way.infinite_mapping_count for way in directions),
-        data_bytes_c2s=sum(one.c2s.data_bytes for one in mapped),
-        data_bytes_s2c=sum(one.s2c.data_bytes for one in mapped),
-        duplicate_bytes=sum(one.c2s.duplicate_bytes + one.s2c.duplicate_bytes for one in mapped),
+        midstream_subflows=sum(
+            speaks and not tracker.handshake(flow).began
+            for flow, speaks in enumerate(tracker.speaks_mptcp)
+        ),
+        rst_packets=int(counts["rsts"].sum()),
+        hmac_ok=hmac_ok,
+        hmac_bad=hmac_bad,
+        dss_checksum_ok=int(counts["checksums_ok"].sum()),
+        dss_checksum_bad=int(counts["checksums_bad"].sum()),
+        infinite_mappings=int(counts["infinite"].sum()),
+        data_bytes_c2s=int(counts["data_bytes"][client].sum()),
+        data_bytes_s2c=int(counts["data_bytes"][client ^ 1].sum()),
+        duplicate_bytes=int(counts["data_duplicate"].sum()),
         options={subtype.name: int(tracker.options[subtype]) for subtype in COUNTED},
     )

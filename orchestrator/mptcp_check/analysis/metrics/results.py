@@ -1,6 +1,6 @@
 """From the numbers of `state` to the values that people read."""
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -27,18 +27,16 @@ from mptcp_check.analysis.metrics.values import (
 
 NANOSECONDS: Final = 1_000_000_000
 
-_PLACE: Final = {name: place for place, name in enumerate(DIRECTION_FIELDS)}
-
 
 class Results:
     """All directions, read out once."""
 
     def __init__(self, state: State, openers: list[int]) -> None:
-        self._rows: list[tuple[int, ...]] = state.directions[: 2 * len(openers)].tolist()
+        self._directions = state.directions
         self._openers = openers
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
-        self._round_trips = round_trips(state.cells)
+        self._median_ns, self._p95_ns = round_trips(state.cells, 4 * len(openers))
 
     def connection(self, connection: Connection) -> ConnectionMetrics:
         """Return a connection with all its metrics."""
@@ -70,6 +68,9 @@ class Results:
             subflows=subflows,
         )
 
+    def _one(self, direction: int) -> dict[str, int]:
+        return dict(zip(DIRECTION_FIELDS, self._directions[direction].item(), strict=True))
+
     def _client_end(self, subflow: Subflow) -> int:
         return self._openers[subflow.flow] ^ int(subflow.opened_by_server)
 
@@ -80,8 +81,8 @@ class Results:
         opener, listener = (
             (client ^ 1, client) if subflow.opened_by_server else (client, client ^ 1)
         )
-        asked = self._rows[opener][_PLACE["syn_ns"]]
-        answered = self._rows[listener][_PLACE["syn_ns"]]
+        asked = int(self._directions["syn_ns"][opener])
+        answered = int(self._directions["syn_ns"][listener])
         joined = subflow.role is Role.JOIN
         syn = subflow.handshake.join_syn
         return SubflowMetrics(
@@ -108,7 +109,7 @@ class Results:
         )
 
     def _direction(self, direction: int, total_bytes: int) -> DirectionMetrics:
-        one = dict(zip(DIRECTION_FIELDS, self._rows[direction], strict=True))
+        one = self._one(direction)
         if not one["packets"]:
             return _SILENT
         span_ns = one["last_data_ns"] - one["first_data_ns"]
@@ -121,7 +122,7 @@ class Results:
             retransmitted_bytes=one["payload"] - unique,
             retransmitted_count=one["retransmitted_count"],
             out_of_order_count=one["out_of_order"],
-            missed_bytes=max(0, self._sequence_spans[direction] - unique),
+            missed_bytes=max(0, int(self._sequence_spans[direction]) - unique),
             pure_ack_count=one["pure_acks"],
             duplicate_ack_count=one["duplicate_acks"],
             sack_count=one["sacks"],
@@ -170,7 +171,7 @@ class Results:
     def _times(self, histogram: int, count: int, min_ns: int) -> RoundTrips:
         if not count:
             return _NO_TIMES
-        median, p95 = self._round_trips[histogram]
+        median, p95 = int(self._median_ns[histogram]), int(self._p95_ns[histogram])
         return RoundTrips(
             count=count, min_ns=min_ns, median_ns=max(median, min_ns), p95_ns=max(p95, min_ns)
         )
@@ -182,7 +183,7 @@ class Results:
         known too late for that, each has numbers of its own, and these are added.
         """
         sent = {
-            self._rows[own][_PLACE["counted_in"]]: None
+            int(self._directions["counted_in"][own]): None
             for subflow in connection.subflows
             for own in (2 * subflow.flow + (self._client_end(subflow) ^ int(not client)),)
         }
@@ -213,7 +214,7 @@ class Results:
         )
 
     def _data_of(self, direction: int) -> DataMetrics:
-        one = dict(zip(DIRECTION_FIELDS, self._rows[direction], strict=True))
+        one = self._one(direction)
         total = one["data_bytes"]
         if not total:
             return _NO_DATA
@@ -221,7 +222,7 @@ class Results:
             data_bytes=total,
             duplicate_bytes=one["data_duplicate"],
             reinjected_bytes=one["data_reinjected"],
-            missing_bytes=max(0, self._data_spans[direction] - total),
+            missing_bytes=max(0, int(self._data_spans[direction]) - total),
             out_of_order_count=one["data_out_of_order"],
             gap_count=one["data_gaps"],
             reorder_max_bytes=one["reorder_max"],
@@ -234,14 +235,14 @@ class Results:
 
     def _stream(self, direction: int) -> DataMetrics:
         """Return plain TCP's data: its sequence numbers say what is new."""
-        one = dict(zip(DIRECTION_FIELDS, self._rows[direction], strict=True))
+        one = self._one(direction)
         total = one["unique"]
         if not total:
             return _NO_DATA
         return DataMetrics(
             data_bytes=total,
             duplicate_bytes=one["payload"] - total,
-            missing_bytes=max(0, self._sequence_spans[direction] - total),
+            missing_bytes=max(0, int(self._sequence_spans[direction]) - total),
             out_of_order_count=one["out_of_order"],
             first_ns=one["first_data_ns"],
             last_ns=one["last_data_ns"],
@@ -254,33 +255,31 @@ _NO_TIMES: Final = RoundTrips()
 _NO_DATA: Final = DataMetrics()
 
 
-def round_trips(cells: Column) -> dict[int, tuple[int, int]]:
+def round_trips(cells: Column, count: int) -> tuple[Column, Column]:
     """Return median and 95th percentile of every histogram, nanoseconds.
 
     Args:
         cells: The hash table of `round_trip_kernel`.
+        count: How many histograms there may be.
 
     Returns:
-        By histogram: the middles of the cells that hold them.
+        One per histogram: the middles of the cells that hold them; 0 for one without a sample.
     """
+    found = (np.zeros(count, np.int64), np.zeros(count, np.int64))
     used = cells[cells[:, 0] != UNKNOWN]
     used = used[np.argsort(used[:, 0])]
     if not len(used):
-        return {}
+        return found
     owners, starts = np.unique(used[:, 0] >> CELL_BITS, return_index=True)
     sums = np.cumsum(used[:, 1])
     ends = np.append(starts[1:], len(used)) - 1
     before = np.where(starts > 0, sums[starts - 1], 0)
     totals = sums[ends] - before
-    found: list[Any] = [owners]
-    for numerator, denominator in ((1, 2), (19, 20)):
+    for column, (numerator, denominator) in zip(found, ((1, 2), (19, 20)), strict=True):
         # the first cell up to which this part of the samples is counted
         wanted = before + -(-totals * numerator // denominator)
-        found.append(_middle(used[np.searchsorted(sums, wanted), 0]))
-    return {
-        owner: (median, p95)
-        for owner, median, p95 in zip(*(column.tolist() for column in found), strict=True)
-    }
+        column[owners] = _middle(used[np.searchsorted(sums, wanted), 0])
+    return found
 
 
 def _middle(keys: Column) -> Column:

@@ -1,5 +1,6 @@
 """From batches of segments to connections: who belongs together, while the file still goes on."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -12,7 +13,6 @@ from mptcp_check.analysis.capture.packets import (
     Subtype,
 )
 from mptcp_check.analysis.flows import crypto
-from mptcp_check.analysis.flows.connections import Connection, assemble
 from mptcp_check.analysis.flows.endpoints import Endpoint, address_text
 from mptcp_check.analysis.flows.flow_kernel import NOBODY
 from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_order
@@ -111,8 +111,10 @@ class Tracker:
         self.state.join(2 * flow + client, 2 * owner + owner_client)
         self.state.join(2 * flow + 1 - client, 2 * owner + 1 - owner_client)
 
-    def connections(self) -> tuple[Connection, ...]:
-        """Return all connections so far, in the order of their first segments."""
+    def finish(self) -> None:
+        """Read out what `Facts` asks of every TCP connection; nothing is taken after this."""
+        self._owners.clear()
+        self._placed.clear()
         table, count = self._finder.table, self._finder.count
         directions = self.state.directions[: 2 * count]
         self.openers: list[int] = self._openers().tolist()
@@ -129,7 +131,11 @@ class Tracker:
         last = np.where(directions["packets"] > 0, directions["last_ns"], np.iinfo(np.int64).min)
         self.start_ns: list[int] = first.reshape(count, 2).min(axis=1).tolist()
         self._end_ns: list[int] = last.reshape(count, 2).max(axis=1).tolist()
-        return assemble(self)
+
+    @property
+    def handshakes(self) -> Mapping[int, Handshake]:
+        """The options of the handshakes of all TCP connections that have any."""
+        return self._handshakes
 
     def handshake(self, flow: int) -> Handshake:
         """Return the options of a TCP connection's handshake."""

@@ -1,6 +1,6 @@
 """What `inspection` measures, as values: per direction, per subflow, per connection, per file."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.analysis.capture.records import Interface, Problem
@@ -260,4 +260,5 @@ class Inspection:
     first_ns: int | None
     last_ns: int | None
     totals: Totals
-    connections: tuple[ConnectionMetrics, ...]
+    connections: Sequence[ConnectionMetrics]
+    """In the order of their first segments; see `inspection.Connections`."""
