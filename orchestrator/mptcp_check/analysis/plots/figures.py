@@ -85,7 +85,11 @@ class _Drawing:
             acks.right_edge[known],
             style.RIGHT_EDGE,
         )
-        words = {Sending.RETRANSMITTED: "sent again by TCP", Sending.REINJECTED: "reinjected"}
+        words = {
+            Sending.RETRANSMITTED: "sent again by TCP",
+            Sending.REPEATED: "sent again as data",
+            Sending.REINJECTED: "reinjected",
+        }
         for subflow in self.used:
             own = (sent.subflow == subflow.subflow) & (sent.sending == Sending.NEW)
             layers.append(
@@ -102,7 +106,7 @@ class _Drawing:
         for subflow in self.used:
             for sending, word in words.items():
                 own = (sent.subflow == subflow.subflow) & (sent.sending == sending)
-                ink = style.again(subflow.subflow, reinjected=sending is Sending.REINJECTED)
+                ink = style.again(subflow.subflow, sending)
                 label = f"subflow {subflow.subflow}: {word} ({int(own.sum()):,} segments)"
                 layers.append(
                     self._layer(label, Shape.DOTS, sent.time_ns[own], sent.end[own], ink, rare=True)

@@ -131,14 +131,12 @@ def _direction(
 ) -> Mapping[str, Any]:
     way = "c2s" if direction.from_client else "s2c"
     sent = direction.sent
-    repeated = {
-        kind: int((sent.end - sent.start)[sent.sending == kind].sum())
-        for kind in (Sending.RETRANSMITTED, Sending.REINJECTED)
-    }
+    repeated = {kind: int((sent.end - sent.start)[sent.sending == kind].sum()) for kind in Sending}
     return {
         "title": "Client to server" if direction.from_client else "Server to client",
         "summary": f"{direction.data_bytes:,} bytes of data; "
         f"{repeated[Sending.RETRANSMITTED]:,} bytes sent again by TCP, "
+        f"{repeated[Sending.REPEATED]:,} bytes again as data on the same subflow, "
         f"{repeated[Sending.REINJECTED]:,} bytes reinjected.",
         "plots": [
             {"id": figure.id, "svg": drawings[figure.id]}

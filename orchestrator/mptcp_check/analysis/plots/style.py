@@ -8,6 +8,7 @@ subflows differ three times.  Beyond seven, colours repeat with other markers.
 from typing import Final
 
 from mptcp_check.analysis.plots.figure import Ink, Marker
+from mptcp_check.analysis.series.values import Sending
 
 DARK: Final = "#222222"
 GREY: Final = "#767676"
@@ -70,11 +71,20 @@ def small_dots(subflow: int) -> Ink:
     return Ink(colour=colour(subflow), marker=Marker.DOT, size_px=2.4)
 
 
-def again(subflow: int, *, reinjected: bool) -> Ink:
-    """Return what data sent again looks like: a cross by TCP, a ring where it changed its place."""
+AGAIN: Final = {
+    Sending.NEW: Marker.DOT,
+    Sending.RETRANSMITTED: Marker.CROSS,
+    Sending.REPEATED: Marker.PLUS,
+    Sending.REINJECTED: Marker.CIRCLE,
+}
+"""A cross by TCP, an upright one on the level of data, a ring where it changed the subflow."""
+
+
+def again(subflow: int, sending: Sending) -> Ink:
+    """Return what data sent again looks like."""
     return Ink(
         colour=colour(subflow),
-        marker=Marker.CIRCLE if reinjected else Marker.CROSS,
+        marker=AGAIN[sending],
         size_px=7.0,
         filled=False,
         width_px=1.1,

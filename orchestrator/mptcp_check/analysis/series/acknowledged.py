@@ -18,6 +18,7 @@ def ack_numbers(packets: Packets, lane: Lane) -> tuple[Numbers, Column]:
     own, carrier = lane.dss[chosen], lane.dss_carrier[chosen]
     numbers = Numbers(
         time_ns=lane.time_ns[carrier],
+        row=lane.rows[carrier],
         raw=dss.data_ack[own],
         wide=(dss.flags[own] & DssFlag.DATA_ACK_64) != 0,
     )
@@ -42,12 +43,14 @@ def acknowledged(
         [np.full(len(at), lane.subflow, np.int64) for lane, at in zip(lanes, kept, strict=True)]
     )
     data_ack = np.concatenate([n[good] for n, good in zip(numbers, believed, strict=True)])
-    order = np.argsort(time_ns, kind="stable")
+    row = np.concatenate([lane.rows[at] for lane, at in zip(lanes, kept, strict=True)])
+    order = np.lexsort((row, time_ns))
     data_ack, window = data_ack[order], window[order]
     highest = np.maximum.accumulate(data_ack) if len(data_ack) else data_ack
     edge = np.where(window < 0, -1, data_ack + window)
     return Acknowledged(
         time_ns=time_ns[order],
+        row=row[order],
         data_ack=data_ack,
         advance_bytes=np.diff(highest, prepend=highest[:1]),
         right_edge=np.maximum.accumulate(edge) if len(edge) else edge,
@@ -64,20 +67,25 @@ def window(acks: Acknowledged) -> Steps:
 
 def outstanding(sent: SentData, acks: Acknowledged) -> Steps:
     """Return the data that was sent and not acknowledged by DATA_ACK."""
-    return difference(sent.time_ns, sent.end, acks.time_ns, acks.data_ack)
+    return difference((sent.time_ns, sent.row, sent.end), (acks.time_ns, acks.row, acks.data_ack))
 
 
-def difference(sent_ns: Column, sent_end: Column, ack_ns: Column, ack: Column) -> Steps:
+def difference(sent: tuple[Column, Column, Column], acks: tuple[Column, Column, Column]) -> Steps:
     """Return the highest number sent less the highest acknowledged, after each change of either.
 
     Before the first acknowledgement the lowest number sent is taken as acknowledged.
+
+    Args:
+        sent: Times, rows in `Packets` and numbers.
+        acks: The same of what acknowledges them.
     """
-    if not len(sent_ns):
-        return Steps(time_ns=sent_ns, value=sent_end)
-    floor = min(int(sent_end.min()), int(ack.min())) if len(ack) else int(sent_end.min())
-    time_ns = np.concatenate([sent_ns, ack_ns])
-    order = np.argsort(time_ns, kind="stable")
-    top = np.concatenate([sent_end, np.full(len(ack), floor)])[order]
-    bottom = np.concatenate([np.full(len(sent_end), floor), ack])[order]
+    ends, numbers = sent[2], acks[2]
+    if not len(ends):
+        return Steps(time_ns=sent[0], value=ends)
+    floor = min(int(ends.min()), int(numbers.min())) if len(numbers) else int(ends.min())
+    time_ns, row = (np.concatenate([sent[column], acks[column]]) for column in range(2))
+    order = np.lexsort((row, time_ns))
+    top = np.concatenate([ends, np.full(len(numbers), floor)])[order]
+    bottom = np.concatenate([np.full(len(ends), floor), numbers])[order]
     value = np.maximum.accumulate(top) - np.maximum.accumulate(bottom)
     return Steps(time_ns=time_ns[order], value=np.maximum(value, 0))

@@ -11,15 +11,14 @@ from mptcp_check.analysis.series.values import Steps
 
 def flight(sender: Lane, receiver: Lane) -> Steps:
     """Return what a sender has sent and its receiver has not acknowledged, on the level of TCP."""
-    carriers = sender.end > sender.start
+    carriers = np.flatnonzero(sender.end > sender.start)
+    # The place before the first byte stands for what the handshake acknowledged.
+    at = np.concatenate([carriers[:1], carriers])
+    ends = np.concatenate([sender.start[carriers[:1]], sender.end[carriers]])
     answers = receiver.ack >= 0
-    first = sender.start[carriers][:1]
-    # The place before the first byte stands for what was acknowledged by the handshake.
     return difference(
-        np.concatenate([sender.time_ns[carriers][:1], sender.time_ns[carriers]]),
-        np.concatenate([first, sender.end[carriers]]),
-        receiver.time_ns[answers],
-        receiver.ack[answers],
+        (sender.time_ns[at], sender.rows[at], ends),
+        (receiver.time_ns[answers], receiver.rows[answers], receiver.ack[answers]),
     )
 
 

@@ -26,6 +26,8 @@ class Numbers:
     """Numbers on the data level, as options carry them."""
 
     time_ns: Column
+    row: Column
+    """int64: row in `Packets` of the segment."""
     raw: Column
     """uint64: 64 bits, or the low 32 of them."""
     wide: Column
@@ -55,6 +57,7 @@ def mapping_numbers(packets: Packets, lane: Lane) -> tuple[Numbers, Column]:
     own = lane.dss[chosen]
     numbers = Numbers(
         time_ns=lane.time_ns[lane.dss_carrier[chosen]],
+        row=dss.packet[own],
         raw=dss.dsn[own],
         wide=(dss.flags[own] & DssFlag.DSN_64) != 0,
     )
@@ -72,7 +75,7 @@ def follow_all(
     time_ns = np.concatenate([part.time_ns for part in parts])
     wide = np.concatenate([part.wide for part in parts])
     values = relative(np.concatenate([part.raw for part in parts]), origin, wide)
-    order = np.argsort(time_ns, kind="stable")
+    order = np.lexsort((np.concatenate([part.row for part in parts]), time_ns))
     numbers, believed = np.empty(len(order), np.int64), np.empty(len(order), np.bool_)
     numbers[order], believed[order] = follow(values[order], wide[order], reference)
     places = np.cumsum([len(part.time_ns) for part in parts])[:-1]

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.series.coverage import fresh_bytes
+from mptcp_check.analysis.series.coverage import fresh_and_foreign, fresh_bytes
 from mptcp_check.analysis.series.lanes import Lane
 from mptcp_check.analysis.series.mappings import Mappings
 from mptcp_check.analysis.series.values import Sending, SentData
@@ -25,18 +25,19 @@ def sent_data(lanes: Sequence[Lane], mappings: Sequence[Mappings]) -> tuple[Sent
         The pieces in the order of time, and how many payload bytes no mapping covers.
     """
     parts = [_pieces(lane, own) for lane, own in zip(lanes, mappings, strict=True)]
-    time_ns, start, end, subflow, again = (
-        np.concatenate([part[column] for part in parts]) for column in range(5)
+    time_ns, row, start, end, subflow, again = (
+        np.concatenate([part[column] for part in parts]) for column in range(6)
     )
-    order = np.argsort(time_ns, kind="stable")
+    order = np.lexsort((start, row, time_ns))
     start, end = start[order], end[order]
-    fresh = fresh_bytes(start, end)
-    sending = np.full(len(order), Sending.REINJECTED, np.uint8)
+    fresh, foreign = fresh_and_foreign(start, end, subflow[order])
+    sending = np.where(foreign, Sending.REINJECTED, Sending.REPEATED).astype(np.uint8)
     sending[again[order].astype(np.bool_)] = Sending.RETRANSMITTED
     sending[fresh == end - start] = Sending.NEW
     payload = sum(int((lane.end - lane.start).sum()) for lane in lanes)
     sent = SentData(
         time_ns=time_ns[order],
+        row=row[order],
         start=start,
         end=end,
         subflow=subflow[order],
@@ -50,7 +51,7 @@ def _pieces(lane: Lane, mappings: Mappings) -> tuple[Column, ...]:
     """Cut one lane's segments where mappings begin and end.
 
     Returns:
-        Time, first and last place in the data, subflow, and 1 for what TCP had sent before.
+        Time, row, first and last place in the data, subflow, and 1 for what TCP had sent before.
     """
     carriers = np.flatnonzero(lane.end > lane.start)
     start, end = lane.start[carriers], lane.end[carriers]
@@ -67,6 +68,7 @@ def _pieces(lane: Lane, mappings: Mappings) -> tuple[Column, ...]:
     shift = mappings.dsn[mapping] - mappings.ssn[mapping]
     return (
         lane.time_ns[carriers][segment],
+        lane.rows[carriers][segment],
         first + shift,
         last + shift,
         np.full(len(segment), lane.subflow, np.int64),

@@ -19,7 +19,10 @@ class Sending(enum.IntEnum):
     RETRANSMITTED = 1
     """Its subflow sequence numbers were seen before: TCP sent it again (RFC 9293, section 3.8)."""
     REINJECTED = 2
-    """Its data was seen before, its subflow sequence numbers were not: RFC 8684, section 3.3.6."""
+    """Another subflow was the first to carry some of its data: RFC 8684, section 3.3.6."""
+    REPEATED = 3
+    """The same subflow carried its data under other sequence numbers: a retransmission on the
+    level of data, as when the DATA_ACK stands still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class SentData:
 
     time_ns: Column
     """int64."""
+    row: Column
+    """int64: row in `Packets` of the segment; decides where times are equal."""
     start: Column
     """int64: relative data sequence number of the first byte."""
     end: Column
@@ -49,6 +54,8 @@ class Acknowledged:
     """DATA_ACKs of the other end: one row per option (RFC 8684, section 3.3.2)."""
 
     time_ns: Column
+    row: Column
+    """int64: row in `Packets` of the segment."""
     data_ack: Column
     """int64: relative number of the next byte that is expected."""
     advance_bytes: Column

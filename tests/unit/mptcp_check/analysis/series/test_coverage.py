@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mptcp_check.analysis.series.coverage import fresh_bytes
+from mptcp_check.analysis.series.coverage import fresh_and_foreign, fresh_bytes
 
 INTERVALS = st.lists(
     st.tuples(st.integers(-50, 300), st.integers(0, 60)).map(lambda pair: (pair[0], sum(pair))),
@@ -22,6 +22,22 @@ def test_what_an_earlier_interval_has_is_not_fresh() -> None:
 
 def test_nothing_has_nothing() -> None:
     assert fresh([]) == []
+
+
+@given(INTERVALS, st.data())
+def test_a_byte_belongs_to_who_brought_it_first(
+    intervals: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    carriers = [data.draw(st.integers(0, 2)) for _ in intervals]
+    first: dict[int, int] = {}
+    expected = []
+    for (start, end), carrier in zip(intervals, carriers, strict=True):
+        owners = {first.setdefault(byte, carrier) for byte in range(start, end)}
+        expected.append(bool(owners - {carrier}))
+    start, end = (np.array([pair[side] for pair in intervals], np.int64) for side in (0, 1))
+    _, foreign = fresh_and_foreign(start, end, np.array(carriers, np.int64))
+
+    assert foreign.tolist() == expected
 
 
 @given(INTERVALS)

@@ -8,6 +8,7 @@ import capture_files as cf
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.capture.link_layers import RAW
 from mptcp_check.analysis.flows.connections import Kind, connections
+from mptcp_check.analysis.metrics.inspection import inspect
 from mptcp_check.analysis.options import tcp_options as tcp
 from mptcp_check.analysis.options.mptcp_values import MpFastclose, MpPrio
 from mptcp_check.analysis.series.extraction import series_of
@@ -18,7 +19,7 @@ from traced import MS, Traced, since_ms, strange, two_paths
 
 GOLDEN = Path(__file__).parents[4] / "golden"
 CAPTURES = sorted(GOLDEN.glob("**/*.pcap*"))
-NEW, RETRANSMITTED, REINJECTED = (int(kind) for kind in Sending)
+NEW, RETRANSMITTED, REINJECTED, REPEATED = (int(kind) for kind in Sending)
 
 
 def test_each_piece_of_data_has_its_place_its_subflow_and_its_reason() -> None:
@@ -31,6 +32,38 @@ def test_each_piece_of_data_has_its_place_its_subflow_and_its_reason() -> None:
     assert sent.subflow.tolist() == [0, 1, 0, 0, 0]
     assert sent.sending.tolist() == [NEW, NEW, NEW, RETRANSMITTED, REINJECTED]
     assert sent.fresh_bytes.tolist() == [100, 200, 100, 0, 0]
+
+
+def test_data_sent_again_on_its_own_subflow_is_not_a_reinjection() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    traced.send(20, first, 1, 100)
+    traced.send(30, first, 1, 100)
+
+    assert traced.direction().sent.sending.tolist() == [NEW, REPEATED]
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_the_series_add_up_to_the_metrics_which_are_computed_another_way(path: Path) -> None:
+    capture = read(path.read_bytes())
+    for connection, metrics in zip(
+        connections(capture.packets), inspect(capture).connections, strict=True
+    ):
+        if connection.kind is not Kind.MPTCP:
+            continue
+        for direction in series_of(capture.packets, connection).directions:
+            sent = direction.sent
+            whole = metrics.c2s if direction.from_client else metrics.s2c
+            parts = [s.c2s if direction.from_client else s.s2c for s in metrics.subflows]
+            again = (sent.end - sent.start)[sent.sending == RETRANSMITTED]
+
+            assert direction.data_bytes == whole.data_bytes
+            assert int(again.sum()) == sum(part.retransmitted_bytes for part in parts)
+            for series, part in zip(direction.subflows, parts, strict=True):
+                assert int(series.flight.value.max(initial=0)) == part.flight_max_bytes
+                assert len(series.rtt_acks) == part.rtt_acks.count
+                if part.rtt_acks.count:
+                    assert int(series.rtt_acks.value.min()) == part.rtt_acks.min_ns
 
 
 def test_data_acks_move_the_window_and_never_its_right_edge_back() -> None:
