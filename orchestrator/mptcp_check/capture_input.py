@@ -61,11 +61,11 @@ class CaptureInput:
     pages: mmap.mmap | None = None
     """What `octets` shows; none if that is nothing."""
 
-    def release(self, until: int) -> None:
-        """Give back the memory of the bytes before an offset; they are still there to read."""
-        whole_pages = until // mmap.PAGESIZE * mmap.PAGESIZE
-        if self.pages is not None and whole_pages:
-            self.pages.madvise(mmap.MADV_DONTNEED, 0, whole_pages)
+    def release(self, since: int, until: int) -> None:
+        """Give back the memory of the bytes between two offsets; they are still there to read."""
+        first, end = (at // mmap.PAGESIZE * mmap.PAGESIZE for at in (since, until))
+        if self.pages is not None and end > first:
+            self.pages.madvise(mmap.MADV_DONTNEED, first, end - first)
 
 
 def read(path: Path) -> Capture:

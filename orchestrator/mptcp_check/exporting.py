@@ -3,6 +3,7 @@
 pyarrow is loaded when it is needed: it takes longer to load than a small capture to inspect.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,9 @@ TABLES: Final[dict[str, Sequence[Heading]]] = {
     "connections": CONNECTION_HEADINGS,
 }
 """The tables by the names of their files."""
+
+BATCH_CONNECTIONS: Final = 2000
+"""Made into rows at once."""
 
 ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell of text that starts with one of these is taken for a formula by spreadsheets."""
@@ -53,10 +57,13 @@ def export(captures: Sequence[Inspected], folder: Path) -> None:
 def _tables(inspected: Inspected, *, file: int, first: int) -> Iterator[tuple[str, Table]]:
     connections = inspected.inspection.connections
     numbers: dict[str, int] = {"file": file, "first_connection": first}
-    yield "connections", connection_table.connection_table(connections, **numbers)
-    yield "subflows", connection_table.subflow_table(connections, **numbers)
+    rest = iter(connections)
+    while some := list(itertools.islice(rest, BATCH_CONNECTIONS)):
+        yield "connections", connection_table.connection_table(some, **numbers)
+        yield "subflows", connection_table.subflow_table(some, **numbers)
     mappings = Mappings()
-    for placed in place(inspected.given.octets, connections):
+    given = inspected.given
+    for placed in place(given.octets, connections, given.release):
         yield "packets", packet_table.packet_table(placed, **numbers)
         for rows in mappings.take(placed):
             yield "mappings", mapping_table.mapping_table(rows, **numbers)

@@ -70,8 +70,8 @@ def _inspection(given: CaptureInput, progress: Progress | None) -> Inspection:
     while True:
         last = at + size >= total
         taken = inspector.feed(given.octets[at : at + size], last=last)
+        given.release(at, at + taken)
         at += taken
-        given.release(at)
         if progress:
             progress(at, total)
         if last or inspector.broken:

@@ -42,10 +42,11 @@ def split(captures: Sequence[Inspected], folder: Path) -> None:
 
 
 def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> None:
-    found, octets = inspected.inspection, inspected.given.octets
+    found, given = inspected.inspection, inspected.given
+    octets = given.octets
     own = np.array([c.kind is not Kind.TCP for c in found.connections], dtype=np.bool_)
     part_of = np.zeros(found.packets_count, dtype=np.int64)
-    for placed in place(octets, found.connections):
+    for placed in place(octets, found.connections, given.release):
         parts = np.where(own[placed.connection], placed.connection + 1, REST)
         part_of[placed.packets.frame.astype(np.int64) - 1] = parts
     names = {REST: folder / f"{rest}.{found.format}"}
@@ -56,6 +57,7 @@ def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> 
             here = part_of[records.first_frame - 1 :][: len(records.start)]
             files.describe(records.descriptions)
             _copy(octets.data, records, here, files)
+            given.release(int(records.start[0]), int(records.end[-1]))
 
 
 def _copy(octets: memoryview, records: Bounds, part_of: np.ndarray, files: "_Parts") -> None:

@@ -36,7 +36,7 @@ HEADINGS: Final = (
 )
 
 SOURCES: Final = ("DSS", "MP_CAPABLE")
-MOST_REMEMBERED: Final = 1_000_000
+MOST_REMEMBERED: Final = 1 << 17
 
 ROW: Final = np.dtype(
     [

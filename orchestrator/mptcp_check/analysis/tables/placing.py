@@ -1,6 +1,6 @@
 """Which connection each segment belongs to, batch by batch, as an inspection has numbered them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,8 +35,12 @@ class Placed:
     """bool: the connection's server sent it."""
 
 
+Release = Callable[[int, int], None]
+"""Told that the bytes between two offsets are not looked at any more."""
+
+
 def place(
-    octets: npt.NDArray[np.uint8], connections: Sequence[ConnectionMetrics]
+    octets: npt.NDArray[np.uint8], connections: Sequence[ConnectionMetrics], release: Release
 ) -> Iterator[Placed]:
     """Yield the segments of a capture in the order of the file.
 
@@ -44,6 +48,7 @@ def place(
         octets: The capture.
         connections: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the
             numbers of TCP connections follow the batches where segments are out of order.
+        release: Told of each block that is done with.
     """
     flows = sum(len(connection.subflows) for connection in connections)
     owner, position = np.zeros(flows, np.int64), np.zeros(flows, np.int64)
@@ -55,7 +60,7 @@ def place(
     # Whether the end that sent a TCP connection's first segment is the server.
     first_is_server = np.zeros(flows, np.bool_)
     finder = FlowFinder()
-    for packets in _batches(octets):
+    for packets in _batches(octets, release):
         known = finder.count
         flow, end = finder.take(headers_of(packets), time_order(packets.time_ns))
         fresh = np.flatnonzero(flow >= known)
@@ -71,7 +76,7 @@ def place(
         )
 
 
-def _batches(octets: npt.NDArray[np.uint8]) -> Iterator[Packets]:
+def _batches(octets: npt.NDArray[np.uint8], release: Release) -> Iterator[Packets]:
     """Yield the same batches that an `Inspector` decodes."""
     reader: Reader = pcap_framing.PcapReader()
     if octets[:4].tobytes() == pcapng_framing.MAGIC:
@@ -93,6 +98,7 @@ def _batches(octets: npt.NDArray[np.uint8]) -> Iterator[Packets]:
                 yield packets
             if step.state != TABLE_FULL:
                 break
+        release(start, start + at)
         if last or step.state == BROKEN:
             return
         start += at
