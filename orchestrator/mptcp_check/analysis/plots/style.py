@@ -22,7 +22,6 @@ MARKERS: Final = (
     Marker.WEDGE,
     Marker.CROSS,
     Marker.PLUS,
-    Marker.DOT,
 )
 DASHES: Final[tuple[tuple[float, ...], ...]] = (
     (),
@@ -45,13 +44,13 @@ def colour(subflow: int) -> str:
 
 
 def marker(subflow: int) -> Marker:
-    """Return a subflow's marker; together with the colour it repeats after 56 subflows."""
-    return MARKERS[subflow % len(MARKERS)]
+    """Return a subflow's marker; together with the colour it repeats after 49 subflows."""
+    return MARKERS[_turned(subflow) % len(MARKERS)]
 
 
 def line(subflow: int) -> Ink:
     """Return what a subflow's lines look like."""
-    return Ink(colour=colour(subflow), dash=DASHES[subflow % len(DASHES)], width_px=1.5)
+    return Ink(colour=colour(subflow), dash=DASHES[_turned(subflow) % len(DASHES)], width_px=1.5)
 
 
 def dots(subflow: int, *, filled: bool = True, size_px: float = 4.5, opacity: float = 1.0) -> Ink:
@@ -89,3 +88,8 @@ def again(subflow: int, sending: Sending) -> Ink:
         filled=False,
         width_px=1.1,
     )
+
+
+def _turned(subflow: int) -> int:
+    """Return a number that goes one further with each round of the colours."""
+    return subflow + subflow // len(COLOURS)

@@ -103,7 +103,7 @@
       this.axes = element("g", { class: "axes" }, this.svg);
       this.readout = element("g", {}, this.svg);
       this.legend();
-      this.area = element("rect", { x: 0, y: spec.top - 10, width: W, height: H + 50, fill: "transparent" }, this.svg);
+      this.area = element("rect", { class: "area", x: 0, y: spec.top - 10, width: W, height: H + 50, fill: "transparent" }, this.svg);
       this.listen();
     }
 

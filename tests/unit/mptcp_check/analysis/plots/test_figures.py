@@ -86,6 +86,7 @@ def test_seven_subflows_have_seven_colours_markers_and_dashes() -> None:
     assert len({style.colour(number) for number in range(7)}) == 7
     assert len({style.marker(number) for number in range(7)}) == 7
     assert len({(ink.colour, ink.dash) for ink in lines}) == 7
+    assert len({(style.colour(n), style.marker(n)) for n in range(49)}) == 49
     assert sum(line.startswith("subflow ") for line in words(document)) == 5
     assert ET.fromstring(document)  # noqa: S314 - our own
 
