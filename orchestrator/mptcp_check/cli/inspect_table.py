@@ -1,5 +1,7 @@
 """What captures hold, on the terminal: files, totals, connections with their subflows, news."""
 
+import bisect
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,6 +18,9 @@ from mptcp_check.analysis.reporting import inspect_document
 from mptcp_check.analysis.reporting.inspect_document import InspectedFile
 from mptcp_check.analysis.reporting.report_text import byte_count, seconds
 from mptcp_check.cli import inspect_words
+
+Numbered = tuple[int, ConnectionMetrics]
+"""A connection with its number in the document."""
 
 MOST_CONNECTIONS: Final = 25
 """In the table, unless all are asked for: those with most data, Multipath TCP before the rest."""
@@ -47,38 +52,66 @@ def show(console: Console, files: Sequence[InspectedFile], *, all_connections: b
     """
     for file in files:
         console.print(_file(file))
-    numbered = [
-        (first + connection.id, connection)
-        for file, first in zip(files, inspect_document.first_ids(files), strict=True)
-        for connection in file.inspection.connections
-    ]
-    console.print(_totals(files, [connection for _, connection in numbered]))
-    shown = numbered if all_connections else _largest(numbered)
+    seen = _Seen()
+    for id_, connection in _numbered(files):
+        seen.take(id_, connection, keep=all_connections)
+    console.print(_totals(files, seen.plain_count))
+    shown = seen.shown()
     if shown:
         console.print(_fitting(console, shown))
-    if len(shown) < len(numbered):
-        rest = f"{_grouped(len(numbered) - len(shown))} more connections: --all shows them"
+    if len(shown) < seen.count:
+        rest = f"{_grouped(seen.count - len(shown))} more connections: --all shows them"
         console.print(Text(rest, style="dim"))
-    news = inspect_words.worst_first(numbered)
-    for id_, (severity, said) in news[:MOST_NEWS]:
+    for severity, id_, said in seen.news:
         console.print(
             Text.assemble((f"{SYMBOLS[severity]} ", STYLES[severity]), f"connection {id_}: {said}")
         )
-    if len(news) > MOST_NEWS:
-        console.print(Text(f"and {len(news) - MOST_NEWS} more of these: --json", style="dim"))
+    if len(seen.news) < seen.news_count:
+        rest = f"and {_grouped(seen.news_count - len(seen.news))} more of these: --json"
+        console.print(Text(rest, style="dim"))
 
 
-def _largest(
-    numbered: Sequence[tuple[int, ConnectionMetrics]],
-) -> list[tuple[int, ConnectionMetrics]]:
-    """Return the connections that matter most, in their order."""
+def _numbered(files: Sequence[InspectedFile]) -> Iterator[Numbered]:
+    for file, first in zip(files, inspect_document.first_ids(files), strict=True):
+        for connection in file.inspection.connections:
+            yield first + connection.id, connection
 
-    def size(entry: tuple[int, ConnectionMetrics]) -> tuple[bool, int]:
-        connection = entry[1]
+
+class _Seen:
+    """What is kept of connections that pass by one after the other: there may be very many."""
+
+    def __init__(self) -> None:
+        self.count = self.plain_count = self.news_count = 0
+        self.news: list[tuple[int, int, str]] = []
+        """How bad, of which connection, what: the worst first, no more than are shown."""
+        self._all: list[Numbered] = []
+        self._largest: list[tuple[bool, int, int, ConnectionMetrics]] = []
+
+    def take(self, id_: int, connection: ConnectionMetrics, *, keep: bool) -> None:
+        """Look at a connection.
+
+        Args:
+            id_: Its number.
+            connection: What is known of it.
+            keep: Show it even if it is not among the largest.
+        """
+        self.count += 1
+        self.plain_count += connection.kind is Kind.TCP
+        if keep:
+            self._all.append((id_, connection))
         data = connection.c2s.data_bytes + connection.s2c.data_bytes
-        return connection.kind is not Kind.TCP, data
+        heapq.heappush(self._largest, (connection.kind is not Kind.TCP, data, -id_, connection))
+        if len(self._largest) > MOST_CONNECTIONS:
+            heapq.heappop(self._largest)
+        for severity, said in inspect_words.sentences(connection):
+            self.news_count += 1
+            bisect.insort(self.news, (severity, id_, said))
+            del self.news[MOST_NEWS:]
 
-    return sorted(sorted(numbered, key=size, reverse=True)[:MOST_CONNECTIONS], key=lambda e: e[0])
+    def shown(self) -> list[Numbered]:
+        """Return the connections to show, in their order."""
+        largest = ((-negative, connection) for _, _, negative, connection in self._largest)
+        return self._all or sorted(largest, key=lambda entry: entry[0])
 
 
 def _file(file: InspectedFile) -> Text:
@@ -91,10 +124,9 @@ def _file(file: InspectedFile) -> Text:
     return Text.assemble((file.path, "bold"), f"  {about}, {links}")
 
 
-def _totals(files: Sequence[InspectedFile], connections: Sequence[ConnectionMetrics]) -> Table:
+def _totals(files: Sequence[InspectedFile], plain: int) -> Table:
     """Return the sums in words, nothing that is zero but what people look for."""
     sums = inspect_document.total(files)
-    plain = sum(connection.kind is Kind.TCP for connection in connections)
     attempts = f"{sums.mp_capable_established} of {_count(sums.mp_capable_attempts, 'attempt')}"
     established = f"{attempts} established"
     if sums.mp_capable_plain_synack:
@@ -145,7 +177,7 @@ class _Row:
     end: Text
 
 
-def _fitting(console: Console, numbered: Sequence[tuple[int, ConnectionMetrics]]) -> Table:
+def _fitting(console: Console, numbered: Sequence[Numbered]) -> Table:
     """Return the table of connections in the richest form that the terminal is wide enough for."""
     unbound = console.options.update(max_width=UNBOUND)
     for with_rate in (True, False):
@@ -155,7 +187,7 @@ def _fitting(console: Console, numbered: Sequence[tuple[int, ConnectionMetrics]]
     return _narrow(numbered)
 
 
-def _wide(numbered: Sequence[tuple[int, ConnectionMetrics]], *, with_rate: bool) -> Table:
+def _wide(numbered: Sequence[Numbered], *, with_rate: bool) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     shown.add_column("", justify="right", no_wrap=True, style="dim")
     shown.add_column("client → server", no_wrap=True)
@@ -171,7 +203,7 @@ def _wide(numbered: Sequence[tuple[int, ConnectionMetrics]], *, with_rate: bool)
     return shown
 
 
-def _narrow(numbered: Sequence[tuple[int, ConnectionMetrics]]) -> Table:
+def _narrow(numbered: Sequence[Numbered]) -> Table:
     """Return the same on two lines each: addresses one below the other, the end below the kind."""
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", padding=0)
     shown.add_column("", justify="right", no_wrap=True, style="dim")

@@ -1,6 +1,6 @@
 """What stands out in a capture, in sentences: what a person would look for in the metrics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from mptcp_check.analysis.flows.subflows import HmacState, Kind, Role
@@ -85,11 +85,3 @@ def _data(sender: str, data: DataMetrics) -> Iterator[Sentence]:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
-
-
-def worst_first(
-    connections: Sequence[tuple[int, ConnectionMetrics]],
-) -> list[tuple[int, Sentence]]:
-    """Return all that stands out with its connection's number, the worst first."""
-    found = [(id_, said) for id_, connection in connections for said in sentences(connection)]
-    return sorted(found, key=lambda entry: (entry[1][0], entry[0]))
