@@ -9,7 +9,7 @@ mapping, and the mapping is judged when all of its bytes were there.
 from typing import Any, Final
 
 from mptcp_check.analysis.capture.kernels import byte, kernel
-from mptcp_check.analysis.metrics.interval_kernel import taken
+from mptcp_check.analysis.metrics.interval_kernel import given_back, taken
 from mptcp_check.analysis.metrics.state_tables import BLOCK_WORDS, UNKNOWN
 
 WORDS: Final = 4
@@ -75,12 +75,21 @@ def judge(one: Any, total: int) -> None:  # noqa: ANN401 - a kernel
 
 
 @kernel
-def add_payload(one: Any, arena: Any, buffer: Any, at: int, start: int, end: int) -> None:  # noqa: ANN401, PLR0917 - a kernel
+def add_payload(  # noqa: PLR0917 - a kernel takes positions
+    one: Any,  # noqa: ANN401 - a kernel
+    arena: Any,  # noqa: ANN401 - a kernel
+    blocks: Any,  # noqa: ANN401 - a kernel
+    buffer: Any,  # noqa: ANN401 - a kernel
+    at: int,
+    start: int,
+    end: int,
+) -> None:
     """Add a segment's payload to the mappings that wait for it.
 
     Args:
         one: The direction.
         arena: Blocks.
+        blocks: What of the arena is free.
         buffer: The capture.
         at: Where the payload is in it.
         start: Its first byte, counted as the direction's segments are.
@@ -99,6 +108,9 @@ def add_payload(one: Any, arena: Any, buffer: Any, at: int, start: int, end: int
                 forget(one, arena, position)
                 continue
         position += 1
+    if one.pending_count == 0:
+        given_back(arena, blocks, one.pending, PENDING_CLASS)
+        one.pending = UNKNOWN
 
 
 @kernel

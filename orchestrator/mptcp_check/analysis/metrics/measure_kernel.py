@@ -363,5 +363,5 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         one.flight_max = max(one.flight_max, sets[own_set, SET_HIGH] - max(one.acked, 0))
         whole = fresh == payload and segments.captured_bytes[row] >= payload
         if whole and one.pending_count > 0:
-            add_payload(one, arena, buffer, segments.payload_offset[row], start, end)
+            add_payload(one, arena, blocks, buffer, segments.payload_offset[row], start, end)
     return place

@@ -34,12 +34,15 @@ class Results:
     def __init__(self, state: State, openers: list[int]) -> None:
         self._directions = state.directions
         self._openers = openers
+        self._read: dict[int, dict[str, int]] = {}
+        """Of the connection at hand: each direction is asked for more than once."""
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
         self._median_ns, self._p95_ns = round_trips(state.cells, 4 * len(openers))
 
     def connection(self, connection: Connection) -> ConnectionMetrics:
         """Return a connection with all its metrics."""
+        self._read.clear()
         c2s = self._data(connection, client=True)
         s2c = self._data(connection, client=False)
         subflows = tuple(
@@ -69,7 +72,11 @@ class Results:
         )
 
     def _one(self, direction: int) -> dict[str, int]:
-        return dict(zip(DIRECTION_FIELDS, self._directions[direction].item(), strict=True))
+        known = self._read.get(direction)
+        if known is None:
+            cells = self._directions[direction].item()
+            known = self._read[direction] = dict(zip(DIRECTION_FIELDS, cells, strict=True))
+        return known
 
     def _client_end(self, subflow: Subflow) -> int:
         return self._openers[subflow.flow] ^ int(subflow.opened_by_server)
@@ -81,8 +88,8 @@ class Results:
         opener, listener = (
             (client ^ 1, client) if subflow.opened_by_server else (client, client ^ 1)
         )
-        asked = int(self._directions["syn_ns"][opener])
-        answered = int(self._directions["syn_ns"][listener])
+        asked = self._one(opener)["syn_ns"]
+        answered = self._one(listener)["syn_ns"]
         joined = subflow.role is Role.JOIN
         syn = subflow.handshake.join_syn
         return SubflowMetrics(
@@ -183,7 +190,7 @@ class Results:
         known too late for that, each has numbers of its own, and these are added.
         """
         sent = {
-            int(self._directions["counted_in"][own]): None
+            self._one(own)["counted_in"]: None
             for subflow in connection.subflows
             for own in (2 * subflow.flow + (self._client_end(subflow) ^ int(not client)),)
         }

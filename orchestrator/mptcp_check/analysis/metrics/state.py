@@ -136,7 +136,7 @@ class State:
     def _make_room(self) -> None:
         """Give whichever table is full more room; mappings start a new generation."""
         if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
-            self._arena = _with_rows(self._arena, 2 * len(self._arena))
+            self._arena.resize(len(self._arena) * 3 // 2, refcheck=False)
         if 2 * self._counters[CELLS_USED] > len(self.cells):
             larger = np.full((4 * len(self.cells), 2), UNKNOWN, np.int64)
             move_cells(self.cells, larger)
@@ -145,10 +145,3 @@ class State:
             self._old = self._young
             self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
             self._counters[YOUNG_USED] = 0
-
-
-def _with_rows(table: Column, rows: int) -> Column:
-    """Return a table of more rows that begins with these."""
-    larger = np.empty((rows, *table.shape[1:]), table.dtype)
-    larger[: len(table)] = table
-    return larger

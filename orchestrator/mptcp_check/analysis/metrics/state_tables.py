@@ -103,9 +103,24 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "data_first_ns": UNKNOWN,
     "data_last_ns": UNKNOWN,
 }
-"""int64 fields of a direction and what they start with; -1 is nothing yet."""
+"""Fields of a direction and what they start with; -1 is nothing yet."""
 
-DIRECTION_RECORD: Final = np.dtype([(name, np.int64) for name in DIRECTION_FIELDS])
+SMALL_FIELDS: Final = frozenset(
+    {
+        *("data_packets", "retransmitted_count", "out_of_order", "pure_acks", "duplicate_acks"),
+        *("sacks", "zero_windows", "syns", "fins", "rsts", "pushes", "urgents", "ce_marks", "eces"),
+        *("cuts", "packets", "scale", "mss", "flight_class", "flight_first", "flight_count"),
+        *("last_window", "stamp_samples", "ack_samples", "counted_in", "options", "data_fins"),
+        *("data_acks", "mappings", "infinite", "checksums", "checksums_ok", "checksums_bad"),
+        *("pending_count", "data_out_of_order", "data_gaps"),
+    }
+)
+"""Those of 32 bits; the others have 64."""
+
+DIRECTION_RECORD: Final = np.dtype(
+    [(name, np.int32 if name in SMALL_FIELDS else np.int64) for name in DIRECTION_FIELDS],
+    align=True,
+)
 
 SEQUENCE, OWN_DATA, ALL_DATA = range(3)
 """The interval sets of a direction: row ``3 * direction + which`` of the table of sets."""
