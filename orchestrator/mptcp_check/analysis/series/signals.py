@@ -73,7 +73,7 @@ def _signalled(packets: Packets, rows: Column) -> Iterator[_Found]:
     for wanted, kind in _KINDS.items():
         chosen = own[subtype == wanted]
         if wanted == Subtype.ADD_ADDR:
-            echo = (table.version[chosen] == 1) & ((table.flags[chosen] & _ECHO) != 0)
+            echo = (table.flags[chosen] & _ECHO) != 0
             yield _of(packets, chosen[echo], EventKind.ADD_ADDR_ECHO)
             chosen = chosen[~echo]
         yield _of(packets, chosen, kind)

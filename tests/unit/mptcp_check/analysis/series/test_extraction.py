@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import strategies as st
 import capture_files as cf
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.capture.link_layers import RAW
+from mptcp_check.analysis.capture.packets import DssFlag
 from mptcp_check.analysis.flows.connections import Kind, connections
 from mptcp_check.analysis.metrics.inspection import inspect
 from mptcp_check.analysis.options import tcp_options as tcp
-from mptcp_check.analysis.options.mptcp_values import MpFastclose, MpPrio
+from mptcp_check.analysis.options.mptcp_values import Dss, Mapping, MpFastclose, MpPrio
 from mptcp_check.analysis.series.extraction import series_of
 from mptcp_check.analysis.series.rates import average_span_ns
 from mptcp_check.analysis.series.values import EventKind, Sending
@@ -231,6 +233,114 @@ def test_without_any_number_nothing_is_placed_and_all_is_counted() -> None:
     (direction,) = series_of(packets, connections(packets)[0]).directions
 
     assert (direction.data_bytes, direction.unmapped_bytes) == (0, 100)
+
+
+def test_windows_are_scaled_as_both_syns_say_and_by_14_at_most() -> None:
+    traced = two_paths()
+    scales = (tcp.WindowScale(shift_count=7), tcp.WindowScale(shift_count=20))
+    for place, scale in enumerate(scales):
+        segment = traced.talk.segments[place]
+        options = segment.options + tcp.encode([scale])
+        traced.talk.segments[place] = replace(segment, options=options)
+
+    assert traced.direction().acknowledged.right_edge.max() == 401 + (65535 << 14)
+
+
+def test_the_first_byte_follows_the_syn_even_if_the_syn_carries_it() -> None:
+    traced = two_paths()
+    traced.talk.segments[0] = replace(traced.talk.segments[0], payload=bytes(100))
+    sent = traced.direction().sent
+
+    assert (sent.start[0], sent.end[0]) == (1, 101)
+    assert sent.sending.tolist()[:2] == [NEW, RETRANSMITTED]
+
+
+def test_the_commonest_difference_tells_where_a_subflow_began() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    for burst in range(3):
+        for number in range(2 - burst // 2):
+            place = 1 + 200 * burst + 100 * number
+            traced.send(20, first, 1 + 200 * burst, 100, mapped=200, mapped_from=1 + 200 * burst)
+            assert first.sent[0] == place + 100
+    del traced.talk.segments[:6], traced.times_ms[:6]
+    sent = traced.direction().sent
+
+    assert sent.start.tolist() == [0, 100, 200, 300, 400]
+
+
+def test_a_data_fin_is_no_byte() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    traced.talk.data(first, 0, bytes(100), fin=True)
+    traced.at(20)
+    traced.unmapped(21, first, 10)
+    direction = traced.direction()
+
+    assert (direction.data_bytes, direction.unmapped_bytes) == (100, 10)
+
+
+def test_a_mapping_that_grew_covers_what_it_grew_by() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    traced.send(20, first, 1, 100, mapped=100)
+    traced.send(21, first, 1, 100, mapped=300, again=1)
+    traced.unmapped(22, first, 200)
+
+    assert traced.direction().sent.end.tolist() == [101, 101, 301]
+
+
+def test_an_ack_alone_is_not_answered_by_an_echo() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    for time_ms, end, value, echo, payload in (
+        (20, 0, 700, 0, b""),
+        (25, 0, 700, 0, b"a"),
+        (50, 1, 900, 700, b""),
+    ):
+        first.send(end, ACK, [tcp.Timestamps(value=value, echo=echo)], payload)
+        traced.at(time_ms)
+
+    assert traced.direction().subflows[0].rtt_timestamps.value.tolist() == [25 * MS]
+
+
+def test_what_was_sent_twice_and_acknowledged_spoils_no_later_sample() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    traced.send(20, first, 1, 100)
+    traced.send(120, first, 1, 100, again=1)
+    traced.acknowledge(160, first, 101, 101)
+    traced.send(170, first, 101, 100)
+    traced.acknowledge(210, first, 201, 201)
+
+    assert traced.direction().subflows[0].rtt_acks.value.tolist() == [40 * MS]
+
+
+def test_an_infinite_mapping_with_flag_f_is_no_data_fin() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    flags = DssFlag.MAPPING | DssFlag.DSN_64 | DssFlag.DATA_FIN
+    first.send(
+        0,
+        ACK,
+        [Dss(flags=int(flags), mapping=Mapping(dsn=1, ssn=1, data_length_bytes=0))],
+        b"x",
+    )
+    traced.at(20)
+    kinds = traced.series().events.kind
+
+    assert EventKind.INFINITE_MAPPING in kinds
+    assert EventKind.DATA_FIN not in kinds
+
+
+def test_the_first_number_of_64_bits_is_the_origin_where_no_key_is_known() -> None:
+    traced = Traced()
+    first, _ = traced.opened()
+    traced.send(20, first, 1, 100, short=True)
+    traced.send(21, first, 101, 100)
+    del traced.talk.segments[:6], traced.times_ms[:6]
+
+    assert traced.direction().sent.start.tolist() == [-100, 0]
 
 
 def test_a_number_from_nowhere_is_left_out_and_counted() -> None:
