@@ -3,11 +3,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import capture_files as cf
+import tshark_oracle
 from mptcp_check.analysis.capture.capture_file import read
+from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.metrics.inspection import inspect
 from mptcp_check.analysis.metrics.values import DataMetrics, DirectionMetrics, RoundTrips, Totals
 from mptcp_check.analysis.reporting import inspect_document
@@ -193,3 +196,21 @@ def test_whatever_a_file_holds_is_json(junk: bytes) -> None:
     files = [inspected(octets, "name\udcff"), inspected(junk)]
 
     assert json.loads("".join(inspect_document.lines(files))) == inspect_document.document(files)
+
+
+@pytest.mark.parametrize("name", ["kernel_v1.pcapng", "kernel_v1_cooked.pcap"])
+def test_tshark_counts_the_same_totals(name: str) -> None:
+    totals = inspect(read((GOLDEN / name).read_bytes())).totals
+    rows = tshark_oracle.fields(GOLDEN / name, "tcp.options.mptcp.subtype", "tcp.flags")
+    subtypes = [
+        subtype
+        for row in rows
+        for subtype in tshark_oracle.numbers(row["tcp.options.mptcp.subtype"])
+    ]
+    flags = [number for row in rows for number in tshark_oracle.numbers(row["tcp.flags"])]
+
+    assert totals.tcp_packets == len(rows)
+    assert {name: count for name, count in totals.options.items() if count} == {
+        Subtype(number).name: subtypes.count(number) for number in sorted(set(subtypes))
+    }
+    assert totals.rst_packets == sum(number & 0x4 != 0 for number in flags)
