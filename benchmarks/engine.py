@@ -22,19 +22,17 @@ import two_path_capture
 
 PROGRAM = str(Path(sys.executable).with_name("mptcp-check"))
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mptcp-check-bench"
-REPEATS = 5
+REPEATS = 3
 SLOW_REPEATS = 1
 CONNECTIONS = 100_000
 SHARE = 10
 TSHARK_FIELDS = (
-    "frame.number",
-    "tcp.stream",
     "tcp.options.mptcp.subtype",
     "tcp.options.mptcp.version",
     "tcp.options.mptcp.sendkey",
     "tcp.options.mptcp.recvtok",
     "tcp.options.mptcp.sendhmac",
-    "tcp.options.mptcp.dataseqno",
+    "tcp.options.mptcp.rawdataseqno",
     "tcp.options.mptcp.subflowseqno",
     "tcp.options.mptcp.datalvllen",
     "tcp.options.mptcp.rawdataack",
@@ -53,7 +51,7 @@ def seconds(command: Sequence[str]) -> float:
 def medians(commands: dict[str, Sequence[str]], repeats: int) -> dict[str, float]:
     """Return the median time of each command; they take turns, after one run that warms up."""
     times: dict[str, list[float]] = {name: [] for name in commands}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + 1 if repeats > SLOW_REPEATS else 1):
         for name, command in commands.items():
             taken = seconds(command)
             if turn or repeats == SLOW_REPEATS:

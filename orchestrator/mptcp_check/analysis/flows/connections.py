@@ -179,7 +179,10 @@ def plan_of(facts: Facts) -> list[Plan]:
     """
     plans: list[Plan] = []
     owners: dict[int, tuple[int, bool]] = {}
-    for flow in range(len(facts.openers)):
+    every = range(len(facts.openers))
+    if not any(facts.handshake(flow).joining for flow in every):  # nobody asks for a token
+        return [Plan((flow,), _ALONE, None) for flow in every]
+    for flow in every:
         handshake = facts.handshake(flow)
         if not handshake.joining:
             keys = keys_of(handshake)
