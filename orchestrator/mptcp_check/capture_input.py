@@ -1,72 +1,231 @@
-"""Bring a capture file before the pure reader: opened, expanded if compressed, never too large."""
+"""Bring a capture before the pure reader: opened, expanded if compressed, mapped into memory.
 
-import gzip
-import io
-import zlib
+A plain file is mapped as it lies.  What is compressed or comes through a pipe is first written to
+a nameless temporary file, which the system removes with the last use of it, and that is mapped:
+the reader has one kind of input, and the memory stays free whatever the size.
+"""
+
+import mmap
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Final, NoReturn
 
-import zstandard
+import numpy as np
+import numpy.typing as npt
 
-from mptcp_check.analysis.capture import capture_file
+from mptcp_check.analysis.capture import capture_file, pcap_framing, pcapng_framing
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.records import Problem
+from mptcp_check.capture_expansion import (
+    ExpansionError,
+    Read,
+    expanded,
+    is_compressed,
+)
+from mptcp_check.capture_pipe import Pipe
 from mptcp_check.errors import CaptureError
 
-LARGEST_BYTES = 4 << 30
-"""Of a capture, expanded: more than this is refused before it fills the memory."""
+STANDARD_INPUT: Final = Path("-")
 
-CHUNK_BYTES = 1 << 20
-GZIP = b"\x1f\x8b"
-"""RFC 1952, section 2.3.1."""
-ZSTD = b"\x28\xb5\x2f\xfd"
-"""RFC 8878, section 3.1.1."""
+LARGEST_BYTES: Final = 64 << 30
+"""Of what is compressed or comes through a pipe: more is not taken, so that no disk is filled."""
+LARGEST_RATIO: Final = 250
+"""Expanded to compressed bytes.  Captures shrink five to fifty times, with payloads of nothing but
+zeros some 200 times; bombs of gzip reach 1030, of zstd 30,000."""
+HARMLESS_BYTES: Final = 64 << 20
+"""Up to this, any ratio is taken."""
+MAGICS: Final = frozenset({pcapng_framing.MAGIC, *pcap_framing.MAGICS})
+
+UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
+
+Progress = Callable[[int, int | None], None]
+"""Told the bytes taken so far, and how many there are to take where that is known."""
 
 
-def read(path: Path, *, largest_bytes: int = LARGEST_BYTES) -> Capture:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureInput:
+    """A capture as bytes, and what kept the rest of it away."""
+
+    name: str
+    """As the user gave it; for messages."""
+    octets: npt.NDArray[np.uint8]
+    """The file, expanded: a memory map, read-only."""
+    problems: tuple[Problem, ...] = ()
+    """Why not all of it is there; offsets are those of `octets`."""
+    pages: mmap.mmap | None = None
+    """What `octets` shows; none if that is nothing."""
+
+    def release(self, since: int, until: int) -> None:
+        """Give back the memory of the bytes between two offsets; they are still there to read."""
+        first, end = (at // mmap.PAGESIZE * mmap.PAGESIZE for at in (since, until))
+        if self.pages is not None and end > first:
+            self.pages.madvise(mmap.MADV_DONTNEED, first, end - first)
+
+
+def read(path: Path) -> Capture:
     """Read a pcap or pcapng file, also compressed with gzip or zstd.
 
     Raises:
-        CaptureError: It cannot be opened, is too large, or nothing in it could be read.
+        CaptureError: It cannot be opened, or nothing in it could be read.
     """
-    try:
-        with path.open("rb") as file:
-            content = _content(file, path, largest_bytes)
-    except OSError as e:
-        raise CaptureError(
-            f"{path} cannot be read: {e.strerror or e}", hint="name a pcap or pcapng file"
-        ) from None
-    capture = capture_file.read(content)
+    given = bring(path)
+    capture = capture_file.read(given.octets)
     if not capture.format:
-        reason = capture.problems[0].reason if capture.problems else "it holds nothing"
-        raise CaptureError(f"{path} is no capture: {reason}", hint="name a pcap or pcapng file")
+        refuse(given, capture.problems)
     return capture
 
 
-def _content(file: IO[bytes], path: Path, largest_bytes: int) -> bytes:
-    start = file.read(4)
-    file.seek(0)
-    if start.startswith(GZIP):
-        return _expanded(gzip.GzipFile(fileobj=file), path, largest_bytes)
-    if start.startswith(ZSTD):
-        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(file)
-        return _expanded(reader, path, largest_bytes)
-    return _expanded(file, path, largest_bytes)
+def bring(path: Path, *, progress: Progress | None = None) -> CaptureInput:
+    """Open a capture and map it.
 
+    Args:
+        path: A file, a named pipe, or `STANDARD_INPUT`; from a pipe all is taken that comes until
+            its end or until Ctrl-C.
+        progress: Told while bytes are copied.
 
-class _Source(Protocol):
-    def read(self, size: int, /) -> bytes: ...
-
-
-def _expanded(source: _Source, path: Path, largest_bytes: int) -> bytes:
-    whole = io.BytesIO()
+    Raises:
+        CaptureError: It cannot be opened, or is compressed or piped and begins as no capture does.
+    """
+    name = name_of(path)
     try:
-        while chunk := source.read(CHUNK_BYTES):
-            whole.write(chunk)
-            if whole.tell() > largest_bytes:
-                raise CaptureError(
-                    f"{path} holds more than {largest_bytes >> 20} MiB", hint="cut it with editcap"
-                )
-    except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as e:
-        if not whole.tell():
-            raise CaptureError(f"{path} cannot be expanded: {e}", hint="is it whole?") from None
-    return whole.getvalue()  # what came before the damage is read
+        with ExitStack() as stack:
+            descriptor = _opened(path, stack)
+            about = os.fstat(descriptor)
+            if stat.S_ISREG(about.st_mode) and not os.lseek(descriptor, 0, os.SEEK_CUR):
+                if not is_compressed(os.pread(descriptor, 4, 0)):
+                    return _mapped(name, descriptor, about.st_size)
+                return _copied(name, lambda n: os.read(descriptor, n), about.st_size, progress)
+            pipe = Pipe(descriptor)
+            stack.enter_context(pipe.ending_on_interrupt())
+            return _copied(name, pipe.read, None, progress)
+    except OSError as e:
+        raise CaptureError(f"{name} cannot be read: {_reason(e)}") from None
+
+
+def name_of(path: Path) -> str:
+    """Return a path as it can stand in one line on a terminal, whatever is in it."""
+    if path == STANDARD_INPUT:
+        return "standard input"
+    return "".join(sign if sign.isprintable() else UNPRINTABLE for sign in str(path))
+
+
+def refuse(given: CaptureInput, problems: tuple[Problem, ...]) -> NoReturn:
+    """Say that nothing could be read, and why.
+
+    Raises:
+        CaptureError: Always.
+    """
+    first = (*given.problems, *problems, Problem(offset=0, reason="it holds nothing"))[0]
+    raise CaptureError(f"{given.name}: byte {first.offset}: {first.reason}; nothing could be read")
+
+
+def _opened(path: Path, stack: ExitStack) -> int:
+    """Return a file descriptor to read from; `stack` closes it.
+
+    Raises:
+        CaptureError: Standard input is closed, or a terminal.
+        OSError: It cannot be opened, or is a directory.
+    """
+    if path != STANDARD_INPUT:
+        return stack.enter_context(path.open("rb", buffering=0)).fileno()
+    if sys.stdin is None:
+        raise CaptureError("standard input is closed")
+    if sys.stdin.isatty():
+        raise CaptureError("standard input is a terminal: pipe a capture into it")
+    return sys.stdin.fileno()
+
+
+def _copied(
+    name: str, read: Read, size_bytes: int | None, progress: Progress | None
+) -> CaptureInput:
+    """Copy a capture, expanded, to where it can be mapped."""
+    taken = at = 0
+
+    def counted(size: int) -> bytes:
+        nonlocal taken
+        chunk = read(size)
+        taken += len(chunk)
+        if progress:
+            progress(taken, size_bytes)
+        return chunk
+
+    problems: tuple[Problem, ...] = ()
+    with tempfile.TemporaryFile(prefix="mptcp-check-", buffering=0) as copy:
+        try:
+            for chunk in _bounded(_capture_only(name, expanded(counted)), lambda: taken):
+                at += _write(copy.fileno(), chunk)
+        except ExpansionError as e:
+            problems = (Problem(offset=at, reason=str(e)),)
+        except OSError as e:
+            problems = (Problem(offset=at, reason=f"no further copy: {_reason(e)}"),)
+        given = replace(_mapped(name, copy.fileno(), at), problems=problems)
+    if problems and not at:
+        refuse(given, ())
+    return given
+
+
+def _capture_only(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Pass on what begins as a capture does: a bomb that holds anything else ends here.
+
+    Raises:
+        CaptureError: The first bytes are those of no capture.
+    """
+    start = b""
+    for chunk in chunks:
+        start += chunk
+        if len(start) >= 4:  # noqa: PLR2004 - a magic number
+            break
+    if start[:4] not in MAGICS:
+        reason = "no magic number of a capture file" if start else "the file is empty"
+        if is_compressed(start):
+            reason = "compressed more than once"
+        refuse(
+            CaptureInput(name=name, octets=np.empty(0, dtype=np.uint8)),
+            (Problem(offset=0, reason=reason),),
+        )
+    yield start
+    yield from chunks
+
+
+def _bounded(chunks: Iterator[bytes], taken: Callable[[], int]) -> Iterator[bytes]:
+    """Pass chunks on until they are too many, or far more than the bytes taken for them.
+
+    Raises:
+        ExpansionError: After the last chunk within bounds.
+    """
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if total > max(HARMLESS_BYTES, LARGEST_RATIO * taken()):
+            raise ExpansionError(
+                f"it expands more than {LARGEST_RATIO} times, as bombs do;"
+                " expand it yourself if you trust it"
+            )
+        if total > LARGEST_BYTES:
+            raise ExpansionError(f"more than {LARGEST_BYTES >> 30} GiB")
+        yield chunk
+
+
+def _write(descriptor: int, chunk: bytes) -> int:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return len(chunk)
+
+
+def _mapped(name: str, descriptor: int, size_bytes: int) -> CaptureInput:
+    if not size_bytes:
+        return CaptureInput(name=name, octets=np.empty(0, dtype=np.uint8))
+    # The array keeps the map, the map keeps the file.
+    pages = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_READ)
+    return CaptureInput(name=name, octets=np.frombuffer(pages, dtype=np.uint8), pages=pages)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

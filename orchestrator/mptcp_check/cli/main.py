@@ -1,18 +1,17 @@
 """The entry point: the command table, and the one place where errors become a line and a code."""
 
 import errno
+import importlib
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
-from mptcp_check.cli import diagnose, doctor, image, lab, report, runs
-from mptcp_check.cli import run as run_command
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_upload.manifest import ManifestError
 
@@ -22,14 +21,31 @@ UNREADABLE = 2
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
+COMMANDS: Final = ("run", "doctor", "diagnose", "inspect", "lab", "runs", "report", "image")
+"""Each is a function of its name in a module of its name."""
+
+
 class Commands(click.Group):
-    """The commands; with none given, or only options, `run` is meant."""
+    """The commands; with none given, or only options, `run` is meant.
+
+    A command is imported when it is used: what the others need takes longer than some of them run.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        """Return the names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"mptcp_check.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front of arguments that name no command."""
-        if not args or (
-            args[0] not in self.commands and args[0] not in ("-h", "--help", "--version")
-        ):
+        if not args or (args[0] not in COMMANDS and args[0] not in ("-h", "--help", "--version")):
             starts_with_option = not args or args[0].startswith("-")
             args = ["run", *args] if starts_with_option else args
         return super().parse_args(ctx, args)
@@ -55,20 +71,9 @@ def cli() -> None:
       mptcp-check run --quick                      the shortest check
       mptcp-check run --behind mp_join_removed     with a middlebox in the way
       mptcp-check diagnose client.pcap server.pcap captures taken anywhere
+      mptcp-check inspect trace.pcapng             connections, subflows, metrics
       mptcp-check doctor                           what is missing on this computer
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-
-
-for command in (
-    run_command.run,
-    doctor.doctor,
-    diagnose.diagnose,
-    lab.lab,
-    runs.runs,
-    report.report,
-    image.image,
-):
-    cli.add_command(command)
 
 
 def main(arguments: list[str] | None = None) -> None:

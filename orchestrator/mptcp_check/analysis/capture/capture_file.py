@@ -5,6 +5,7 @@ Three passes: framing (`pcap_framing`, `pcapng_framing`) finds where each frame 
 numbered as Wireshark numbers them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -71,7 +72,7 @@ def read(buffer: bytes | bytearray | memoryview | npt.NDArray[np.uint8]) -> Capt
     octets.flags.writeable = False  # one kind of array, so that kernels are compiled once
     framing = frame(octets)
     return Capture(
-        packets=_decode(octets, framing),
+        packets=Decoder().decode(octets, framing.records, link_types(framing.interfaces)),
         records=framing.records,
         interfaces=framing.interfaces,
         problems=framing.problems,
@@ -92,42 +93,68 @@ def frame(octets: npt.NDArray[np.uint8]) -> Framing:
     return pcap_framing.frame(readable(octets))
 
 
-def _decode(octets: npt.NDArray[np.uint8], framing: Framing) -> Packets:
-    """Run the kernels over all frames, with larger option tables each time they are full."""
-    total = len(framing.records.offset)
-    link_types = np.array([known.link_type for known in framing.interfaces], dtype=np.int64)
-    table = PacketTable.allocate(total)
-    frames = np.zeros(SEGMENT + 1, dtype=np.int64)
-    decode_segments(readable(octets), framing.records, link_types, table, frames)
-    packets = PacketTable(*(column[: frames[SEGMENT]] for column in table))
-    lists = OptionLists(*(getattr(packets, name) for name in OptionLists._fields))
-    # Nearly every segment of a Multipath TCP connection has one DSS; other options are few.
-    rows = len(packets.frame)
-    dss = DssTable.allocate(rows + MOST_PER_SEGMENT)
-    signals = signal_table(rows // 16 + 2 * MOST_PER_SEGMENT)
-    filled = np.zeros(2, dtype=np.int64)
-    done = 0
-    while True:
-        done = decode_options(readable(octets), lists, done, dss, records(signals), filled)
-        if done == rows:
-            break
-        if filled[DSS_ROWS] + MOST_PER_SEGMENT > len(dss.packet):
-            dss = DssTable(*(_longer(column) for column in dss))
-        if filled[SIGNAL_ROWS] + MOST_PER_SEGMENT > len(signals):
-            signals = _longer(signals)
-    return Packets(
-        **packets._asdict(),
-        dss=DssOptions(
-            **{name: column[: filled[DSS_ROWS]] for name, column in dss._asdict().items()}
-        ),
-        signals=SignalOptions(
-            **{name: signals[name][: filled[SIGNAL_ROWS]].copy() for name in SIGNAL_TYPES}
-        ),
-        buffer=octets,
-        frame_count=total,
-        fragment_count=int(frames[LATER_FRAGMENT]),
-        cut_count=int(frames[CUT_SHORT]),
-    )
+def link_types(interfaces: Sequence[Interface]) -> npt.NDArray[np.int64]:
+    """Return the link type of each interface, as kernels take them."""
+    return np.array([known.link_type for known in interfaces], dtype=np.int64)
+
+
+class Decoder:
+    """Runs the kernels over batches of frames, in tables that are used again and again."""
+
+    def __init__(self) -> None:
+        self._table = PacketTable.allocate(0)
+        self._dss = DssTable.allocate(MOST_PER_SEGMENT)
+        self._signals = signal_table(2 * MOST_PER_SEGMENT)
+
+    def decode(
+        self, octets: npt.NDArray[np.uint8], records_: Records, link_types: npt.NDArray[np.int64]
+    ) -> Packets:
+        """Decode a batch; its columns are valid until the next one is decoded.
+
+        Args:
+            octets: What the offsets of the records point into.
+            records_: The frames.
+            link_types: LINKTYPE number of each interface.
+        """
+        total = len(records_.offset)
+        if len(self._table.frame) < total:
+            self._table = PacketTable.allocate(total)
+        frames = np.zeros(SEGMENT + 1, dtype=np.int64)
+        decode_segments(readable(octets), records_, link_types, self._table, frames)
+        packets = PacketTable(*(column[: frames[SEGMENT]] for column in self._table))
+        lists = OptionLists(*(getattr(packets, name) for name in OptionLists._fields))
+        # Nearly every segment of a Multipath TCP connection has one DSS; other options are few.
+        rows = len(packets.frame)
+        if len(self._dss.packet) < rows + MOST_PER_SEGMENT:
+            self._dss = DssTable.allocate(rows + MOST_PER_SEGMENT)
+        if len(self._signals) < rows // 16 + 2 * MOST_PER_SEGMENT:
+            self._signals = signal_table(rows // 16 + 2 * MOST_PER_SEGMENT)
+        filled = np.zeros(2, dtype=np.int64)
+        done = 0
+        while True:
+            done = decode_options(
+                readable(octets), lists, done, self._dss, records(self._signals), filled
+            )
+            if done == rows:
+                break
+            if filled[DSS_ROWS] + MOST_PER_SEGMENT > len(self._dss.packet):
+                self._dss = DssTable(*(_longer(column) for column in self._dss))
+            if filled[SIGNAL_ROWS] + MOST_PER_SEGMENT > len(self._signals):
+                self._signals = _longer(self._signals)
+        signals = self._signals[: filled[SIGNAL_ROWS]]
+        found = Packets(
+            **packets._asdict(),
+            dss=DssOptions(
+                **{name: column[: filled[DSS_ROWS]] for name, column in self._dss._asdict().items()}
+            ),
+            signals=SignalOptions(**{name: signals[name].copy() for name in SIGNAL_TYPES}),
+            buffer=octets,
+            frame_count=total,
+            fragment_count=int(frames[LATER_FRAGMENT]),
+            cut_count=int(frames[CUT_SHORT]),
+        )
+        signals[:] = np.zeros(1, signals.dtype)  # most cells stay empty: kernels rely on that
+        return found
 
 
 def _longer(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

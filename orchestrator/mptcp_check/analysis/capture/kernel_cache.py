@@ -1,49 +1,17 @@
-"""Keep compiled kernels on disk so that a stale one is never run.
+"""Keep what Numba compiled for its own use on disk so that a stale one is never run.
 
 Numba's own cache trusts a function's machine code as long as the file that defines the function
 is unchanged.  Our kernels call functions and take numbers of other files, so after an update some
 would run with code of yesterday; and an index that names a class which is gone raises.  Here the
 stamp covers all the sources that kernels are made of, and whatever is wrong with a cache leads to
-compiling anew.  This is the one place of the analysis that touches files, as importing does.
+compiling anew.  Kernels that `kernel_calls` can call do not come here.
 """
 
-import hashlib
-import pkgutil
-from typing import Any, Final
+from typing import Any
 
 from numba.core import caching
 
-PACKAGE: Final = "mptcp_check.analysis"
-
-SOURCES: Final = (
-    "capture/column_types",
-    "capture/kernel_cache",
-    "capture/kernels",
-    "capture/link_layers",
-    "capture/option_kernel",
-    "capture/option_tables",
-    "capture/packets",
-    "capture/pcap_framing",
-    "capture/pcapng_blocks",
-    "capture/pcapng_framing",
-    "capture/records",
-    "capture/segment_kernel",
-    "capture/segment_tables",
-    "capture/signal_kernel",
-    "flows/flow_kernel",
-)
-"""The modules that hold kernels, and those that they take functions and numbers from."""
-
-
-def _stamp() -> str:
-    """Return a digest of all the sources: what machine code was made of."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in SOURCES:
-        digest.update(pkgutil.get_data(PACKAGE, f"{name}.py") or name.encode())
-    return digest.hexdigest()
-
-
-STAMP: Final = _stamp()
+from mptcp_check.analysis.capture.kernel_sources import STAMP
 
 _numba: Any = caching  # its functions have no types
 

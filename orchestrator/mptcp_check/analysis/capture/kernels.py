@@ -5,24 +5,23 @@ read from a buffer whose elements behave like integers (an array when compiled, 
 interpreted: see `readable`), and numbers of 64 unsigned bits are only moved, never compared.
 """
 
-import contextlib
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from mptcp_check import machine_code
+from mptcp_check.analysis.capture.kernel_calls import Kernel
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-try:
-    import numba
+NUMBA_WORKS: bool = machine_code.numba_works()
+"""Whether kernels are compiled; without it answers are the same, some 200 times slower."""
 
-    from mptcp_check.analysis.capture.kernel_cache import KernelCache
 
-    NUMBA_WORKS: bool = not numba.config.DISABLE_JIT  # type: ignore[attr-defined] # set when Numba starts
-    """Whether kernels are compiled; without it answers are the same, some 200 times slower."""
-except (ImportError, OSError, AttributeError, SystemError):  # a wheel for another NumPy or CPU
-    NUMBA_WORKS = False
+int64: Final[Any] = np.int64
+"""A number from a column as one of 64 bits with a sign, compiled or not."""
 
 
 def kernel(function: Function) -> Function:
@@ -34,13 +33,7 @@ def kernel(function: Function) -> Function:
     Returns:
         The compiled function, or `function` itself where Numba does not work.
     """
-    if not NUMBA_WORKS:
-        return function
-    compiled: Any = numba.njit(nogil=True)(function)
-    # Without a directory to keep machine code in, it is made anew at each start.
-    with contextlib.suppress(RuntimeError):
-        compiled._cache = KernelCache(function)  # noqa: SLF001 - where Numba has `cache=True` put it
-    return cast("Function", compiled)
+    return cast("Function", Kernel(function)) if NUMBA_WORKS else function
 
 
 def readable(buffer: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN401 - two kinds of buffer, see above

@@ -1,16 +1,21 @@
 """Framing of classic capture files: draft-ietf-opsawg-pcap, sections 4 and 5."""
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from mptcp_check.analysis.capture.kernels import kernel, u32
 from mptcp_check.analysis.capture.records import (
+    BROKEN,
+    ENDED,
+    INCOMPLETE,
     LARGEST_FRAME_BYTES,
+    TABLE_FULL,
     AnyBuffer,
     Framing,
     Interface,
-    Problem,
     Records,
-    first_rows,
+    Step,
+    framing_of,
     nothing,
 )
 
@@ -39,6 +44,14 @@ MAGICS: Final[dict[bytes, Variant]] = {
 END, FULL, HEADER_CUT, FRAME_CUT, LENGTH_LIES = range(5)
 """Why `frame_records` stopped."""
 
+_STATES: Final = {
+    END: ENDED,
+    FULL: TABLE_FULL,
+    HEADER_CUT: INCOMPLETE,
+    FRAME_CUT: INCOMPLETE,
+    LENGTH_LIES: BROKEN,
+}
+
 REASONS: Final[dict[int, str]] = {
     HEADER_CUT: "the file ends inside a record header",
     FRAME_CUT: "the file ends inside a frame",
@@ -56,37 +69,43 @@ def frame(buffer: AnyBuffer) -> Framing:
         The records up to the end or to the first one that cannot be right, as after that nothing
         says where the next one starts; then `problems` has one entry.
     """
-    variant = MAGICS.get(bytes(buffer[:4]))
-    if variant is None:
+    if MAGICS.get(bytes(buffer[:4])) is None:
         return nothing("no magic number of a capture file")
-    if len(buffer) < FILE_HEADER_BYTES:
-        return nothing("the file ends inside the file header", offset=len(buffer))
-    # The upper 16 bits of the field tell of frame check sequences: section 4, "FCS len".
-    link_type = int(u32(buffer, 20, variant.little)) & 0xFFFF
-    snap_bytes = int(u32(buffer, 16, variant.little))
-    records = Records.allocate(first_rows(len(buffer)))
-    at, count, why = FILE_HEADER_BYTES, 0, FULL
-    while True:
+    reader = PcapReader()
+    framing = framing_of(reader, buffer)
+    return framing if reader.interfaces else replace(framing, format="")
+
+
+class PcapReader:
+    """Reads a classic capture file, whole or block by block, from its file header on."""
+
+    def __init__(self) -> None:
+        self.format = "pcap"
+        self.interfaces: list[Interface] = []
+        self._variant = Variant(little=True, nanoseconds_per_tick=1000, record_header_bytes=16)
+
+    def read(self, buffer: AnyBuffer, at: int, records: Records, count: int) -> Step:
+        """Fill `records` from row `count` on with the frames from offset `at` on."""
+        if not self.interfaces:
+            if len(buffer) < FILE_HEADER_BYTES:
+                reason = "the file ends inside the file header"
+                return Step(at=len(buffer), filled=count, state=INCOMPLETE, reason=reason)
+            self._variant = MAGICS[bytes(buffer[:4])]
+            # The upper 16 bits of the field tell of frame check sequences: section 4, "FCS len".
+            link_type = int(u32(buffer, 20, self._variant.little)) & 0xFFFF
+            snap_bytes = int(u32(buffer, 16, self._variant.little))
+            self.interfaces.append(Interface(name="", link_type=link_type, snap_bytes=snap_bytes))
+            at = FILE_HEADER_BYTES
         at, count, why = frame_records(
             buffer,
             at,
-            variant.little,
-            variant.nanoseconds_per_tick,
-            variant.record_header_bytes,
+            self._variant.little,
+            self._variant.nanoseconds_per_tick,
+            self._variant.record_header_bytes,
             records,
             count,
         )
-        if why != FULL:
-            break
-        records = records.resized(2 * len(records.offset))
-    problems = () if why == END else (Problem(offset=int(at), reason=REASONS[why]),)
-    interface = Interface(name="", link_type=link_type, snap_bytes=snap_bytes)
-    return Framing(
-        format="pcap",
-        records=records.resized(int(count)),
-        interfaces=(interface,),
-        problems=problems,
-    )
+        return Step(int(at), int(count), _STATES[int(why)], REASONS.get(int(why), ""))
 
 
 @kernel

@@ -21,13 +21,17 @@ from mptcp_check.analysis.capture.pcapng_blocks import (
     SIMPLE_PACKET,
 )
 from mptcp_check.analysis.capture.records import (
+    BROKEN,
+    ENDED,
+    INCOMPLETE,
     LARGEST_FRAME_BYTES,
+    TABLE_FULL,
     AnyBuffer,
     Framing,
     Interface,
-    Problem,
     Records,
-    first_rows,
+    Step,
+    framing_of,
     nothing,
 )
 
@@ -48,6 +52,9 @@ REASONS: Final[dict[int, str]] = {
     SHORT: "a block too short for its type",
 }
 
+_STATES: Final = {END: ENDED, FULL: TABLE_FULL, CUT: INCOMPLETE}
+"""All other ends mean that the file is broken."""
+
 SHORTEST_BODY: Final[dict[int, int]] = {
     SECTION_HEADER: 16,
     INTERFACE_DESCRIPTION: 8,
@@ -62,7 +69,7 @@ LATEST_S: Final = 9_223_372_035
 """The last second whose nanoseconds fit 64 bits (year 2262): times beyond it are set to it."""
 
 
-def frame(buffer: AnyBuffer) -> Framing:  # noqa: C901, PLR0912 - a loop that branches by case
+def frame(buffer: AnyBuffer) -> Framing:
     """Return the packet records of a pcapng file.
 
     Args:
@@ -72,63 +79,77 @@ def frame(buffer: AnyBuffer) -> Framing:  # noqa: C901, PLR0912 - a loop that br
         The records up to the end or to the first block that cannot be right; then `problems` has
         one entry.  Interfaces are numbered through over all sections.
     """
-    records = Records.allocate(first_rows(len(buffer)))
-    interfaces: list[Interface] = []
-    units: Units = np.zeros((16, 4), np.int64)
-    section_first, little = 0, True
-    at, count = 0, 0
-    reason = ""
-    while True:
-        described = len(interfaces) - section_first
-        at, count, why = (
-            int(number)
-            for number in frame_blocks(buffer, at, little, units, described, records, count)
-        )
-        if why == FULL:
-            records = records.resized(2 * len(records.offset))
-            continue
-        if why != DESCRIPTION:
-            reason = REASONS.get(why, "")
-            break
-        kind = int(u32(buffer, at, little))
+    framing = framing_of(PcapngReader(), buffer)
+    problem = framing.problems[0] if framing.problems else None
+    if problem and problem.offset == 0:
+        return nothing(problem.reason)
+    return framing
+
+
+class PcapngReader:
+    """Reads a pcapng file, whole or block by block, from its first section on."""
+
+    def __init__(self) -> None:
+        self.format = "pcapng"
+        self.interfaces: list[Interface] = []
+        self._units: Units = np.zeros((16, 4), np.int64)
+        self._section_first = 0
+        """Number of the section's first interface over all sections."""
+        self._little = True
+
+    def read(self, buffer: AnyBuffer, at: int, records: Records, count: int) -> Step:
+        """Fill `records` from row `count` on with the packets from offset `at` on."""
+        while True:
+            described = len(self.interfaces) - self._section_first
+            at, count, why = (
+                int(number)
+                for number in frame_blocks(
+                    buffer, at, self._little, self._units, described, records, count
+                )
+            )
+            if why != DESCRIPTION:
+                return Step(at, count, _STATES.get(why, BROKEN), REASONS.get(why, ""))
+            length, state, reason = self._describe(buffer, at)
+            if reason:
+                return Step(at, count, state, reason)
+            at += length
+
+    def _describe(self, buffer: AnyBuffer, at: int) -> tuple[int, int, str]:  # noqa: C901 - one branch per block type
+        """Take a block that describes; return its length, or a state and a reason."""
+        kind = int(u32(buffer, at, self._little))
+        little = self._little
         if kind == SECTION_HEADER:
-            order = blocks.section_is_little(buffer, at) if len(buffer) - at >= 12 else None  # noqa: PLR2004 - up to the magic
+            if len(buffer) - at < 12:  # noqa: PLR2004 - up to the magic
+                return 0, INCOMPLETE, "a section without a byte order"
+            order = blocks.section_is_little(buffer, at)
             if order is None:
-                reason = "a section without a byte order"
-                break
-            little, section_first = order, len(interfaces)
-        length, why = (int(n) for n in block_length(buffer, at, little))
+                return 0, BROKEN, "a section without a byte order"
+            little = order
+        length, why = (int(number) for number in block_length(buffer, at, little))
         end = at + length - 4
         if why == END and length - 12 < SHORTEST_BODY[kind]:
             why = SHORT
         if why != END:
-            reason = REASONS[why]
-            break
-        if kind == SECTION_HEADER and u16(buffer, at + 12, little) != 1:
-            reason = f"a section of version {int(u16(buffer, at + 12, little))}, not 1"
-            break
-        if kind == INTERFACE_DESCRIPTION:
+            return 0, _STATES.get(why, BROKEN), REASONS[why]
+        if kind == SECTION_HEADER:
+            version = int(u16(buffer, at + 12, little))
+            if version != 1:
+                return 0, BROKEN, f"a section of version {version}, not 1"
+            self._little, self._section_first = little, len(self.interfaces)
+        elif kind == INTERFACE_DESCRIPTION:
             found, resolution, offset_s = blocks.interface(buffer, at + 8, end, little=little)
-            row = len(interfaces) - section_first
-            if row == len(units):
-                units = np.concatenate([units, np.zeros_like(units)])
-            units[row] = (resolution, offset_s, len(interfaces), found.snap_bytes)
-            interfaces.append(found)
-        elif kind == INTERFACE_STATISTICS:
-            of = section_first + int(u32(buffer, at + 8, little))
-            if of < len(interfaces):
-                interfaces[of] = blocks.with_statistics(
-                    interfaces[of], buffer, at + 8, end, little=little
+            row = len(self.interfaces) - self._section_first
+            if row == len(self._units):
+                self._units = np.concatenate([self._units, np.zeros_like(self._units)])
+            self._units[row] = (resolution, offset_s, len(self.interfaces), found.snap_bytes)
+            self.interfaces.append(found)
+        else:
+            of = self._section_first + int(u32(buffer, at + 8, little))
+            if of < len(self.interfaces):
+                self.interfaces[of] = blocks.with_statistics(
+                    self.interfaces[of], buffer, at + 8, end, little=little
                 )
-        at += length
-    if not interfaces and not count and reason and at == 0:
-        return nothing(reason)
-    return Framing(
-        format="pcapng",
-        records=records.resized(count),
-        interfaces=tuple(interfaces),
-        problems=(Problem(offset=at, reason=reason),) if reason else (),
-    )
+        return length, ENDED, ""
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Frames of a capture file as columns, and what the file says about them."""
 
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -84,6 +84,52 @@ class Framing:
     records: Records
     interfaces: tuple[Interface, ...]
     problems: tuple[Problem, ...]
+
+
+TABLE_FULL, ENDED, INCOMPLETE, BROKEN = range(4)
+"""How far `Reader.read` came: the table is full; all bytes are read; the last frame is not whole;
+something cannot be right, and nothing says where the next frame would be."""
+
+
+class Step(NamedTuple):
+    """What one call of `Reader.read` did."""
+
+    at: int
+    """Offset of the first byte that was not taken."""
+    filled: int
+    """Rows of the table that hold something."""
+    state: int
+    """`TABLE_FULL`, `ENDED`, `INCOMPLETE` or `BROKEN`."""
+    reason: str = ""
+    """Of the last two: one clause."""
+
+
+class Reader(Protocol):
+    """Reads the frames of one kind of file, whole or block by block."""
+
+    format: str
+    interfaces: list[Interface]
+
+    def read(self, buffer: "AnyBuffer", at: int, records: Records, count: int) -> Step:
+        """Fill `records` from row `count` on with the frames from an offset on."""
+
+
+def framing_of(reader: Reader, buffer: "AnyBuffer") -> "Framing":
+    """Return all frames of a file that is there as a whole."""
+    records = Records.allocate(first_rows(len(buffer)))
+    step = Step(at=0, filled=0, state=TABLE_FULL)
+    while True:
+        step = reader.read(buffer, step.at, records, step.filled)
+        if step.state != TABLE_FULL:
+            break
+        records = records.resized(2 * len(records.offset))
+    problems = (Problem(offset=step.at, reason=step.reason),) if step.reason else ()
+    return Framing(
+        format=reader.format,
+        records=records.resized(step.filled),
+        interfaces=tuple(reader.interfaces),
+        problems=problems,
+    )
 
 
 def first_rows(size_bytes: int) -> int:

@@ -6,15 +6,14 @@ not show is left open: a join whose connection began earlier stands in a connect
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import DssFlag, Flag, Note, OptionProblem, Packets
-from mptcp_check.analysis.flows.endpoints import destination, source
+from mptcp_check.analysis.flows.endpoints import Endpoint, destination, source
 from mptcp_check.analysis.flows.grouping import Flows, group
 from mptcp_check.analysis.flows.handshakes import BACKUP, Handshake, handshakes
 from mptcp_check.analysis.flows.keys import (
@@ -25,7 +24,20 @@ from mptcp_check.analysis.flows.keys import (
 )
 from mptcp_check.analysis.flows.subflows import Close, Connection, HmacState, Kind, Role, Subflow
 
-__all__ = ["Close", "Connection", "HmacState", "Kind", "Role", "Subflow", "connections"]
+__all__ = [
+    "Close",
+    "Connection",
+    "Facts",
+    "HmacState",
+    "Kind",
+    "Plan",
+    "Role",
+    "Subflow",
+    "assemble",
+    "connection",
+    "connections",
+    "plan_of",
+]
 
 FIN: Final = int(Flag.FIN)
 RST: Final = int(Flag.RST)
@@ -43,8 +55,51 @@ def connections(packets: Packets) -> tuple[Connection, ...]:
     Returns:
         All connections, plain TCP too, in the order of their first segments.
     """
-    view = _View(packets)
-    return tuple(_connection(view, id_, plan) for id_, plan in enumerate(_plan(view)))
+    return assemble(_View(packets))
+
+
+class Facts(Protocol):
+    """What was found out on each TCP connection, however: `assemble` makes connections of it."""
+
+    openers: list[int]
+    """The end that opened it."""
+    midstream: list[bool]
+    """Neither SYN nor SYN/ACK was captured."""
+    isn: list[list[int]]
+    """Initial sequence number of each end, negative if unknown."""
+    flags: list[list[int]]
+    """TCP flags of all segments of each end."""
+    data_fin: list[list[bool]]
+    """Each end sent a DATA_FIN."""
+    speaks_mptcp: list[bool]
+    """Any kind-30 option."""
+    options_cut: list[bool]
+    """The options of some segment were cut."""
+    start_ns: list[int]
+
+    def handshake(self, flow: int) -> Handshake:
+        """Return the options of its handshake."""
+
+    def ends(self, flow: int) -> tuple[Endpoint, Endpoint]:
+        """Return its two ends."""
+
+    def end_ns(self, flow: int) -> int:
+        """Return the time of its last segment."""
+
+    def rows(self, flow: int, end: int) -> Column:
+        """Return the rows of what an end sent, as far as rows are known."""
+
+
+def assemble(facts: Facts) -> tuple[Connection, ...]:
+    """Make connections of TCP connections.
+
+    Args:
+        facts: On each TCP connection, in the order of their first segments.
+
+    Returns:
+        All connections, plain TCP too, in the same order.
+    """
+    return tuple(connection(facts, id_, plan) for id_, plan in enumerate(plan_of(facts)))
 
 
 class _View:
@@ -80,6 +135,20 @@ class _View:
         """Return the options of a TCP connection's handshake."""
         return self.handshakes.get(flow, _PLAIN)
 
+    def ends(self, flow: int) -> tuple[Endpoint, Endpoint]:
+        """Return the two ends of a TCP connection."""
+        row = int(self.flows.first_row[flow])
+        return source(self.packets, row), destination(self.packets, row)
+
+    def end_ns(self, flow: int) -> int:
+        """Return the time of a TCP connection's last segment."""
+        sent = (self.flows.rows(flow, 0), self.flows.rows(flow, 1))
+        return max(int(self.packets.time_ns[rows[-1]]) for rows in sent if len(rows))
+
+    def rows(self, flow: int, end: int) -> Column:
+        """Return the rows of what an end sent, in the order of time."""
+        return self.flows.rows(flow, end)
+
     def _data_fins(self, count: int) -> npt.NDArray[np.bool_]:
         dss, flows = self.packets.dss, self.flows
         both = DssFlag.DATA_FIN | DssFlag.MAPPING
@@ -89,65 +158,78 @@ class _View:
         return seen
 
 
-@dataclass(slots=True, kw_only=True)
-class _Plan:
+class Plan(NamedTuple):
     """Which TCP connections make a connection; the first one comes first."""
 
-    keys: Keys
-    flows: list[int]
-    opened_by_server: list[bool] = field(default_factory=lambda: [False])
+    flows: tuple[int, ...]
+    opened_by_server: tuple[bool, ...]
     """One per TCP connection."""
+    token: int | None
+    """The token that joins name whose connection was not captured."""
 
 
-def _plan(view: _View) -> list[_Plan]:
+_ALONE: Final = (False,)
+
+
+def plan_of(facts: Facts) -> list[Plan]:
     """Give every TCP connection its place: joins go to the connection that their token names.
 
     A token may be used again in a long capture: the youngest connection that began before the
     join has it.  Joins whose token nobody has go together by their token.
     """
-    plans: list[_Plan] = []
-    owners: dict[int, tuple[_Plan, bool]] = {}
-    for flow in range(len(view.flows)):
-        handshake = view.handshake(flow)
+    plans: list[Plan] = []
+    owners: dict[int, tuple[int, bool]] = {}
+    every = range(len(facts.openers))
+    if not any(facts.handshake(flow).joining for flow in every):  # nobody asks for a token
+        return [Plan((flow,), _ALONE, None) for flow in every]
+    for flow in every:
+        handshake = facts.handshake(flow)
         if not handshake.joining:
-            plan = _Plan(keys=keys_of(handshake), flows=[flow])
-            plans.append(plan)
-            for token, by_server in (
-                (plan.keys.token_server, False),
-                (plan.keys.token_client, True),
-            ):
+            keys = keys_of(handshake)
+            for token, by_server in ((keys.token_server, False), (keys.token_client, True)):
                 if token is not None:
-                    owners[token] = (plan, by_server)
+                    owners[token] = (len(plans), by_server)
+            plans.append(Plan((flow,), _ALONE, None))
             continue
         syn = handshake.join_syn
         owner = owners.get(syn.token) if syn else None
         if owner is not None:
-            owner[0].flows.append(flow)
-            owner[0].opened_by_server.append(owner[1])
+            place, by_server = owner
+            known = plans[place]
+            plans[place] = Plan(
+                (*known.flows, flow), (*known.opened_by_server, by_server), known.token
+            )
             continue
-        plan = _Plan(keys=Keys(), flows=[flow])
-        plans.append(plan)
         if syn:
-            plan.keys = Keys(token_server=syn.token)
-            owners[syn.token] = (plan, False)
+            owners[syn.token] = (len(plans), False)
+        plans.append(Plan((flow,), _ALONE, syn.token if syn else None))
     return plans
 
 
-def _connection(view: _View, id_: int, plan: _Plan) -> Connection:
+def connection(facts: Facts, id_: int, plan: Plan) -> Connection:
+    """Make one connection.
+
+    Args:
+        facts: On each TCP connection.
+        id_: The connection's number.
+        plan: What it is made of.
+    """
+    first_handshake = facts.handshake(plan.flows[0])
+    keys = Keys(token_server=plan.token) if first_handshake.joining else keys_of(first_handshake)
     members = zip(plan.flows, plan.opened_by_server, strict=True)
     subflows = tuple(
-        _subflow(view, position, flow, plan.keys, by_server=by_server)
+        _subflow(facts, position, flow, keys, by_server=by_server)
         for position, (flow, by_server) in enumerate(members)
     )
     announced = [
         verdict
         for flow, by_server in zip(plan.flows, plan.opened_by_server, strict=True)
-        for verdict in _announcements(view, flow, plan.keys, by_server=by_server)
+        for verdict in _announcements(facts, flow, keys, by_server=by_server)
     ]
-    first, keys = subflows[0], plan.keys
+    first = subflows[0]
     return Connection(
         id=id_,
-        kind=_kind(view, first),
+        kind=_kind(facts, first),
         mptcp_version=keys.version,
         client=first.client,
         server=first.server,
@@ -159,32 +241,30 @@ def _connection(view: _View, id_: int, plan: _Plan) -> Connection:
         add_addr_ok_count=announced.count(HmacState.OK),
         add_addr_bad_count=announced.count(HmacState.BAD),
         subflows=subflows,
-        close=_close(view, subflows),
+        close=_close(facts, subflows),
         start_ns=min(subflow.start_ns for subflow in subflows),
         end_ns=max(subflow.end_ns for subflow in subflows),
     )
 
 
-def _subflow(view: _View, position: int, flow: int, keys: Keys, *, by_server: bool) -> Subflow:
-    packets, flows, handshake = view.packets, view.flows, view.handshake(flow)
-    client_end = view.openers[flow] ^ int(by_server)
-    first_row = int(flows.first_row[flow])
-    ends = (source(packets, first_row), destination(packets, first_row))
-    sent = (flows.rows(flow, 0), flows.rows(flow, 1))
+def _subflow(facts: Facts, position: int, flow: int, keys: Keys, *, by_server: bool) -> Subflow:
+    handshake = facts.handshake(flow)
+    client_end = facts.openers[flow] ^ int(by_server)
+    ends = facts.ends(flow)
     verdicts = check_join(handshake, keys, opened_by_server=by_server)
     return Subflow(
         id=position,
         flow=flow,
         role=Role.JOIN if handshake.joining else Role.INITIAL,
         complete=handshake.joined if handshake.joining else handshake.capable,
-        midstream=view.midstream[flow],
+        midstream=facts.midstream[flow],
         opened_by_server=by_server,
         client=ends[client_end],
         server=ends[1 - client_end],
-        isn_client=_known(view.isn[flow][client_end]),
-        isn_server=_known(view.isn[flow][1 - client_end]),
-        rows_c2s=sent[client_end],
-        rows_s2c=sent[1 - client_end],
+        isn_client=_known(facts.isn[flow][client_end]),
+        isn_server=_known(facts.isn[flow][1 - client_end]),
+        rows_c2s=facts.rows(flow, client_end),
+        rows_s2c=facts.rows(flow, 1 - client_end),
         hmac=_overall(verdicts),
         hmac_ok_count=verdicts.count(HmacState.OK),
         hmac_bad_count=verdicts.count(HmacState.BAD),
@@ -192,22 +272,21 @@ def _subflow(view: _View, position: int, flow: int, keys: Keys, *, by_server: bo
             option is not None and bool(option.flags & BACKUP)
             for option in (handshake.join_syn, handshake.join_synack)
         ),
-        speaks_mptcp=view.speaks_mptcp[flow],
-        options_cut=view.options_cut[flow],
+        speaks_mptcp=facts.speaks_mptcp[flow],
+        options_cut=facts.options_cut[flow],
         handshake=handshake,
-        start_ns=view.start_ns[flow],
-        end_ns=max(int(packets.time_ns[rows[-1]]) for rows in sent if len(rows)),
+        start_ns=facts.start_ns[flow],
+        end_ns=facts.end_ns(flow),
     )
 
 
-def _announcements(view: _View, flow: int, keys: Keys, *, by_server: bool) -> Iterable[HmacState]:
-    client_end = view.openers[flow] ^ int(by_server)
-    for option in view.handshake(flow).add_addrs:
-        by_client = int(view.flows.end_of[option.packet]) == client_end
-        yield check_add_addr(view.packets, option, keys, by_client=by_client)
+def _announcements(facts: Facts, flow: int, keys: Keys, *, by_server: bool) -> Iterable[HmacState]:
+    client_end = facts.openers[flow] ^ int(by_server)
+    for option in facts.handshake(flow).add_addrs:
+        yield check_add_addr(option, keys, by_client=option.end == client_end)
 
 
-def _kind(view: _View, first: Subflow) -> Kind:
+def _kind(facts: Facts, first: Subflow) -> Kind:
     """Say what the first subflow makes of its connection.
 
     Options on a connection whose SYN was captured without one do not make it Multipath TCP.
@@ -218,22 +297,22 @@ def _kind(view: _View, first: Subflow) -> Kind:
         return Kind.FALLBACK
     began = not first.midstream and first.isn_client is not None
     late = first.midstream or (began and first.handshake.capable_synack is not None)
-    return Kind.MPTCP if late and view.speaks_mptcp[first.flow] else Kind.TCP
+    return Kind.MPTCP if late and facts.speaks_mptcp[first.flow] else Kind.TCP
 
 
-def _close(view: _View, subflows: Sequence[Subflow]) -> Close:
+def _close(facts: Facts, subflows: Sequence[Subflow]) -> Close:
     """Say how a connection ended; joins that were never complete have no say in it."""
     if any(subflow.handshake.fastclose for subflow in subflows):
         return Close.FASTCLOSE
     by_client = by_server = False
     for subflow in subflows:
-        client_end = view.openers[subflow.flow] ^ int(subflow.opened_by_server)
-        by_client |= view.data_fin[subflow.flow][client_end]
-        by_server |= view.data_fin[subflow.flow][1 - client_end]
+        client_end = facts.openers[subflow.flow] ^ int(subflow.opened_by_server)
+        by_client |= facts.data_fin[subflow.flow][client_end]
+        by_server |= facts.data_fin[subflow.flow][1 - client_end]
     if by_client and by_server:
         return Close.FIN
-    flags = [view.flags[s.flow] for s in subflows if s.complete or s.role is Role.INITIAL]
-    flags = flags or [view.flags[s.flow] for s in subflows]
+    flags = [facts.flags[s.flow] for s in subflows if s.complete or s.role is Role.INITIAL]
+    flags = flags or [facts.flags[s.flow] for s in subflows]
     finished = [bool(one & two & FIN) for one, two in flags]
     reset = [bool((one | two) & RST) for one, two in flags]
     if all(finished):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.capture.kernels import int64, kernel
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -31,8 +31,15 @@ LOW_31_BITS: Final = 0x7FFF_FFFF
 class FlowTable(NamedTuple):
     """One row per TCP connection; its two ends are 0, the sender of its first segment, and 1."""
 
+    src_high: Column
+    """int64: the bits of end 0's address, as in `packets.Packets`; the other five likewise."""
+    src_low: Column
+    dst_high: Column
+    dst_low: Column
+    src_port: Column
+    dst_port: Column
     first_row: Column
-    """int64: row of its first segment, which has end 0 as the source."""
+    """int64: row of its first segment in the batch it came with; that has end 0 as the source."""
     opener: Column
     """int64: the end that sent the SYN, or `NOBODY` if none was captured."""
     isn: Column
@@ -46,12 +53,16 @@ class FlowTable(NamedTuple):
     def allocate(rows: int) -> "FlowTable":
         """Return uninitialised columns."""
         return FlowTable(
-            first_row=np.empty(rows, np.int64),
-            opener=np.empty(rows, np.int64),
-            isn=np.empty((rows, 2), np.int64),
-            flags=np.empty((rows, 2), np.int64),
-            segments=np.empty((rows, 2), np.int64),
+            *(np.empty(rows, np.int64) for _ in range(8)),
+            *(np.empty((rows, 2), np.int64) for _ in range(3)),
         )
+
+    def resized(self, rows: int) -> "FlowTable":
+        """Return a table with room for more connections, these first."""
+        larger = FlowTable.allocate(rows)
+        for new, old in zip(larger, self, strict=True):
+            new[: len(old)] = old
+        return larger
 
 
 class Headers(NamedTuple):
@@ -70,9 +81,21 @@ class Headers(NamedTuple):
 
 Slots = npt.NDArray[np.int64]
 
+FLOWS, TAKEN = range(2)
+"""Places in the counters that `assign` keeps: rows of the table, and slots, that are in use."""
+
 
 @kernel
-def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of: Any) -> int:  # noqa: ANN401, C901, PLR0912, PLR0915 - a kernel
+def assign(  # noqa: C901, PLR0912, PLR0915, PLR0917 - a kernel
+    headers: Headers,
+    order: Any,  # noqa: ANN401 - a kernel
+    place: int,
+    flows: FlowTable,
+    slots: Slots,
+    counters: npt.NDArray[np.int64],
+    flow_of: Any,  # noqa: ANN401 - as above
+    end_of: Any,  # noqa: ANN401 - as above
+) -> int:
     """Say for each segment to which TCP connection it belongs and which end sent it.
 
     The columns are looked up here and not in functions of their own: a tuple of columns that is
@@ -81,52 +104,53 @@ def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of:
     Args:
         headers: The segments.
         order: int64: their rows in the order of time.
-        flows: Filled; it needs as many rows as there are segments, in the worst case.
+        place: The place in `order` to start at.
+        flows: Connections so far; rows are added.
+        slots: Hash table, a power of two long: rows of `flows`, or `NOBODY`.
+        counters: How much of both is in use; updated.
         flow_of: int64, filled: row in `flows` for each row of `headers`.
         end_of: uint8, filled: the sending end, 0 or 1.
 
     Returns:
-        The count of connections.
+        The place it stopped at: all of them, or an earlier one when either table needs room.
     """
     src_high, src_low, src_port = headers.src_high, headers.src_low, headers.src_port
     dst_high, dst_low, dst_port = headers.dst_high, headers.dst_low, headers.dst_port
-    slots = np.full(1024, NOBODY, np.int64)
-    taken = 0
-    count = 0
-    for row in order:
-        if 2 * taken >= len(slots):
-            slots = grown(slots, headers, flows)
+    taken, count = counters[TAKEN], counters[FLOWS]
+    room = len(flows.opener)
+    while place < len(order) and count < room and 2 * taken < len(slots):
+        row = order[place]
         slot = mixed(
-            scrambled(src_high[row], src_low[row], src_port[row]),
-            scrambled(dst_high[row], dst_low[row], dst_port[row]),
+            scrambled(src_high[row], src_low[row], int64(src_port[row])),
+            scrambled(dst_high[row], dst_low[row], int64(dst_port[row])),
         )
         slot &= len(slots) - 1
         end = 0
         flow = slots[slot]
         while flow != NOBODY:
-            first = flows.first_row[flow]
             if (
-                src_low[first] == src_low[row]
-                and dst_low[first] == dst_low[row]
-                and src_port[first] == src_port[row]
-                and dst_port[first] == dst_port[row]
-                and src_high[first] == src_high[row]
-                and dst_high[first] == dst_high[row]
+                flows.src_low[flow] == src_low[row]
+                and flows.dst_low[flow] == dst_low[row]
+                and flows.src_port[flow] == src_port[row]
+                and flows.dst_port[flow] == dst_port[row]
+                and flows.src_high[flow] == src_high[row]
+                and flows.dst_high[flow] == dst_high[row]
             ):
                 break
             if (
-                src_low[first] == dst_low[row]
-                and dst_low[first] == src_low[row]
-                and src_port[first] == dst_port[row]
-                and dst_port[first] == src_port[row]
-                and src_high[first] == dst_high[row]
-                and dst_high[first] == src_high[row]
+                flows.src_low[flow] == dst_low[row]
+                and flows.dst_low[flow] == src_low[row]
+                and flows.src_port[flow] == dst_port[row]
+                and flows.dst_port[flow] == src_port[row]
+                and flows.src_high[flow] == dst_high[row]
+                and flows.dst_high[flow] == src_high[row]
             ):
                 end = 1
                 break
             slot = (slot + 1) & (len(slots) - 1)
             flow = slots[slot]
-        flags, seq, ack = headers.flags[row], headers.seq[row], headers.ack[row]
+        flags = int64(headers.flags[row])
+        seq, ack = int64(headers.seq[row]), int64(headers.ack[row])
         fresh = flow == NOBODY
         if fresh:
             taken += 1
@@ -139,6 +163,12 @@ def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of:
             end = 0
             count += 1
             slots[slot] = flow
+            flows.src_high[flow] = src_high[row]
+            flows.src_low[flow] = src_low[row]
+            flows.dst_high[flow] = dst_high[row]
+            flows.dst_low[flow] = dst_low[row]
+            flows.src_port[flow] = src_port[row]
+            flows.dst_port[flow] = dst_port[row]
             flows.first_row[flow] = row
             flows.opener[flow] = NOBODY
             for either in range(2):
@@ -159,7 +189,9 @@ def assign(headers: Headers, order: Any, flows: FlowTable, flow_of: Any, end_of:
         flows.segments[flow, end] += 1
         flow_of[row] = flow
         end_of[row] = end
-    return count
+        place += 1
+    counters[TAKEN], counters[FLOWS] = taken, count
+    return place
 
 
 @kernel
@@ -206,23 +238,20 @@ def scrambled(high: int, low: int, port: int) -> int:
 
 
 @kernel
-def grown(slots: Slots, headers: Headers, flows: FlowTable) -> Slots:
-    """Return a table of four times the size with the same connections."""
-    larger = np.full(4 * len(slots), NOBODY, np.int64)
+def move(slots: Slots, larger: Slots, flows: FlowTable) -> None:
+    """Enter the connections of one hash table into a larger one, which is empty."""
     mask = len(larger) - 1
     for flow in slots:
         if flow == NOBODY:
             continue
-        row = flows.first_row[flow]
         slot = mixed(
-            scrambled(headers.src_high[row], headers.src_low[row], headers.src_port[row]),
-            scrambled(headers.dst_high[row], headers.dst_low[row], headers.dst_port[row]),
+            scrambled(flows.src_high[flow], flows.src_low[flow], flows.src_port[flow]),
+            scrambled(flows.dst_high[flow], flows.dst_low[flow], flows.dst_port[flow]),
         )
         slot &= mask
         while larger[slot] != NOBODY:
             slot = (slot + 1) & mask
         larger[slot] = flow
-    return larger
 
 
 @kernel

@@ -1,18 +1,25 @@
 """TCP connections of a capture: which segments belong together, who opened, who sent what."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Packets
 from mptcp_check.analysis.flows.flow_kernel import (
+    FLOWS,
     NOBODY,
+    TAKEN,
     FlowTable,
     Headers,
     assign,
+    move,
     sort_rows,
 )
+
+FIRST_SLOTS: Final = 1024
+"""Connections and slots to start with; both tables grow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,26 +65,15 @@ def group(packets: Packets) -> Flows:
     Args:
         packets: A capture's segments, in any order of time.
     """
-    total = len(packets)
     order = time_order(packets.time_ns)
-    headers = Headers(
-        src_high=packets.src_high.view(np.int64),
-        src_low=packets.src_low.view(np.int64),
-        dst_high=packets.dst_high.view(np.int64),
-        dst_low=packets.dst_low.view(np.int64),
-        src_port=packets.src_port.astype(np.int64),
-        dst_port=packets.dst_port.astype(np.int64),
-        seq=packets.seq.astype(np.int64),
-        ack=packets.ack.astype(np.int64),
-        flags=packets.flags.astype(np.int64),
-    )
-    flows = FlowTable.allocate(total)
-    flow_of, end_of = np.empty(total, np.int64), np.empty(total, np.uint8)
-    count = int(assign(headers, order, flows, flow_of, end_of))
-    flows = FlowTable(*(column[:count].copy() for column in flows))
+    headers = headers_of(packets)
+    found = FlowFinder()
+    flow_of, end_of = found.take(headers, order)
+    count = found.count
+    flows = FlowTable(*(column[:count].copy() for column in found.table))
     sorted_rows, starts = sort_rows(order, flow_of, end_of, flows, count)
     midstream = flows.opener == NOBODY
-    guess = headers.src_port[flows.first_row] < headers.dst_port[flows.first_row]
+    guess = flows.src_port < flows.dst_port
     return Flows(
         flow_of=flow_of,
         end_of=end_of,
@@ -88,6 +84,63 @@ def group(packets: Packets) -> Flows:
         first_row=flows.first_row,
         sorted_rows=sorted_rows,
         starts=starts,
+    )
+
+
+class FlowFinder:
+    """Finds the TCP connections of segments that come in batches, one after the other."""
+
+    def __init__(self) -> None:
+        self.table = FlowTable.allocate(FIRST_SLOTS)
+        """Connections so far; rows beyond `count` hold nothing."""
+        self._slots = np.full(FIRST_SLOTS, NOBODY, np.int64)
+        self._counters = np.zeros(2, np.int64)
+
+    @property
+    def count(self) -> int:
+        """Connections found so far."""
+        return int(self._counters[FLOWS])
+
+    def take(self, headers: Headers, order: Column) -> tuple[Column, Column]:
+        """Place a batch of segments.
+
+        Args:
+            headers: The batch.
+            order: Its rows in the order of time.
+
+        Returns:
+            The connection (row of `table`) and the sending end of each row of the batch.
+        """
+        flow_of, end_of = np.empty(len(order), np.int64), np.empty(len(order), np.uint8)
+        place = 0
+        while True:
+            place = int(
+                assign(
+                    headers, order, place, self.table, self._slots, self._counters, flow_of, end_of
+                )
+            )
+            if place == len(order):
+                return flow_of, end_of
+            if self.count == len(self.table.opener):
+                self.table = self.table.resized(2 * self.count)
+            if 2 * int(self._counters[TAKEN]) >= len(self._slots):
+                larger = np.full(4 * len(self._slots), NOBODY, np.int64)
+                move(self._slots, larger, self.table)
+                self._slots = larger
+
+
+def headers_of(packets: Packets) -> Headers:
+    """Return what tells connections apart, as kernels take it."""
+    return Headers(
+        src_high=packets.src_high.view(np.int64),
+        src_low=packets.src_low.view(np.int64),
+        dst_high=packets.dst_high.view(np.int64),
+        dst_low=packets.dst_low.view(np.int64),
+        src_port=packets.src_port,
+        dst_port=packets.dst_port,
+        seq=packets.seq,
+        ack=packets.ack,
+        flags=packets.flags,
     )
 
 

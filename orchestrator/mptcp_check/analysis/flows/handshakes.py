@@ -26,11 +26,13 @@ ACK: Final = int(Flag.ACK)
 KEY: Final = int(Present.KEY)
 PEER_KEY: Final = int(Present.PEER_KEY)
 HMAC_160: Final = int(Present.HMAC_160)
+ADDRESS: Final = int(Present.ADDRESS)
 MP_CAPABLE: Final = int(Subtype.MP_CAPABLE)
 MP_JOIN: Final = int(Subtype.MP_JOIN)
 ADD_ADDR: Final = int(Subtype.ADD_ADDR)
 MP_FASTCLOSE: Final = int(Subtype.MP_FASTCLOSE)
 
+IPV4: Final = 4
 JOIN_SYN_BYTES: Final = 12
 JOIN_SYN_ACK_BYTES: Final = 16
 JOIN_ACK_BYTES: Final = 24
@@ -56,6 +58,11 @@ class Signal:
     hmac: bytes
     """8 or 20 bytes; empty if the option has none or it was cut."""
     address_id: int
+    end: int
+    """The end that sent it."""
+    address: bytes
+    """ADD_ADDR's address, 4 or 16 bytes in network order; empty without one."""
+    port: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +95,11 @@ class Handshake:
         return bool(self.capable_syn and self.answered and self.capable_ack)
 
     @property
+    def began(self) -> bool:
+        """Whether any SYN or SYN/ACK had MP_CAPABLE or MP_JOIN."""
+        return any((self.capable_syn, self.capable_synack, self.join_syn, self.join_synack))
+
+    @property
     def joining(self) -> bool:
         """Whether this is a further subflow: any form of MP_JOIN and no MP_CAPABLE in the SYN."""
         steps = (self.join_syn, self.join_synack, self.join_ack)
@@ -110,15 +122,36 @@ def handshakes(packets: Packets, flows: Flows) -> dict[int, Handshake]:
         By connection (row of `flows`); connections without such options are left out.
     """
     found: dict[int, Handshake] = {}
-    rows = _first_rows(packets, flows)
+    collect(found, packets, flows.flow_of, flows.end_of, flows.opener)
+    return found
+
+
+def collect(
+    found: dict[int, Handshake],
+    packets: Packets,
+    flow_of: Column,
+    end_of: Column,
+    openers: Column,
+) -> None:
+    """Add the handshake options of a batch of segments to those of the batches before.
+
+    Args:
+        found: By connection; updated.
+        packets: The batch.
+        flow_of: The connection of each segment.
+        end_of: The end that sent it.
+        openers: The end of each connection that opened it.
+    """
+    rows = _first_rows(packets, flow_of, end_of)
     carriers = packets.signals.packet[rows]
-    owners = flows.flow_of[carriers]
+    owners = flow_of[carriers]
+    ends = end_of[carriers]
     places = zip(
         owners.tolist(),
-        (flows.end_of[carriers] == flows.opener[owners]).tolist(),
+        (ends == openers[owners]).tolist(),
         packets.flags[carriers].tolist(),
         packets.signals.subtype[rows].tolist(),
-        _signals(packets, rows),
+        _signals(packets, rows, ends),
         strict=True,
     )
     for flow, by_opener, flags, subtype, signal in places:
@@ -130,14 +163,12 @@ def handshakes(packets: Packets, flows: Flows) -> dict[int, Handshake]:
         elif subtype == MP_JOIN:
             _take_join(handshake, signal, by_opener=by_opener)
         elif subtype == ADD_ADDR:
-            if signal.hmac:
-                handshake.add_addrs.append(signal)
+            _take_announcement(handshake, signal)
         else:
             handshake.fastclose = True
-    return found
 
 
-def _first_rows(packets: Packets, flows: Flows) -> Column:
+def _first_rows(packets: Packets, flow_of: Column, end_of: Column) -> Column:
     """Return the rows of the options that matter, in the order of time.
 
     Of each form of option only the first one that either end of a connection sent matters, the
@@ -149,7 +180,7 @@ def _first_rows(packets: Packets, flows: Flows) -> Column:
     rows = np.flatnonzero(wanted)
     rows = rows[np.argsort(packets.time_ns[table.packet[rows]], kind="stable")]
     carriers = table.packet[rows]
-    senders = 2 * flows.flow_of[carriers] + flows.end_of[carriers]
+    senders = 2 * flow_of[carriers] + end_of[carriers]
     steps = packets.flags[carriers] & (SYN | ACK)
     form = (senders << 32) | (table.subtype[rows].astype(np.int64) << 24)
     form |= (steps.astype(np.int64) << 8) | table.length[rows]
@@ -185,7 +216,18 @@ def _take_join(handshake: Handshake, signal: Signal, *, by_opener: bool) -> None
         handshake.join_ack = handshake.join_ack or signal
 
 
-def _signals(packets: Packets, rows: Column) -> Iterator[Signal]:
+def _take_announcement(handshake: Handshake, signal: Signal) -> None:
+    """Keep an ADD_ADDR with an HMAC, unless the same one came in an earlier batch."""
+    if not signal.hmac:
+        return
+    content = (signal.end, signal.address_id, signal.address, signal.port, signal.hmac)
+    for known in handshake.add_addrs:
+        if content == (known.end, known.address_id, known.address, known.port, known.hmac):
+            return
+    handshake.add_addrs.append(signal)
+
+
+def _signals(packets: Packets, rows: Column, ends: Column) -> Iterator[Signal]:
     """Yield rows of the option table as values."""
     table, octets = packets.signals, packets.buffer
     columns = (
@@ -200,11 +242,20 @@ def _signals(packets: Packets, rows: Column) -> Iterator[Signal]:
         table.nonce,
         table.hmac_offset,
         table.address_id,
+        table.address_family,
+        table.address_high,
+        table.address_low,
+        table.port,
     )
     # One conversion per column: a NumPy scalar per cell would take ten times as long.
     cells = zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True)
-    for row, packet, length, version, flags, present, key, peer, token, nonce, at, id_ in cells:
+    for cell, end in zip(cells, ends.tolist(), strict=True):
+        row, packet, length, version, flags, present, key, peer, token, nonce, at, id_ = cell[:12]
+        family, high, low, port = cell[12:]
         size = 20 if present & HMAC_160 else 8
+        address = b""
+        if present & ADDRESS:
+            address = (high << 64 | low).to_bytes(16, "big")[-4 if family == IPV4 else 0 :]
         yield Signal(
             row=row,
             packet=packet,
@@ -218,4 +269,7 @@ def _signals(packets: Packets, rows: Column) -> Iterator[Signal]:
             nonce=nonce,
             hmac=octets[at : at + size].tobytes() if at >= 0 else b"",
             address_id=id_,
+            end=end,
+            address=address,
+            port=port,
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_check.analysis.capture.packets import Packets, Present
+from mptcp_check.analysis.capture.packets import Present
 from mptcp_check.analysis.flows import crypto
 from mptcp_check.analysis.flows.handshakes import (
     CHECKSUM_REQUIRED,
@@ -14,10 +14,7 @@ from mptcp_check.analysis.flows.handshakes import (
 )
 from mptcp_check.analysis.flows.subflows import HmacState
 
-IPV4: Final = 4
-
 NONCE: Final = int(Present.NONCE)
-ADDRESS: Final = int(Present.ADDRESS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,29 +98,23 @@ def check_join(
     return tuple(verdicts)
 
 
-def check_add_addr(packets: Packets, option: Signal, keys: Keys, *, by_client: bool) -> HmacState:
+def check_add_addr(option: Signal, keys: Keys, *, by_client: bool) -> HmacState:
     """Check the HMAC of an ADD_ADDR: RFC 8684, section 3.4.1.
 
     Args:
-        packets: The capture that has the option.
         option: An ADD_ADDR with an HMAC.
         keys: Of the connection.
         by_client: The connection's client sent it.
     """
-    table = packets.signals
-    if keys.client is None or keys.server is None or not option.present & ADDRESS:
+    if keys.client is None or keys.server is None or not option.address:
         return HmacState.UNKNOWN
     own, peer = (keys.client, keys.server) if by_client else (keys.server, keys.client)
-    high, low = int(table.address_high[option.row]), int(table.address_low[option.row])
-    address = (high << 64 | low).to_bytes(16, "big")
-    if int(table.address_family[option.row]) == IPV4:
-        address = address[-4:]
     expected = crypto.add_addr_hmac(
         own_key=own,
         peer_key=peer,
         address_id=option.address_id,
-        address=address,
-        port=int(table.port[option.row]),
+        address=option.address,
+        port=option.port,
     )
     return _verdict(option.hmac, expected)
 

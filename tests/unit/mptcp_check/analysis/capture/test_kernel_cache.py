@@ -4,17 +4,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from mptcp_check import machine_code
+from mptcp_check.analysis.capture import kernel_sources
 
-from mptcp_check.analysis.capture import kernel_cache, kernels
-
-ANALYSIS = Path(kernel_cache.__file__).parents[1]
+ANALYSIS = Path(kernel_sources.__file__).parents[1]
 
 USE = """
 import sys
 from mptcp_check.analysis.capture.capture_file import read
 with open(sys.argv[1], "rb") as file:
-    print(len(read(file.read()).packets))
+    print(len(read(file.read()).packets), "numba" in sys.modules)
 """
 GOLDEN = Path(__file__).parents[4] / "golden" / "captures" / "kernel_v1.pcapng"
 
@@ -23,9 +22,9 @@ def imported(module: str) -> Iterator[str]:
     """Yield the modules of the analysis that one of them imports, as `SOURCES` writes them."""
     for node in ast.walk(ast.parse((ANALYSIS / f"{module}.py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            if not node.module.startswith(kernel_cache.PACKAGE):
+            if not node.module.startswith(kernel_sources.PACKAGE):
                 continue
-            place = node.module.removeprefix(kernel_cache.PACKAGE).strip(".").replace(".", "/")
+            place = node.module.removeprefix(kernel_sources.PACKAGE).strip(".").replace(".", "/")
             if (ANALYSIS / f"{place}.py").is_file():
                 yield place
             else:
@@ -46,33 +45,57 @@ def test_the_stamp_covers_every_module_that_a_kernel_may_take_something_from() -
             reached.add(module)
             pending += imported(module)
 
-    assert reached | {"capture/kernel_cache"} == set(kernel_cache.SOURCES)
+    assert reached == set(kernel_sources.SOURCES)
 
 
-def test_an_unreadable_cache_is_made_again(tmp_path: Path) -> None:
+def run_in(cache: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
     command = [sys.executable, "-W", "error", "-c", USE, str(GOLDEN)]
-    environment = {"PATH": "/usr/bin:/bin", "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {"PATH": "/usr/bin:/bin", "NUMBA_CACHE_DIR": str(cache), **settings}
+    return subprocess.run(command, capture_output=True, check=True, env=environment)
 
-    first = subprocess.run(command, capture_output=True, check=True, env=environment)
-    indexes = sorted(tmp_path.rglob("*.nbi"))
-    assert indexes
-    for number, index in enumerate(indexes):
+
+def test_machine_code_is_made_once_and_then_runs_without_numba(tmp_path: Path) -> None:
+    first = run_in(tmp_path)
+    second = run_in(tmp_path)
+
+    answer, numba_loaded = first.stdout.split()
+    assert numba_loaded == b"True"
+    assert second.stdout.split() == [answer, b"False"]
+
+
+def test_unreadable_machine_code_is_made_again(tmp_path: Path) -> None:
+    first = run_in(tmp_path)
+    kept = sorted(tmp_path.rglob("*.code"))
+    assert kept
+    for number, file in enumerate(kept):
+        octets = bytearray(file.read_bytes())
         if number % 2:
-            index.write_bytes(index.read_bytes()[: number * 20])
-    for data in tmp_path.rglob("*.nbc"):
-        data.write_bytes(b"\x80\x04")
-    second = subprocess.run(command, capture_output=True, check=True, env=environment)
+            octets[number * 11] ^= 0x20
+        file.write_bytes(octets if number % 2 else octets[: number * 20])
+    second = run_in(tmp_path)
+    third = run_in(tmp_path)
 
     assert first.stdout == second.stdout
-    assert first.stderr == second.stderr == b""
+    assert third.stdout.split()[1] == b"False"
+    assert first.stderr == second.stderr == third.stderr == b""
 
 
-def test_a_machine_without_a_place_for_machine_code_compiles_each_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def refuse(_: object) -> None:
-        raise RuntimeError("no locator available")
+def test_a_machine_without_a_place_for_machine_code_compiles_each_time() -> None:
+    for _ in range(2):
+        done = run_in(Path("/proc/nowhere"))
+        assert done.stdout.split()[1] == b"True"
+        assert done.stderr == b""
 
-    monkeypatch.setattr(kernels, "KernelCache", refuse)
 
-    assert kernels.kernel(lambda number: number + 1)(41) == 42
+def test_code_that_needs_what_is_not_there_is_not_linked(tmp_path: Path) -> None:
+    done = run_in(tmp_path)
+    code = next(tmp_path.rglob("*.code")).read_bytes()
+    start = code.index(machine_code.ELF_MAGIC)
+
+    assert done.returncode == 0
+    assert machine_code.undefined_symbols(code[start:]) <= machine_code.KNOWN_SYMBOLS
+    renamed = code[start:].replace(b"NRT_MemInfo_call_dtor", b"NRT_MemInfo_call_xxxx")
+    if renamed != code[start:]:
+        assert machine_code.undefined_symbols(renamed) == {"NRT_MemInfo_call_xxxx"}
+        store = machine_code.MachineCode("test")
+        assert store.keep("test", 1, renamed, "test", "") is None

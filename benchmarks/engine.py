@@ -1,0 +1,186 @@
+"""How fast is `mptcp-check inspect`?  Ratios to tshark, tcptrace and tcpdump on the same file.
+
+    sudo .venv/bin/python benchmarks/engine.py [FILE]
+
+Whole processes, imports included, warm caches, medians of interleaved runs.  Without FILE, a
+capture of more than a million packets of real two-path MPTCP v1 is made behind this machine's
+kernel (see `two_path_capture`) and kept in the cache directory.  Printed are ratios, and whether
+each goal is reached; seconds only say how large the work was.
+"""
+
+import os
+import resource
+import statistics
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import two_path_capture
+
+PROGRAM = str(Path(sys.executable).with_name("mptcp-check"))
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "mptcp-check-bench"
+REPEATS = 3
+SLOW_REPEATS = 1
+CONNECTIONS = 100_000
+SHARE = 10
+TSHARK_FIELDS = (
+    "tcp.options.mptcp.subtype",
+    "tcp.options.mptcp.version",
+    "tcp.options.mptcp.sendkey",
+    "tcp.options.mptcp.recvtok",
+    "tcp.options.mptcp.sendhmac",
+    "tcp.options.mptcp.rawdataseqno",
+    "tcp.options.mptcp.subflowseqno",
+    "tcp.options.mptcp.datalvllen",
+    "tcp.options.mptcp.rawdataack",
+    "tcp.options.mptcp.addrid",
+    "mptcp.stream",
+)
+
+
+def seconds(command: Sequence[str]) -> float:
+    """Return how long a process takes, from its start to its end."""
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def medians(commands: dict[str, Sequence[str]], repeats: int) -> dict[str, float]:
+    """Return the median time of each command; they take turns, after one run that warms up."""
+    times: dict[str, list[float]] = {name: [] for name in commands}
+    for turn in range(repeats + 1 if repeats > SLOW_REPEATS else 1):
+        for name, command in commands.items():
+            taken = seconds(command)
+            if turn or repeats == SLOW_REPEATS:
+                times[name].append(taken)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def inspect(path: Path) -> list[str]:
+    """Return the command that is measured."""
+    return [PROGRAM, "inspect", "--json", str(path)]
+
+
+def goal(text: str, value: float, *, least: float = 0.0, most: float = float("inf")) -> bool:
+    """Print a ratio beside what it has to be."""
+    reached = least <= value <= most
+    bound = f">= {least:g}" if least else f"<= {most:g}"
+    print(f"{text:58} {value:8.2f}  goal {bound:8} {'reached' if reached else 'NOT REACHED'}")
+    return reached
+
+
+def head(path: Path, target: Path, share: int) -> None:
+    """Write a capture of the first of so many equal parts of a classic capture's packets."""
+    with path.open("rb") as file:
+        octets = file.read(24)
+        little = octets[0] != 0xA1  # noqa: PLR2004 - the magic's first byte
+        record = struct.Struct("<IIII" if little else ">IIII")
+        total = 0
+        while header := file.read(16):
+            total += 1
+            file.seek(record.unpack(header)[2], os.SEEK_CUR)
+        file.seek(24)
+        with target.open("wb") as out:
+            out.write(octets)
+            for _ in range(total // share):
+                header = file.read(16)
+                out.write(header + file.read(record.unpack(header)[2]))
+
+
+def many_connections(target: Path, count: int) -> None:
+    """Write a synthetic capture of MPTCP v1 connections: handshake, two data segments, close."""
+    mss = bytes.fromhex("020405b4")
+    dss = bytes.fromhex("1e14 200c 0000000000000000 00000001 000a 0000".replace(" ", ""))
+
+    def packet(*, up: bool, number: int, seq: int, ack: int, flags: int, tail: bytes) -> bytes:
+        client = struct.pack(">I", 0x0A000000 + number // 50_000 + 1)
+        server = bytes((10, 1, 0, 1))
+        ports = 10_000 + number % 50_000, 80
+        option_bytes = len(tail) - (10 if flags & 8 else 0)
+        ends = client + server if up else server + client
+        tcp = struct.pack(">HH", *(ports if up else ports[::-1]))
+        tcp += struct.pack(">IIHHHH", seq, ack, (5 + option_bytes // 4) << 12 | flags, 65535, 0, 0)
+        ip = struct.pack(">BBHHHBBH", 0x45, 0, 40 + len(tail), 0, 0, 64, 6, 0) + ends
+        return bytes(12) + b"\x08\x00" + ip + tcp + tail
+
+    with target.open("wb") as file:
+        file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, 1))
+        now = 0
+        for number in range(count):
+            keys = struct.pack(">QQ", 2 * number + 1, 2 * number + 2)
+            data = b"0123456789"
+            one, two = 1000, 5000
+            steps = (
+                (True, one, 0, 0x02, mss + b"\x1e\x04\x01\x01"),
+                (False, two, one + 1, 0x12, mss + b"\x1e\x0c\x01\x01" + keys[8:]),
+                (True, one + 1, two + 1, 0x10, b"\x1e\x14\x01\x01" + keys),
+                (True, one + 1, two + 1, 0x18, dss + data),
+                (False, two + 1, one + 11, 0x18, dss + data),
+                (True, one + 11, two + 11, 0x11, b""),
+                (False, two + 11, one + 12, 0x11, b""),
+                (True, one + 12, two + 12, 0x10, b""),
+            )
+            for up, seq, ack, flags, tail in steps:
+                frame = packet(up=up, number=number, seq=seq, ack=ack, flags=flags, tail=tail)
+                size = len(frame)
+                file.write(struct.pack("<IIII", now // 10**9, now % 10**9, size, size) + frame)
+                now += 5_000
+
+
+def peak_megabytes(command: Sequence[str]) -> float:
+    """Return the most memory that a process held at a time, mapped files included."""
+    code = "import resource,subprocess,sys;subprocess.run(sys.argv[1:],stdout=-3,check=True);"
+    code += "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], check=True, capture_output=True, text=True
+    )
+    return int(done.stdout) / 1024
+
+
+def main() -> int:
+    """Run all of it; return how many goals were missed."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else CACHE / "big.pcap"
+    if not path.exists():
+        two_path_capture.make(path, seconds=18)
+    tenth, many = CACHE / "tenth.pcap", CACHE / "many.pcap"
+    head(path, tenth, SHARE)
+    if not many.exists():
+        many_connections(many, CONNECTIONS)
+
+    fields = [word for name in TSHARK_FIELDS for word in ("-e", name)]
+    times = medians(
+        {
+            "inspect": inspect(path),
+            "tcptrace": ["tcptrace", "-n", str(path)],
+            "tcpdump": ["tcpdump", "-r", str(path), "-w", "/dev/null"],
+            "a tenth": inspect(tenth),
+            "many": inspect(many),
+            "nothing": [PROGRAM, "inspect", "--help"],
+        },
+        REPEATS,
+    )
+    slow = medians(
+        {"tshark": ["tshark", "-n", "-r", str(path), "-T", "fields", *fields]}, SLOW_REPEATS
+    )
+    mine = times["inspect"]
+    print(f"{path}: {path.stat().st_size:,} bytes; inspect --json {mine:.2f} s")
+    print(f"{times}, {slow}")
+    reached = [
+        goal("tshark -T fields / inspect", slow["tshark"] / mine, least=40),
+        goal("tcptrace -n / inspect", times["tcptrace"] / mine, least=1),
+        goal("inspect / tcpdump -r FILE -w /dev/null", mine / times["tcpdump"], most=3),
+        goal(f"{SHARE} times the packets / one time", mine / times["a tenth"], most=SHARE * 1.05),
+        goal(f"{CONNECTIONS:,} connections, seconds", times["many"], most=10),
+        goal("peak memory on the file, MB", peak_megabytes(inspect(path)), most=300),
+        goal("peak memory on the connections, MB", peak_megabytes(inspect(many)), most=300),
+    ]
+    return len(reached) - sum(reached)
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.exit(min(main(), 1))

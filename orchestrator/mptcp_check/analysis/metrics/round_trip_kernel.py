@@ -1,0 +1,130 @@
+"""Round-trip times, compiled: segments in flight, timestamps waited for, and histograms of both."""
+
+from typing import Any, Final
+
+from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.metrics.interval_kernel import grown, taken
+from mptcp_check.analysis.metrics.state_tables import (
+    BLOCK_WORDS,
+    CELL_BITS,
+    CELLS_USED,
+    UNKNOWN,
+)
+
+WORDS: Final = 2
+"""Elements of one segment in flight: the byte after its last one, and when it was sent."""
+LARGEST_FLIGHT_CLASS: Final = 8
+"""1024 segments; with more in flight not every one is timed."""
+
+SUB_BITS: Final = 6
+"""A histogram has 2 ** 6 cells for each power of two: a cell is 1/64 of its value wide."""
+
+LOW_31_BITS: Final = 0x7FFF_FFFF
+
+
+@kernel
+def sent(one: Any, arena: Any, blocks: Any, end: int, now_ns: int) -> None:  # noqa: ANN401 - a kernel
+    """Remember a segment in flight: direction `one`, the byte after its last one, and the time."""
+    if one.flight == UNKNOWN:
+        one.flight = taken(arena, blocks, 0)
+    capacity = (BLOCK_WORDS << one.flight_class) // WORDS
+    if one.flight_first + one.flight_count == capacity:
+        if 2 * one.flight_first >= capacity:
+            at = one.flight
+            moved = one.flight_first * WORDS
+            for word in range(at, at + one.flight_count * WORDS):
+                arena[word] = arena[word + moved]
+            one.flight_first = 0
+        elif one.flight_class < LARGEST_FLIGHT_CLASS:
+            one.flight = grown(arena, blocks, one.flight, one.flight_class)
+            one.flight_class += 1
+        else:
+            return
+    place = one.flight + (one.flight_first + one.flight_count) * WORDS
+    arena[place] = end
+    arena[place + 1] = now_ns
+    one.flight_count += 1
+
+
+@kernel
+def acknowledged(one: Any, arena: Any, acked: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
+    """Forget what an ACK covers; return how long the segment that it ends with took, -1 if none.
+
+    As tcptrace does, only a segment whose last byte the ACK names is timed.
+    """
+    found = UNKNOWN
+    while one.flight_count > 0:
+        place = one.flight + one.flight_first * WORDS
+        if arena[place] > acked:
+            return found
+        if arena[place] == acked:
+            found = now_ns - arena[place + 1]
+        one.flight_first += 1
+        one.flight_count -= 1
+    one.flight_first = 0
+    return found
+
+
+@kernel
+def echoed(one: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
+    """Return how long a timestamp took to come back, -1 if it is not this that comes back.
+
+    RFC 7323, section 4.1.  One timestamp is waited for at a time; a later one that comes back
+    instead ends the wait.
+    """
+    if one.probe_stamp == UNKNOWN:
+        return UNKNOWN
+    ahead = (echo - one.probe_stamp) & 0xFFFF_FFFF
+    if ahead > LOW_31_BITS:
+        return UNKNOWN
+    one.probe_stamp = UNKNOWN
+    return now_ns - one.probe_ns if ahead == 0 else UNKNOWN
+
+
+@kernel
+def stamped(one: Any, stamp: int, now_ns: int) -> None:  # noqa: ANN401 - a kernel
+    """Wait for the echo of a timestamp: of the first segment that has it, one at a time."""
+    if stamp == one.last_stamp:
+        return
+    if one.probe_stamp == UNKNOWN:
+        one.probe_stamp = stamp
+        one.probe_ns = now_ns
+    one.last_stamp = stamp
+
+
+@kernel
+def count_sample(cells: Any, counters: Any, histogram: int, value_ns: int) -> None:  # noqa: ANN401 - a kernel
+    """Add a sample to a histogram; the caller made sure that the table has a free slot."""
+    exponent = 0
+    rest = value_ns
+    while rest >= 2 << SUB_BITS:
+        rest >>= 1
+        exponent += 1
+    key = (histogram << CELL_BITS) + (exponent << SUB_BITS) + rest
+    mask = len(cells) - 1
+    slot = ((key ^ (key >> 15)) & LOW_31_BITS) * 0x2C1B_3C6D >> 12
+    slot = (slot ^ (slot >> 17)) & mask
+    while cells[slot, 0] != key:
+        if cells[slot, 0] == UNKNOWN:
+            cells[slot, 0] = key
+            cells[slot, 1] = 0
+            counters[CELLS_USED] += 1
+            break
+        slot = (slot + 1) & mask
+    cells[slot, 1] += 1
+
+
+@kernel
+def move_cells(cells: Any, larger: Any) -> None:  # noqa: ANN401 - a kernel
+    """Enter the cells of one table into a larger one, which is empty."""
+    mask = len(larger) - 1
+    for old in range(len(cells)):
+        key = cells[old, 0]
+        if key == UNKNOWN:
+            continue
+        slot = ((key ^ (key >> 15)) & LOW_31_BITS) * 0x2C1B_3C6D >> 12
+        slot = (slot ^ (slot >> 17)) & mask
+        while larger[slot, 0] != UNKNOWN:
+            slot = (slot + 1) & mask
+        larger[slot, 0] = key
+        larger[slot, 1] = cells[old, 1]

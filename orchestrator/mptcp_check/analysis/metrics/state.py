@@ -1,0 +1,147 @@
+"""What is known of all directions, and how it grows: the Python side of `measure_kernel`."""
+
+from typing import Final
+
+import numpy as np
+
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.kernels import readable, records
+from mptcp_check.analysis.capture.option_tables import DssTable
+from mptcp_check.analysis.capture.packets import Packets
+from mptcp_check.analysis.metrics.measure_kernel import Segments, first_options, measure
+from mptcp_check.analysis.metrics.round_trip_kernel import move_cells
+from mptcp_check.analysis.metrics.state_tables import (
+    ARENA_WORDS,
+    CELL_SLOTS,
+    CELLS_USED,
+    CLASSES,
+    DIRECTION_FIELDS,
+    DIRECTION_RECORD,
+    FREE,
+    MAPPING_SLOTS,
+    ROOM_WORDS,
+    SET_COLUMNS,
+    SET_COUNT,
+    SET_HIGH,
+    SET_LIST,
+    SET_LOW,
+    SETS,
+    UNKNOWN,
+    YOUNG_USED,
+    Memory,
+)
+
+FIRST_DIRECTIONS: Final = 256
+
+_NEW: Final = np.array([tuple(DIRECTION_FIELDS.values())], dtype=DIRECTION_RECORD)
+
+
+class State:
+    """Measures batches of segments, one after the other."""
+
+    def __init__(self) -> None:
+        self.directions = np.empty(FIRST_DIRECTIONS, DIRECTION_RECORD)
+        """Records of `state_tables.DIRECTION_RECORD`; rows beyond ``2 * flows`` hold nothing."""
+        self._flows = 0
+        self._sets = np.empty((SETS * FIRST_DIRECTIONS, SET_COLUMNS), np.int64)
+        self._arena = np.empty(ARENA_WORDS, np.int64)
+        self._blocks = np.full(CLASSES + 1, UNKNOWN, np.int64)
+        self._blocks[FREE] = 0
+        self.cells = np.full((CELL_SLOTS, 2), UNKNOWN, np.int64)
+        """Histogram cells of all directions: see `state_tables.Memory`."""
+        self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
+        self._old = np.full((1, 2), UNKNOWN, np.int64)
+        self._counters = np.zeros(2, np.int64)
+        self._firsts = np.empty(0, np.int64)
+
+    def add_flows(self, count: int) -> None:
+        """Make room for TCP connections up to a count, and write what new ones start with."""
+        rows = 2 * count
+        if rows > len(self.directions):
+            room = max(rows, len(self.directions) * 5 // 4)
+            # In place, as the system only moves pages for it: a copy would take twice the memory.
+            self.directions.resize(room, refcheck=False)
+            self._sets.resize((SETS * room, SET_COLUMNS), refcheck=False)
+        fresh = slice(2 * self._flows, rows)
+        self.directions[fresh] = _NEW
+        self.directions["counted_in"][fresh] = np.arange(2 * self._flows, rows)
+        sets = slice(SETS * 2 * self._flows, SETS * rows)
+        self._sets[sets] = 0
+        self._sets[sets, SET_LIST] = UNKNOWN
+        self._flows = count
+
+    def join(self, direction: int, data: int) -> None:
+        """Let a direction's data count in the numbers of another one's: an MP_JOIN."""
+        self.directions["counted_in"][direction] = data
+
+    def spans(self, which: int) -> Column:
+        """Return for each direction how far one of its sets reaches, from first to last byte."""
+        sets = self._sets[which : SETS * 2 * self._flows : SETS]
+        listed = sets[:, SET_COUNT] > 0
+        first = self._arena[np.where(listed, sets[:, SET_LIST], 0)]
+        spans: Column = sets[:, SET_HIGH] - np.where(listed, first, sets[:, SET_LOW])
+        return spans
+
+    def measure(
+        self, packets: Packets, order: Column, flow_of: Column, end_of: Column, capable: Column
+    ) -> None:
+        """Measure a batch.
+
+        Args:
+            packets: Its segments.
+            order: Their rows in the order of time.
+            flow_of: The connection of each segment; `add_flows` knows of all of them.
+            end_of: The end that sent it.
+            capable: Mappings of MP_CAPABLE options: see `measure_kernel.measure`.
+        """
+        if len(self._firsts) < len(packets):
+            self._firsts = np.empty(len(packets), np.int64)
+        firsts = self._firsts[: len(packets)]
+        dss = DssTable(*(getattr(packets.dss, name) for name in DssTable._fields))
+        first_options(dss.packet, len(dss.packet), firsts)
+        segments = Segments(*(getattr(packets, name) for name in Segments._fields))
+        place = 0
+        while True:
+            place = int(
+                measure(
+                    readable(packets.buffer),
+                    segments,
+                    dss,
+                    len(dss.packet),
+                    firsts,
+                    capable,
+                    order,
+                    place,
+                    flow_of,
+                    end_of,
+                    self._memory(),
+                )
+            )
+            if place == len(order):
+                return
+            self._make_room()
+
+    def _memory(self) -> Memory:
+        return Memory(
+            directions=records(self.directions),
+            sets=self._sets,
+            arena=self._arena,
+            blocks=self._blocks,
+            cells=self.cells,
+            young=self._young,
+            old=self._old,
+            counters=self._counters,
+        )
+
+    def _make_room(self) -> None:
+        """Give whichever table is full more room; mappings start a new generation."""
+        if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
+            self._arena.resize(len(self._arena) * 3 // 2, refcheck=False)
+        if 2 * self._counters[CELLS_USED] > len(self.cells):
+            larger = np.full((4 * len(self.cells), 2), UNKNOWN, np.int64)
+            move_cells(self.cells, larger)
+            self.cells = larger
+        if 4 * self._counters[YOUNG_USED] > len(self._young):
+            self._old = self._young
+            self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
+            self._counters[YOUNG_USED] = 0

@@ -1,0 +1,1 @@
+"""What happened when: time series of a Multipath TCP connection, as columns for drawing."""

@@ -1,0 +1,1 @@
+"""What a capture holds as tables of plain columns, for other programs."""

@@ -1,0 +1,105 @@
+"""Which connection each segment belongs to, batch by batch, as an inspection has numbered them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mptcp_check.analysis.capture import pcap_framing, pcapng_framing
+from mptcp_check.analysis.capture.capture_file import Decoder, link_types
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.kernels import readable
+from mptcp_check.analysis.capture.packets import Packets
+from mptcp_check.analysis.capture.records import BROKEN, TABLE_FULL, Reader, Records
+from mptcp_check.analysis.flows.endpoints import source
+from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_order
+from mptcp_check.analysis.metrics.inspector import BATCH_FRAMES
+from mptcp_check.analysis.metrics.values import ConnectionMetrics
+
+BLOCK_BYTES: Final = 32 << 20
+"""How much of a capture is looked at before its pages are given back; no record is longer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """Some segments of a capture with their places; valid until the next ones come."""
+
+    packets: Packets
+    connection: Column
+    """int64: ``ConnectionMetrics.id``."""
+    subflow: Column
+    """int64: ``SubflowMetrics.id``."""
+    by_server: Column
+    """bool: the connection's server sent it."""
+
+
+Release = Callable[[int, int], None]
+"""Told that the bytes between two offsets are not looked at any more."""
+
+
+def place(
+    octets: npt.NDArray[np.uint8], connections: Sequence[ConnectionMetrics], release: Release
+) -> Iterator[Placed]:
+    """Yield the segments of a capture in the order of the file.
+
+    Args:
+        octets: The capture.
+        connections: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the
+            numbers of TCP connections follow the batches where segments are out of order.
+        release: Told of each block that is done with.
+    """
+    flows = sum(len(connection.subflows) for connection in connections)
+    owner, position = np.zeros(flows, np.int64), np.zeros(flows, np.int64)
+    client = [""] * flows
+    for connection in connections:
+        for subflow in connection.subflows:
+            owner[subflow.flow], position[subflow.flow] = connection.id, subflow.id
+            client[subflow.flow] = str(subflow.client)
+    # Whether the end that sent a TCP connection's first segment is the server.
+    first_is_server = np.zeros(flows, np.bool_)
+    finder = FlowFinder()
+    for packets in _batches(octets, release):
+        known = finder.count
+        flow, end = finder.take(headers_of(packets), time_order(packets.time_ns))
+        fresh = np.flatnonzero(flow >= known)
+        new, first = np.unique(flow[fresh], return_index=True)
+        for number, row in zip(new.tolist(), fresh[first].tolist(), strict=True):
+            by_client = str(source(packets, row)) == client[number]
+            first_is_server[number] = by_client == bool(end[row])
+        yield Placed(
+            packets=packets,
+            connection=owner[flow],
+            subflow=position[flow],
+            by_server=(end != 0) ^ first_is_server[flow],
+        )
+
+
+def _batches(octets: npt.NDArray[np.uint8], release: Release) -> Iterator[Packets]:
+    """Yield the same batches that an `Inspector` decodes."""
+    reader: Reader = pcap_framing.PcapReader()
+    if octets[:4].tobytes() == pcapng_framing.MAGIC:
+        reader = pcapng_framing.PcapngReader()
+    decoder, records = Decoder(), Records.allocate(BATCH_FRAMES)
+    start = frames = 0
+    size = BLOCK_BYTES
+    while True:
+        block, at = octets[start : start + size], 0
+        last = start + size >= len(octets)
+        while True:
+            step = reader.read(readable(block), at, records, 0)
+            at = step.at
+            if step.filled:
+                found = records.resized(step.filled)
+                packets = decoder.decode(block, found, link_types(reader.interfaces))
+                packets.frame[:] += np.uint32(frames & 0xFFFF_FFFF)
+                frames += packets.frame_count
+                yield packets
+            if step.state != TABLE_FULL:
+                break
+        release(start, start + at)
+        if last or step.state == BROKEN:
+            return
+        start += at
+        size = BLOCK_BYTES if at else 2 * size
