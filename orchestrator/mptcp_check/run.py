@@ -4,6 +4,7 @@ import os
 import platform
 import random
 import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,6 +146,11 @@ def _require_space(final: Path) -> None:
 def _image(places: Places, watch: Watch) -> Image:
     declared = images.load(IMAGE)
     image = cache.find(declared, cache_dir=places.images)
+    if image is None and sys.platform != "linux":
+        raise PreflightError(
+            f"there is no appliance image in {places.images}, and images are built on Debian",
+            hint="`mptcp-check image build` on a Debian machine, then copy that folder here",
+        )
     if image is None:
         watch.step("Building the appliance image (the first run only, a minute or two)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
