@@ -16,7 +16,6 @@ from mptcp_check.analysis.capture import capture_file
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.application import Target
-from mptcp_check.exchanges.plan import control_of
 from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
 from mptcp_check.machines import addresses, guest_clock, wire_agreement
@@ -196,14 +195,6 @@ def glimpse(done: ExchangeRecord) -> Glimpse:
         duration_ns=done.duration_ns,
         trouble=done.problem or "",
     )
-
-
-def controls(records: Sequence[ExchangeRecord]) -> dict[int, ExchangeRecord | None]:
-    """Return for each exchange over Multipath TCP the record of its control."""
-    plan = [r.exchange for r in records]
-    by_id = {r.exchange.id: r for r in records}
-    found = {e.id: control_of(e, plan) for e in plan}
-    return {i: by_id[c.id] if c is not None else None for i, c in found.items()}
 
 
 def _endpoints(exchange: Exchange, side: Side) -> list[Endpoint]:

@@ -1,10 +1,9 @@
 """`mptcp-check image`: the appliance's image on this computer."""
 
-import json
-
 import click
 
 from mptcp_appliance import cache, images
+from mptcp_appliance.image import read as read_image
 from mptcp_appliance.verify import verify as verify_image
 from mptcp_check import settings
 from mptcp_check.cli import live
@@ -30,10 +29,10 @@ def build() -> None:
 
 @image.command("list")
 def list_images() -> None:
-    """List the images in the cache: name, digest, kernel."""
-    for directory in sorted(settings.places().images.glob("*/manifest.json")):
-        about = json.loads(directory.read_text())
-        click.echo(f"{directory.parent.name}  {about.get('digest', '?')}")
+    """List the images in the cache: name and digest."""
+    for manifest in sorted(settings.places().images.glob("*/manifest.json")):
+        found = read_image(manifest.parent)
+        click.echo(f"{found.directory.name}  {found.digest}")
 
 
 @image.command()
