@@ -30,6 +30,8 @@ _ENVIRONMENT.filters.update(
     label=report_text.label,
 )
 
+_WORST_FIRST: Final = (words.Tone.BAD, words.Tone.NOTE, words.Tone.GOOD, words.Tone.QUIET)
+
 
 def render(document: Mapping[str, Any]) -> str:
     """Return the report as HTML.
@@ -80,8 +82,7 @@ def _causes(
     for finding in report["findings"]:
         if finding["state"] == State.SEEN and finding["explained_by"] is None:
             seen[finding["behaviour"]].append(finding)
-    tones = list(words.Tone)
-    for behaviour in sorted(seen, key=lambda b: -tones.index(_words(b).tone) % len(tones)):
+    for behaviour in sorted(seen, key=lambda b: _WORST_FIRST.index(_words(b).tone)):
         found, known = seen[behaviour], _words(behaviour)
         first = found[0]
         names = _machines(first)

@@ -89,7 +89,7 @@ def sentences(items: Sequence[Item], noun: str) -> tuple[str, ...]:
         reason = words.SUMMARY["no_exchange"]
         return (words.SUMMARY["nothing"].format(reason=reason),)
     troubled = [item for item in items if item.outcome in _TROUBLED]
-    causes = {b for item in items for b in item.behaviours} - {words.TRANSLATED_ONLY}
+    causes = {b for item in items for b in item.behaviours} - words.HARMLESS
     if not troubled and not causes and any(i.outcome is Outcome.MPTCP for i in items):
         return (_clean(items, noun), *_silent(items, noun))
     return (
@@ -110,11 +110,12 @@ def _causes(diagnosis: Diagnosis) -> Mapping[int | None, set[str]]:
 
 def _clean(items: Sequence[Item], noun: str) -> str:
     worked = [item for item in items if item.outcome is Outcome.MPTCP]
-    translated = any(words.TRANSLATED_ONLY in item.behaviours for item in worked)
+    harmless = sorted(frozenset().union(*(item.behaviours for item in worked)))
     paths = max(item.paths for item in worked)
-    template = words.SUMMARY["clean_nat" if translated else "clean"]
+    template = words.SUMMARY["clean_but" if harmless else "clean"]
+    what = _listed([words.BEHAVIOURS[behaviour].short for behaviour in harmless])
     several = "" if paths < _BOTH else f" on {'both' if paths == _BOTH else f'all {paths}'} paths"
-    return template.format(paths=several, count=_share(len(worked), len(worked), noun))
+    return template.format(paths=several, count=_share(len(worked), len(worked), noun), what=what)
 
 
 def _worst_cause_first(items: Sequence[Item], causes: Iterable[str]) -> list[str]:
@@ -128,8 +129,7 @@ def _worst_cause_first(items: Sequence[Item], causes: Iterable[str]) -> list[str
 
 
 def _cause(items: Sequence[Item], cause: str, noun: str) -> str:
-    known = words.BEHAVIOURS.get(cause)
-    what = known.short if known else cause
+    what = words.BEHAVIOURS[cause].short
     concerned = [item for item in items if cause in item.behaviours]
     worst = min((item.outcome for item in concerned), key=WORST_FIRST.index)
     same = [item for item in concerned if _kind(item.outcome) == _kind(worst)]
@@ -150,7 +150,7 @@ def _kind(outcome: Outcome) -> str:
 
 
 def _unexplained(troubled: Sequence[Item], total: int, noun: str) -> Iterator[str]:
-    without = [i for i in troubled if not i.behaviours - {words.TRANSLATED_ONLY}]
+    without = [i for i in troubled if not i.behaviours - words.HARMLESS]
     for outcome in WORST_FIRST:
         count = sum(item.outcome is outcome for item in without)
         if count:
@@ -194,9 +194,13 @@ def _count(count: int, noun: str) -> str:
 
 def _port_list(ports: Iterable[int]) -> str:
     ordered = [str(port) for port in sorted(ports)]
-    if len(ordered) == 1:
-        return f"port {ordered[0]}"
-    return f"ports {', '.join(ordered[:-1])} and {ordered[-1]}"
+    return f"port{'' if len(ordered) == 1 else 's'} {_listed(ordered)}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """Return texts in a row: ``a``, ``a and b``, ``a, b and c``."""
+    *most, last = texts or ("",)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _capital(text: str) -> str:
