@@ -53,9 +53,12 @@ def store_facts(directory: Path, measured: Measured, *, scratch: Path) -> dict[S
 
 
 def store_report(directory: Path, document: Mapping[str, Any]) -> None:
-    """Write the report for programs and for people, then the manifest."""
+    """Write the report for programs and for people, then the manifest.
+
+    Each file is there whole or as it was before; what the manifest does not know yet, it names.
+    """
     _write_json(directory / "report.json", document)
-    (directory / "report.html").write_text(report_html.render(document), encoding="utf-8")
+    _write(directory / "report.html", report_html.render(document))
     about = {
         "run_id": document["run_id"],
         "started": document["started"],
@@ -105,4 +108,10 @@ def _copy_logs(source: Path, target: Path) -> None:
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(path, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)

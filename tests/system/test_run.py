@@ -47,6 +47,16 @@ def test_the_run_is_whole_and_its_captures_agree_with_the_wire(clean: tuple[Said
     assert call("runs", "show", str(out)).code == 0
 
 
+def test_the_same_rules_judge_a_stored_run_the_same(clean: tuple[Said, Path]) -> None:
+    said, out = clean
+
+    again = call("report", str(out), "--rejudge", "--json")
+
+    assert again.code == 0, again.err
+    assert again.document == said.document["report"]
+    assert call("runs", "show", str(out)).code == 0
+
+
 def test_a_file_of_the_run_that_was_changed_is_noticed(clean: tuple[Said, Path]) -> None:
     _, out = clean
     capture = out / "captures" / "client.pcapng"
