@@ -10,7 +10,8 @@ after ``=>`` how it arrived when it did not arrive as it was sent::
     0.030 0.1 > SYN join
 
 Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail``, ``infinite``,
-``echo`` (another option), their forms following from the flags and the payload; ``nop=N``,
+``echo`` (another option), ``own`` (a SYN/ACK's ``mpc`` is that of the SYN), ``badkey`` (the first
+key in ``mpc`` is another one), their forms following from the flags and the payload; ``nop=N``,
 ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK, window scale), ``data=N`` (the next N
 bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
 bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``, ``id=N`` (IP identification),
@@ -262,7 +263,7 @@ def _options(
         prefix = b"" if flags & _SYN and "nobase" not in words else b"\x01\x01"
         parts.append(prefix + struct.pack("!BBII", 8, 10, tsval, 500))
     if "mpc" in words:
-        parts.append(_mp_capable(flow, machine, flags, count))
+        parts.append(_mp_capable(flow, machine, flags, count, words))
     if "join" in words:
         parts.append(_mp_join(flow, machine, flags))
     if "dss" in words:
@@ -279,15 +280,21 @@ def _options(
     return options + b"\x00" * (-len(options) % 4)
 
 
-def _mp_capable(flow: _Flow, machine: str, flags: int, count: int) -> bytes:
+def _mp_capable(flow: _Flow, machine: str, flags: int, count: int, words: Sequence[str]) -> bytes:
     other = "<" if machine == ">" else ">"
     match flags & (_SYN | _ACK):
         case 0x02:
             return bytes([30, 4, 0x01, 0x01])
+        case 0x12 if "own" in words:
+            return bytes([30, 4, 0x01, 0x01])
         case 0x12:
-            return bytes([30, 12, 0x01, 0x01]) + flow.key(machine)
+            key = bytearray(flow.key(machine))
+            key[0] ^= 0x55 * ("badkey" in words)
+            return bytes([30, 12, 0x01, 0x01]) + key
         case _:
             keys = flow.key(machine) + flow.key(other)
+            if "badkey" in words:
+                keys = bytes([keys[0] ^ 0x55]) + keys[1:]
             if count:
                 return bytes([30, 22, 0x01, 0x01]) + keys + struct.pack("!H", count)
             return bytes([30, 20, 0x01, 0x01]) + keys
