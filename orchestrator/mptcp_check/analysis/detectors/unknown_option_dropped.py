@@ -1,0 +1,80 @@
+"""A middlebox drops segments with TCP options that it does not know."""
+
+from typing import Final
+
+import numpy as np
+
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.fates import LEAST_LOST, sort_out
+from mptcp_check.analysis.field_changes import ONE_CAPTURE
+from mptcp_check.analysis.option_changes import is_unknown, walk
+from mptcp_check.analysis.pairing.paired import Half, PairedConnection
+from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
+from mptcp_check.model import Finding
+
+ID = "unknown_option_dropped"
+
+_HIGH_KIND: Final = 31
+"""The bit of ``option_kinds`` that stands for every kind above 30."""
+
+
+def detect(connection: PairedConnection) -> Finding:
+    """Say whether segments with an option of an unknown kind vanish where others pass.
+
+    RFC 9293, section 3.1.  Ordinary applications send no such options; the probe suite does.
+
+    Args:
+        connection: A connection at both ends, or at one.
+
+    Returns:
+        ``SEEN`` with the segments in vain, then one that passed, and ``segments_lost``;
+        ``NOT_SEEN`` if one arrived.
+    """
+    verdict = Verdict(ID, connection)
+    if connection.one_sided:
+        return verdict.not_measured(ONE_CAPTURE)
+    tried = 0
+    for subflow in connection.subflows:
+        for lane in subflow.lanes.values():
+            sent = lane.sent
+            if sent is None:
+                continue
+            unknown = _with_unknown(sent)
+            if not unknown.any():
+                continue
+            with_it, without = sort_out(lane, sent, unknown), sort_out(lane, sent, ~unknown)
+            tried += len(with_it.vanished)
+            if len(with_it.passed):
+                return verdict.not_seen(
+                    "a segment with an option of an unknown kind arrived",
+                    subflow=subflow,
+                    direction=lane.direction,
+                    evidence=frames_of(sent, with_it.passed[:1].tolist()),
+                )
+            if with_it.only_vanished and len(without.passed):
+                lost = with_it.vanished.tolist()
+                return verdict.seen(
+                    f"{counted(len(lost), 'segment')} with an option of an unknown kind left the"
+                    f" {sender(lane)} and none reached the {receiver(lane)}; others did",
+                    subflow=subflow,
+                    direction=lane.direction,
+                    evidence=frames_of(sent, [*lost[:LEAST_LOST], int(without.passed[0])]),
+                    measures={"segments_lost": len(lost)},
+                )
+    if tried:
+        return verdict.not_measured(
+            f"cannot tell: {ID}, or loss, as {counted(tried, 'segment')} vanished and none passed"
+        )
+    return verdict.not_measured("no segment was sent with an option of an unknown kind")
+
+
+def _with_unknown(half: Half) -> Column:
+    """Say of each segment whether it has such an option; only candidates are walked."""
+    packets = half.capture.packets
+    kinds = packets.option_kinds[half.rows]
+    unknown = sum(1 << kind for kind in range(2, _HIGH_KIND) if is_unknown(kind)) | 1 << _HIGH_KIND
+    found = (kinds & np.uint32(unknown)) != 0
+    for at in np.flatnonzero(found).tolist():
+        raw = packets.option_bytes(int(half.rows[at]))
+        found[at] = any(is_unknown(octets[0]) for octets in walk(raw))
+    return np.asarray(found)
