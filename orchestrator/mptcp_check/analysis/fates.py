@@ -16,6 +16,9 @@ from mptcp_check.analysis.pairing.paired import Half, Lane
 LEAST_LOST: Final = 3
 """At 5 % loss three out of three are one case in 8000; fewer are chance."""
 
+PASSED: Final = (Fate.CROSSED, Fate.RESEGMENTED, Fate.CAPTURE_MAY_HAVE_LOST)
+LOST: Final = (Fate.VANISHED, Fate.SENT_AGAIN)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
@@ -40,14 +43,10 @@ def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
 
     Returns:
         Segments of which nothing is known are in neither; those that arrived cut otherwise passed.
+        A copy that did not arrive is among the vanished though its bytes came in another copy.
     """
     fates = lane.crossing.fates
-    passed = chosen & (
-        (fates == Fate.CROSSED)
-        | (fates == Fate.RESEGMENTED)
-        | (fates == Fate.CAPTURE_MAY_HAVE_LOST)
-    )
     return Sorted(
-        passed=np.asarray(sent.rows[passed]),
-        vanished=np.asarray(sent.rows[chosen & (fates == Fate.VANISHED)]),
+        passed=np.asarray(sent.rows[chosen & np.isin(fates, PASSED)]),
+        vanished=np.asarray(sent.rows[chosen & np.isin(fates, LOST)]),
     )

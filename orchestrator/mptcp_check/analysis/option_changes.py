@@ -92,9 +92,7 @@ def judge(
             compared += int((rows.before_bytes >= 0).sum())
             changed = change(kind, rows)
             if changed.any():
-                hits.append(
-                    _Hit(subflow=subflow, lane=lane, kind=kind, rows=rows, changed=changed)
-                )
+                hits.append(_Hit(subflow=subflow, lane=lane, kind=kind, rows=rows, changed=changed))
     if hits:
         return _seen(verdict, hits, verb)
     if not compared:

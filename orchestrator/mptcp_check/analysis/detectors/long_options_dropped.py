@@ -88,9 +88,7 @@ def _is_by_length(found: _Lengths) -> bool:
     if int(lost.min()) <= int(passed.max()):
         return False
     # something with MPTCP passed for being short, or something without vanished for being long
-    return bool(
-        found.with_mptcp(found.passed).any() or not found.with_mptcp(found.vanished).all()
-    )
+    return bool(found.with_mptcp(found.passed).any() or not found.with_mptcp(found.vanished).all())
 
 
 def _seen(verdict: Verdict, found: _Lengths) -> Finding:

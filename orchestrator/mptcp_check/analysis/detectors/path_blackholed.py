@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from mptcp_check.analysis.fates import LOST, PASSED
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
-from mptcp_check.analysis.pairing.lane_crossing import Fate
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Direction, Finding
@@ -81,14 +81,12 @@ def detect(connection: PairedConnection) -> Finding:
 
 def _dead(subflow: PairedSubflow, lane: Lane, sent: Half) -> _Dead | None:
     fates, packets = lane.crossing.fates, sent.capture.packets
-    passed = np.flatnonzero(
-        (fates == Fate.CROSSED) | (fates == Fate.RESEGMENTED) | (fates == Fate.CAPTURE_MAY_HAVE_LOST)
-    )
+    passed = np.flatnonzero(np.isin(fates, PASSED))
     carried = packets.payload_bytes[sent.rows[passed]] > 0
     if not len(passed) or not (carried.any() or _carried_back(lane)):
         return None
     last = int(passed[-1])
-    lost = sent.rows[last + 1 :][fates[last + 1 :] == Fate.VANISHED]
+    lost = sent.rows[last + 1 :][np.isin(fates[last + 1 :], LOST)]
     if len(lost) < _LEAST_LOST:
         return None
     times = packets.time_ns[lost]

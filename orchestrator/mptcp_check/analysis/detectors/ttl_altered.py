@@ -1,6 +1,5 @@
 """A middlebox sets the TTL anew."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -24,7 +23,7 @@ def _set_anew(rows: BeforeAfter) -> Column:
     the same; where only the number of hops varies, the route changed.
     """
     grew = rows.after > rows.before
-    by_before: Mapping[int, frozenset[int]] = {
+    by_before = {
         int(value): frozenset(rows.after[rows.before == value].tolist())
         for value in np.unique(rows.before)
     }

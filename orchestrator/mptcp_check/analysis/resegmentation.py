@@ -1,0 +1,86 @@
+"""Find segments that were cut otherwise on the way, and leave out what hosts do themselves.
+
+A capture with segmentation offload holds segments that no wire has seen: the card cuts them after
+the capture (TSO, GSO), or the driver joins them before it (GRO, LRO).  They are larger than the
+maximum segment size that the ends agreed on, and say nothing about the path.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.packets import Flag
+from mptcp_check.analysis.option_changes import walk
+from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+
+_SMALLEST_OFFLOAD_BYTES: Final = 1460
+"""Without a captured SYN: an Ethernet segment's payload is never more on IPv4."""
+_MSS_KIND: Final = 2
+_MSS_OPTION_BYTES: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Recut:
+    """Segments of one lane that arrived in other pieces."""
+
+    subflow: PairedSubflow
+    lane: Lane
+    split: Column
+    """Rows of the sender's capture, each of which arrived in several segments."""
+    merged: Column
+    """Rows of the receiver's capture, each of which was sent in several segments."""
+    offloaded: int
+    """Segments left out as an end's own doing."""
+    compared: int
+    """Segments with payload that both captures hold."""
+
+
+def recut(connection: PairedConnection) -> list[Recut]:
+    """Return the lanes of a connection with payload at both ends."""
+    found = []
+    for subflow in connection.subflows:
+        for lane in subflow.lanes.values():
+            sent, received = lane.sent, lane.received
+            if sent is None or received is None or not len(lane.byte_map.sent):
+                continue
+            largest = _largest_bytes(subflow, lane)
+            split, big_sent = _within(sent, lane.byte_map.split_rows, largest)
+            merged, big_received = _within(received, lane.byte_map.merged_rows, largest)
+            found.append(
+                Recut(
+                    subflow=subflow,
+                    lane=lane,
+                    split=split,
+                    merged=merged,
+                    offloaded=big_sent + big_received,
+                    compared=len(np.unique(lane.byte_map.sent)),
+                )
+            )
+    return found
+
+
+def _within(half: Half, rows: Column, largest_bytes: int) -> tuple[Column, int]:
+    """Return the rows that fit a wire, and how many do not."""
+    fits = half.capture.packets.payload_bytes[rows] <= largest_bytes
+    return np.asarray(rows[fits]), int((~fits).sum())
+
+
+def _largest_bytes(subflow: PairedSubflow, lane: Lane) -> int:
+    """Return the most payload that a wire segment of a lane has: what its receiver announced."""
+    back = subflow.lanes[next(d for d in subflow.lanes if d is not lane.direction)]
+    announced = [_announced(half) for half in (back.sent, back.received) if half is not None]
+    known = [size for size in announced if size is not None]
+    return max(known) if known else _SMALLEST_OFFLOAD_BYTES
+
+
+def _announced(half: Half) -> int | None:
+    """Return the maximum segment size in a half's SYN; none without SYN or option."""
+    packets = half.capture.packets
+    syns = half.rows[(packets.flags[half.rows] & Flag.SYN) != 0]
+    for row in syns[:1].tolist():
+        for octets in walk(packets.option_bytes(row)):
+            if octets[0] == _MSS_KIND and len(octets) == _MSS_OPTION_BYTES:
+                return int.from_bytes(octets[2:], "big")
+    return None
