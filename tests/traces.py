@@ -14,7 +14,10 @@ Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail``, `
 key in ``mpc`` is another one), their forms following from the flags and the payload; ``nop=N``,
 ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK, window scale), ``data=N`` (the next N
 bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
-bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``tsval=N``, ``id=N`` (IP identification),
+bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``ws=N`` (window scale), ``tsval=N``, ``id=N`` (IP
+identification), ``ttl=N``, ``tos=N``, ``win=N``, ``urg=N`` (flag and pointer), ``res=N`` (reserved
+bits), ``ece`` (flags ECE and CWR), ``opt=K`` (an option of kind K), ``seq=N`` and ``ack=N`` (are
+added), ``addaddr``, ``big=K`` (bytes of an unknown option),
 ``lost`` (after ``=>``) and ``injected`` (only at the receiver).
 """
 
@@ -228,12 +231,16 @@ def _frame(
     return tcp_frame(
         ends[machine],
         ends[other],
-        seq=seq,
-        ack=ack if flags & _ACK else 0,
-        flags=flags,
+        seq=seq + _value(words, "seq", 0),
+        ack=ack + _value(words, "ack", 0) if flags & _ACK else 0,
+        flags=flags | _value(words, "res", 0) << 9 | 0xC0 * ("ece" in words),
         options=options,
         payload=bytes(payload),
         ip_id=_value(words, "id", number + 1),
+        ttl=_value(words, "ttl", 64),
+        tos=_value(words, "tos", 0),
+        window=_value(words, "win", 64_240),
+        urgent=_value(words, "urg", 0),
         checksum_error=int("badsum" in words),
     )
 
@@ -253,31 +260,44 @@ def _options(
     count: int,
     number: int,
 ) -> bytes:
-    other = "<" if machine == ">" else ">"
     parts: list[bytes] = []
     if flags & _SYN and "nobase" not in words:
         mss = _value(words, "mss", 1460)
-        parts += [struct.pack("!BBH", 2, 4, mss), b"\x04\x02", b"\x01\x03\x03\x07"]
+        scale = _value(words, "ws", 7)
+        parts += [struct.pack("!BBH", 2, 4, mss), b"\x04\x02", bytes([1, 3, 3, scale])]
     if "nots" not in words:
         tsval = _value(words, "tsval", 1000 + number)
         prefix = b"" if flags & _SYN and "nobase" not in words else b"\x01\x01"
         parts.append(prefix + struct.pack("!BBII", 8, 10, tsval, 500))
-    if "mpc" in words:
-        parts.append(_mp_capable(flow, machine, flags, count, words))
-    if "join" in words:
-        parts.append(_mp_join(flow, machine, flags))
-    if "dss" in words:
-        parts.append(_dss(flow, machine, other, start, count))
-    if "infinite" in words:
-        parts.append(struct.pack("!BBBBIIIH", 30, 18, 0x20, 0x05, 1, 1, 0, 0))
-    if "echo" in words:  # kind 6, obsolete: something else in the place of an option
-        parts.append(bytes([6, 4, 1, 1]))
-    if "fail" in words:
-        parts.append(struct.pack("!BBBBQ", 30, 12, 0x60, 0, 1))
+    parts += _rare_options(flow, machine, flags, words, start=start, count=count)
     parts.append(b"\x01" * _value(words, "nop", 0))
     options = b"".join(parts)
     options += b"\x00" * _value(words, "eol", 0)
     return options + b"\x00" * (-len(options) % 4)
+
+
+def _rare_options(
+    flow: _Flow, machine: str, flags: int, words: Sequence[str], *, start: int, count: int
+) -> list[bytes]:
+    """Build what a segment carries besides the base options, in the order of this table."""
+    other = "<" if machine == ">" else ">"
+    kind, size = _value(words, "opt", 0), _value(words, "big", 0)
+    rows: tuple[tuple[bool, Callable[[], bytes]], ...] = (
+        ("mpc" in words, lambda: _mp_capable(flow, machine, flags, count, words)),
+        ("join" in words, lambda: _mp_join(flow, machine, flags)),
+        ("dss" in words, lambda: _dss(flow, machine, other, start, count)),
+        (
+            "infinite" in words,
+            lambda: struct.pack("!BBBBIIIH", 30, 18, 0x20, 0x05, 1, 1, 0, 0),
+        ),
+        # kind 6, obsolete: something else in the place of an option
+        ("echo" in words, lambda: bytes([6, 4, 1, 1])),
+        ("fail" in words, lambda: struct.pack("!BBBBQ", 30, 12, 0x60, 0, 1)),
+        ("addaddr" in words, lambda: bytes([30, 16, 0x30, 2, 10, 78, 0, 2]) + bytes(range(8))),
+        (kind > 0, lambda: bytes([kind, 4, 0xCA, 0xFE])),
+        (size > 0, lambda: bytes([254, size]) + bytes(size - 2)),
+    )
+    return [build() for wanted, build in rows if wanted]
 
 
 def _mp_capable(flow: _Flow, machine: str, flags: int, count: int, words: Sequence[str]) -> bytes:
@@ -337,6 +357,9 @@ def tcp_frame(
     payload: bytes = b"",
     ip_id: int = 0,
     ttl: int = 64,
+    tos: int = 0,
+    window: int = 64_240,
+    urgent: int = 0,
     checksum_error: int = 0,
 ) -> bytes:
     """Return an Ethernet frame with right checksums; `checksum_error` is added to TCP's."""
@@ -347,10 +370,10 @@ def tcp_frame(
         destination[1],
         seq & 0xFFFFFFFF,
         ack & 0xFFFFFFFF,
-        (5 + len(options) // 4) << 12 | flags,
-        64_240,
+        (5 + len(options) // 4) << 12 | flags | 0x20 * bool(urgent),
+        window,
         0,
-        0,
+        urgent,
     )
     segment = bytearray(header + options + payload)
     pseudo = src.packed + dst.packed + struct.pack("!II", len(segment), 6)
@@ -358,7 +381,7 @@ def tcp_frame(
     segment[16:18] = struct.pack("!H", 0xFFFF - total)
     if src.version == 4:
         ip = bytearray(
-            struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(segment), ip_id, 0x4000, ttl, 6, 0)
+            struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(segment), ip_id, 0x4000, ttl, 6, 0)
             + src.packed
             + dst.packed
         )
@@ -366,7 +389,9 @@ def tcp_frame(
         ether_type = 0x0800
     else:
         ip = bytearray(
-            struct.pack("!IHBB", 6 << 28, len(segment), 6, ttl) + src.packed + dst.packed
+            struct.pack("!IHBB", 6 << 28 | tos << 20, len(segment), 6, ttl)
+            + src.packed
+            + dst.packed
         )
         ether_type = 0x86DD
     return struct.pack("!6s6sH", b"\x02" * 6, b"\x04" * 6, ether_type) + bytes(ip + segment)

@@ -1,0 +1,183 @@
+"""Segments that a path drops by their kind, makes itself, or no longer forwards."""
+
+import pytest
+
+from mptcp_check.analysis.detectors import (
+    acked_by_middlebox,
+    long_options_dropped,
+    mptcp_data_dropped,
+    option_padding_sensitive,
+    path_blackholed,
+    reset_injected,
+    unknown_option_dropped,
+    unknown_option_echoed,
+)
+from mptcp_check.model import Confidence, Direction, State
+from traces import HANDSHAKE, TWO_PATHS, Detector, finding, one_sided
+
+DATA_IN_VAIN = f"""{HANDSHAKE}
+    0.050 > PSH data=100 mpc => lost
+    0.250 > PSH data=100 at=0 mpc => lost
+    0.700 > PSH data=100 at=0 mpc => lost
+    1.500 > PSH data=100 at=0 mpc => lost
+    1.600 < ACK dss
+    1.620 > ACK dss
+"""
+DEAD = f"""{TWO_PATHS[: TWO_PATHS.index("0.300")]}
+    1.000 < PSH data=1000 dss => lost
+    1.001 < PSH data=1000 dss => lost
+    1.250 < PSH data=1000 at=2000 dss => lost
+    1.700 < PSH data=1000 at=2000 dss => lost
+    2.600 < PSH data=1000 at=2000 dss => lost
+    4.400 < PSH data=1000 at=2000 dss => lost
+    5.000 0.1 < PSH data=1000 dss
+    5.020 0.1 > ACK dss
+"""
+ACKED_EARLY = f"""{HANDSHAKE}
+    0.041 > PSH data=100 mpc
+    0.060 < ACK dss
+""" + "".join(
+    f"""
+    0.{10 + i}0 > PSH data=1000 dss
+    0.{10 + i}1 < ACK ack={1000 * 0 + 1} injected
+    0.{10 + i}9 < ACK dss"""
+    for i in range(4)
+)
+RESET = TWO_PATHS.replace("0.300 > FIN", "0.290 > RST injected\n0.290 < RST injected\n0.300 > FIN")
+UNKNOWN = """
+    0.0 > SYN opt=253 => lost
+    1.0 > SYN opt=253 => lost
+    3.0 > SYN opt=253 => lost
+    7.0 > SYN
+    7.02 < SYN/ACK
+"""
+PADDED = """
+    0.0 > SYN nobase nop=2 => lost
+    1.0 > SYN nobase nop=2 => lost
+    3.0 > SYN nobase nop=2 => lost
+    7.0 > SYN nobase eol=2
+    7.02 < SYN/ACK
+"""
+LONG = f"""{HANDSHAKE}
+    0.050 > PSH data=100 dss => lost
+    0.300 > PSH data=100 at=0 dss => lost
+    0.700 > PSH data=100 at=0 dss => lost
+    0.800 < ACK dss
+    0.820 > ACK dss
+"""
+
+
+def test_data_with_options_that_never_arrives_was_dropped() -> None:
+    found = finding(mptcp_data_dropped.detect, DATA_IN_VAIN)
+
+    assert (found.state, found.direction) == (State.SEEN, Direction.C2S)
+    assert (found.measures["segments_lost"], found.confidence) == (4, Confidence.CONFIRMED)
+
+
+def test_data_that_arrives_at_last_was_lost_by_chance() -> None:
+    text = DATA_IN_VAIN.replace(
+        "1.500 > PSH data=100 at=0 mpc => lost", "1.500 > PSH data=100 at=0 mpc"
+    )
+
+    assert finding(mptcp_data_dropped.detect, text).state is State.NOT_SEEN
+
+
+def test_a_path_that_goes_silent_is_dead_though_the_other_one_lives() -> None:
+    found = finding(path_blackholed.detect, DEAD)
+
+    assert (found.state, found.direction, found.subflow) == (State.SEEN, Direction.S2C, 0)
+    assert found.measures["segments_lost"] == 6
+    assert found.measures["silence_ns"] == 3_400_000_000
+    assert finding(mptcp_data_dropped.detect, DEAD).state is State.NOT_SEEN
+
+
+@pytest.mark.parametrize(
+    "last", ["4.400 < PSH data=1000 at=2000 dss", "1.250 < PSH data=1000 at=2000 dss"]
+)
+def test_a_path_on_which_anything_passes_later_is_alive(last: str) -> None:
+    text = DEAD.replace(f"{last} => lost", last)
+    if last.startswith("1.250"):
+        text = text.partition("1.700")[0]
+
+    assert finding(path_blackholed.detect, text).state is State.NOT_SEEN
+
+
+def test_resets_that_neither_end_sent_were_injected() -> None:
+    found = finding(reset_injected.detect, RESET)
+
+    assert (found.state, found.direction) == (State.SEEN, Direction.BOTH)
+    assert found.measures["resets"] == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["0.290 > RST", "0.290 > RST => lost", "0.290 < RST"],
+)
+def test_a_reset_that_an_end_sent_accuses_nobody(line: str) -> None:
+    text = TWO_PATHS.replace("0.300 > FIN", f"{line}\n0.300 > FIN")
+
+    assert finding(reset_injected.detect, text).state is State.NOT_SEEN
+
+
+def test_segments_with_an_unknown_option_that_never_arrive_were_dropped() -> None:
+    found = finding(unknown_option_dropped.detect, UNKNOWN)
+
+    assert (found.state, found.direction) == (State.SEEN, Direction.C2S)
+    assert found.measures["segments_lost"] == 3
+
+
+def test_an_unknown_option_that_comes_back_by_itself_is_an_echo() -> None:
+    echoed = "0.0 > SYN opt=253\n0.02 < SYN/ACK => opt=253\n0.04 > ACK"
+
+    found = finding(unknown_option_echoed.detect, echoed)
+
+    assert (found.state, found.measures["option_kind"]) == (State.SEEN, 253)
+    assert finding(unknown_option_echoed.detect, echoed.replace("=> opt", "opt")).state is (
+        State.NOT_SEEN
+    )
+
+
+def test_syns_that_differ_in_padding_alone_and_fare_differently() -> None:
+    found = finding(option_padding_sensitive.detect, PADDED)
+
+    assert (found.state, found.measures["segments_lost"]) == (State.SEEN, 3)
+    assert finding(option_padding_sensitive.detect, PADDED.replace(" => lost", "")).state is (
+        State.NOT_SEEN
+    )
+
+
+def test_length_decides_where_shorter_segments_with_the_option_pass() -> None:
+    found = finding(long_options_dropped.detect, LONG)
+
+    assert found.state is State.SEEN
+    assert found.measures["longest_passed_bytes"] < found.measures["shortest_lost_bytes"]
+
+
+def test_what_the_option_alone_explains_is_not_blamed_on_its_length() -> None:
+    dropped = """
+        0.0 > SYN mpc => lost
+        1.0 > SYN mpc => lost
+        2.0 > SYN mpc => lost
+        3.0 > SYN
+        3.02 < SYN/ACK
+    """
+
+    assert finding(long_options_dropped.detect, dropped).state is State.NOT_SEEN
+
+
+@pytest.mark.parametrize(
+    "detect",
+    [
+        acked_by_middlebox.detect,
+        long_options_dropped.detect,
+        mptcp_data_dropped.detect,
+        option_padding_sensitive.detect,
+        path_blackholed.detect,
+        reset_injected.detect,
+        unknown_option_dropped.detect,
+        unknown_option_echoed.detect,
+    ],
+)
+def test_a_clean_path_and_one_capture_accuse_nobody(detect: Detector) -> None:
+    assert finding(detect, TWO_PATHS).state is not State.SEEN
+    assert one_sided(detect, TWO_PATHS).state is State.NOT_MEASURED
