@@ -2,26 +2,65 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome, connection_outcome
 from mptcp_check.analysis.detectors import (
+    ack_hole_altered,
+    acked_by_middlebox,
+    add_addr_removed,
     address_translated,
+    checksum_invalid,
+    connection_proxied,
+    dscp_altered,
+    ecn_cleared,
+    hole_blocked,
+    ip_id_altered,
+    long_options_dropped,
+    mp_capable_key_altered,
     mp_capable_removed_from_syn,
     mp_capable_removed_from_synack,
     mp_capable_syn_dropped,
+    mp_capable_syn_reset,
+    mp_capable_synack_dropped,
+    mp_join_dropped,
     mp_join_removed,
+    mp_join_reset,
+    mptcp_data_dropped,
+    mptcp_option_echoed,
+    mptcp_option_removed_from_data,
+    mptcp_option_removed_midstream,
+    mss_clamped,
+    option_padding_sensitive,
+    path_blackholed,
     payload_altered,
+    payload_resized,
+    reserved_bits_cleared,
+    reset_injected,
+    retransmission_altered,
+    segments_coalesced,
+    segments_split,
+    sequence_numbers_rewritten,
+    tcp_option_altered,
+    tcp_option_removed,
+    timestamp_altered,
+    ttl_altered,
+    unknown_option_dropped,
+    unknown_option_echoed,
+    unknown_option_removed,
+    urgent_pointer_cleared,
+    window_altered,
+    window_scale_altered,
 )
+from mptcp_check.analysis.other_connections import revised
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import ClockOffset, PairedConnection
-from mptcp_check.analysis.reporting.words import NO_DETECTOR
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Finding, Side, State
 
-RULES_VERSION: Final = "1"
+RULES_VERSION: Final = "2"
 """Raised with every change of a rule, so that a stored verdict names the rules it followed."""
 
 DETECTORS: Final[Mapping[str, Callable[[PairedConnection], Finding]]] = {
@@ -30,38 +69,109 @@ DETECTORS: Final[Mapping[str, Callable[[PairedConnection], Finding]]] = {
         mp_capable_removed_from_syn,
         mp_capable_removed_from_synack,
         mp_capable_syn_dropped,
+        mp_capable_synack_dropped,
+        mp_capable_syn_reset,
+        mptcp_option_echoed,
+        mp_capable_key_altered,
+        long_options_dropped,
         mp_join_removed,
-        payload_altered,
+        mp_join_dropped,
+        mp_join_reset,
+        add_addr_removed,
         address_translated,
+        mptcp_option_removed_from_data,
+        mptcp_option_removed_midstream,
+        mptcp_data_dropped,
+        payload_altered,
+        payload_resized,
+        segments_split,
+        segments_coalesced,
+        sequence_numbers_rewritten,
+        acked_by_middlebox,
+        retransmission_altered,
+        hole_blocked,
+        ack_hole_altered,
+        connection_proxied,
+        reset_injected,
+        path_blackholed,
+        mss_clamped,
+        tcp_option_removed,
+        tcp_option_altered,
+        unknown_option_removed,
+        unknown_option_echoed,
+        unknown_option_dropped,
+        option_padding_sensitive,
+        window_altered,
+        window_scale_altered,
+        timestamp_altered,
+        dscp_altered,
+        ecn_cleared,
+        ttl_altered,
+        ip_id_altered,
+        urgent_pointer_cleared,
+        reserved_bits_cleared,
+        checksum_invalid,
     )
 }
 """By behaviour, in the order of the catalogue."""
 
+_OF_ANOTHER_CONNECTION: Final = frozenset(
+    {
+        "mp_capable_removed_from_syn",
+        "mp_capable_removed_from_synack",
+        "mp_capable_syn_dropped",
+        "mp_capable_synack_dropped",
+        "mptcp_option_removed_from_data",
+        "address_translated",
+        "sequence_numbers_rewritten",
+        "segments_split",
+        "segments_coalesced",
+        "acked_by_middlebox",
+        "reset_injected",
+        "mss_clamped",
+        "tcp_option_removed",
+        "tcp_option_altered",
+        "window_altered",
+        "window_scale_altered",
+        "timestamp_altered",
+        "dscp_altered",
+        "ecn_cleared",
+        "ttl_altered",
+        "ip_id_altered",
+    }
+)
+"""What two TCP connections in place of one look like, compared segment by segment."""
+
 CONSEQUENCES: Final[Mapping[str, frozenset[str]]] = {
-    "connection_proxied": frozenset(
-        {
-            "mp_capable_removed_from_syn",
-            "mp_capable_removed_from_synack",
-            "sequence_numbers_rewritten",
-            "address_translated",
-            "segments_split",
-            "segments_coalesced",
-            "tcp_option_removed",
-            "tcp_option_altered",
-            "window_altered",
-            "ttl_altered",
-        }
-    ),
+    "connection_proxied": _OF_ANOTHER_CONNECTION,
     "mp_capable_removed_from_syn": frozenset({"mp_capable_removed_from_synack"}),
     "mp_capable_syn_dropped": frozenset(
         {"mp_capable_removed_from_syn", "mp_capable_removed_from_synack"}
     ),
-    "payload_resized": frozenset({"payload_altered"}),
+    "mptcp_option_echoed": frozenset({"mp_capable_removed_from_synack"}),
+    "long_options_dropped": frozenset(
+        {
+            "mp_capable_syn_dropped",
+            "mp_capable_synack_dropped",
+            "mp_join_dropped",
+            "mptcp_data_dropped",
+        }
+    ),
+    "mptcp_option_removed_from_data": frozenset(
+        {"mptcp_option_removed_midstream", "add_addr_removed", "mp_join_removed"}
+    ),
+    "mptcp_option_removed_midstream": frozenset({"add_addr_removed", "mp_join_removed"}),
+    "payload_resized": frozenset(
+        {"payload_altered", "segments_split", "segments_coalesced", "ack_hole_altered"}
+    ),
+    "retransmission_altered": frozenset({"payload_altered"}),
+    "acked_by_middlebox": frozenset({"segments_split", "segments_coalesced", "ack_hole_altered"}),
+    "unknown_option_dropped": frozenset({"long_options_dropped"}),
 }
 """The order of blame: what each behaviour makes others see on the same connection."""
 
-_FEW_LOST: Final = 3
-"""Below this many SYNs lost in a row, chance is believed if other SYNs got through."""
+
+NO_CONNECTION: Final = "no connection is in the captures"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,7 +183,7 @@ class Diagnosis:
     outcomes: tuple[ConnectionOutcome, ...]
     """Of the connections, in their order."""
     findings: tuple[Finding, ...]
-    """Each detector once per connection, then each behaviour without a detector once."""
+    """Each detector once per connection; without any connection each behaviour once."""
     explained_by: Mapping[int, int]
     """Index of a finding that is a consequence -> index of the finding that is its cause."""
     clock: ClockOffset | None
@@ -99,7 +209,7 @@ def diagnose(client: Capture, server: Capture | None) -> Diagnosis:
     """
     connections = pair(client, server)
     judged = [detect(c) for c in connections for detect in DETECTORS.values()]
-    findings = (*chance_before_blame(judged, connections), *_not_looked_for())
+    findings = (*revised(judged, connections), *_not_looked_for(connections))
     captures = {Side.CLIENT: client}
     if server is not None:
         captures[Side.SERVER] = server
@@ -136,53 +246,12 @@ def blame(findings: Sequence[Finding]) -> dict[int, int]:
     }
 
 
-def chance_before_blame(
-    findings: Sequence[Finding], connections: Sequence[PairedConnection]
-) -> tuple[Finding, ...]:
-    """Take back accusations that rest on few lost SYNs where others passed on the same path.
-
-    A middlebox that drops SYNs with MP_CAPABLE drops them all: one connection whose SYN arrived
-    with the option, between the same machines and to the same port, makes loss the better guess.
-    """
-    places = {c.id: _place(c) for c in connections}
-    passed = {
-        places[finding.connection]
-        for finding in findings
-        if finding.behaviour == mp_capable_syn_dropped.ID
-        and finding.state is State.NOT_SEEN
-        and finding.connection is not None
-    }
-    return tuple(
-        replace(
-            finding,
-            state=State.NOT_MEASURED,
-            because=f"{finding.because}; but SYNs of other connections passed, so it may be loss",
-        )
-        if _rests_on_few(finding) and places.get(finding.connection or 0) in passed
-        else finding
-        for finding in findings
-    )
-
-
-def _rests_on_few(finding: Finding) -> bool:
+def _not_looked_for(connections: Sequence[PairedConnection]) -> Iterable[Finding]:
+    """Say of each behaviour that it was not looked for, where there was nothing to look at."""
     return (
-        finding.behaviour == mp_capable_syn_dropped.ID
-        and finding.state is State.SEEN
-        and finding.measures.get("unanswered_syns", 0) < _FEW_LOST
-    )
-
-
-def _place(connection: PairedConnection) -> tuple[str, str, int]:
-    view = connection.subflows[0].views
-    subflow = view.get(connection.client_side) or next(iter(view.values()))
-    return subflow.client.address, subflow.server.address, subflow.server.port
-
-
-def _not_looked_for() -> Iterable[Finding]:
-    return (
-        Finding(behaviour=behaviour, state=State.NOT_MEASURED, because=NO_DETECTOR)
+        Finding(behaviour=behaviour, state=State.NOT_MEASURED, because=NO_CONNECTION)
         for behaviour in BEHAVIOURS
-        if behaviour not in DETECTORS
+        if not connections
     )
 
 

@@ -53,11 +53,6 @@ def render(document: Mapping[str, Any]) -> str:
         looked_for=list(_looked_for(report)),
         connections=[_connection(row) for row in report["connections"]],
         provenance=list(_provenance(document)),
-        without_detector=[
-            BEHAVIOURS[f["behaviour"]].id
-            for f in report["findings"]
-            if f["because"] == words.NO_DETECTOR and f["behaviour"] in BEHAVIOURS
-        ],
     )
 
 
@@ -147,8 +142,6 @@ def _looked_for(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each behaviour that has a detector with how often it said what."""
     rows: dict[str, dict[str, Any]] = {}
     for finding in report["findings"]:
-        if finding["because"] == words.NO_DETECTOR:
-            continue
         row = rows.setdefault(
             finding["behaviour"],
             {

@@ -113,8 +113,6 @@ HARMLESS: Final = frozenset(
 )
 """Behaviours that are reported and explain no failure."""
 
-NO_DETECTOR: Final = "no detector in this version"
-
 MACHINES: Final = {"client": "client", "server": "server"}
 """How the two machines are called in sentences."""
 
