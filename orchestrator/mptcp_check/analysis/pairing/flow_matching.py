@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from statistics import median_low
 from typing import Final, NamedTuple
 
-from mptcp_check.analysis.pairing.flow_votes import Vote, vote_by_headers, vote_by_payload
 from mptcp_check.analysis.pairing.flow_views import FlowView
+from mptcp_check.analysis.pairing.flow_votes import Vote, vote_by_headers, vote_by_payload
 from mptcp_check.analysis.pairing.halves import Half
 from mptcp_check.analysis.pairing.paired import MADE_BY_THE_ENDS, Clue
 
@@ -147,9 +147,7 @@ class _Search:
         for edge in self._edges():
             levels[edge.score].append(edge)
         for score in sorted(levels, reverse=True):
-            edges = [
-                e for e in levels[score] if e.i not in self._pairs and e.j not in self._taken
-            ]
+            edges = [e for e in levels[score] if e.i not in self._pairs and e.j not in self._taken]
             rivals: dict[tuple[str, int], list[_Edge]] = defaultdict(list)
             for edge in edges:
                 rivals["client", edge.i].append(edge)
@@ -212,9 +210,7 @@ class _Search:
             return False
         if self._distance_ns(edge.i, edge.j) > self._tolerance_ns:
             return False
-        return all(
-            self._distance_ns(e.i, e.j) > _FAR * self._tolerance_ns for e in others
-        )
+        return all(self._distance_ns(e.i, e.j) > _FAR * self._tolerance_ns for e in others)
 
     def _set_clock_by_order(self) -> None:
         """Guess the clocks' difference where only like flows are left, as many here as there.

@@ -94,11 +94,11 @@ def flow_views(capture: Capture, side: Side) -> tuple[FlowView, ...]:
     rows: list[Column] = []
     isns: list[int] = []
     for _, subflow in found:
-        ends = (
+        streams = (
             (subflow.rows_c2s, subflow.isn_client),
             (subflow.rows_s2c, subflow.isn_server),
         )
-        for own, isn in ends[::-1] if subflow.opened_by_server else ends:
+        for own, isn in streams[::-1] if subflow.opened_by_server else streams:
             rows.append(own)
             isns.append(UNKNOWN if isn is None else isn)
     table = HalfTable(capture, side, rows, isns)

@@ -54,7 +54,10 @@ class _Marks(NamedTuple):
 
 
 def vote_by_headers(
-    client: Sequence[FlowView], here: Sequence[int], server: Sequence[FlowView], there: Sequence[int]
+    client: Sequence[FlowView],
+    here: Sequence[int],
+    server: Sequence[FlowView],
+    there: Sequence[int],
 ) -> list[Vote]:
     """Recognise flows by mappings and by sequence numbers.
 
@@ -72,7 +75,10 @@ def vote_by_headers(
 
 
 def vote_by_payload(
-    client: Sequence[FlowView], here: Sequence[int], server: Sequence[FlowView], there: Sequence[int]
+    client: Sequence[FlowView],
+    here: Sequence[int],
+    server: Sequence[FlowView],
+    there: Sequence[int],
 ) -> list[Vote]:
     """Recognise flows by parts of their payload, wherever they stand in it.
 
@@ -108,9 +114,7 @@ def _decide(client: _Marks, server: _Marks, clue: Clue) -> list[Vote]:
             best.setdefault(key, []).append(count)
     votes = []
     for (i, j, crosswise), count in zip(found.tolist(), counts.tolist(), strict=True):
-        clear = all(
-            sum(c * _LEAD > count for c in best[key]) == 1 for key in ((0, i), (1, j))
-        )
+        clear = all(sum(c * _LEAD > count for c in best[key]) == 1 for key in ((0, i), (1, j)))
         if count >= _LEAST_VOTES[clue] and clear:
             votes.append(Vote(i, j, bool(crosswise), clue))
     return votes

@@ -7,10 +7,10 @@ Places count from each end's own initial sequence number, so a path that adds a 
 sequence numbers (a firewall that randomises them) changes nothing here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,8 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
 from mptcp_check.model import Side
+
+Made = TypeVar("Made")
 
 UNKNOWN: Final = -1
 """In `HalfTable.isn`: no SYN of this direction was captured."""
@@ -60,10 +62,25 @@ class HalfTable:
         self.flags: Column = packets.flags[self.rows]
         self.payload_bytes: Column = packets.payload_bytes[self.rows].astype(np.int64)
         self.starts, self._origin = self._places()
+        self._made: dict[Callable[[HalfTable], Any], Any] = {}
 
     def __len__(self) -> int:
         """Return the count of halves."""
         return len(self.isn)
+
+    def once(self, make: "Callable[[HalfTable], Made]") -> "Made":
+        """Return what a function makes of this table; it is called the first time only."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+    @cached_property
+    def position_of(self) -> Column:
+        """int64, one per row of ``capture.packets``: its position, -1 if it is in no half."""
+        found = np.full(len(self.capture.packets), UNKNOWN, np.int64)
+        found[self.rows] = np.arange(len(self.rows))
+        return found
 
     @cached_property
     def ends(self) -> Column:
@@ -88,7 +105,7 @@ class HalfTable:
         relative = (acks - peer - 1).astype(np.uint32)
         places = relative.astype(np.int32).astype(np.int64)
         carries = (self.flags & _ACK) != 0
-        for number in np.flatnonzero(self._is_long):
+        for number in np.flatnonzero(self._is_long).tolist():
             part = self._slice(number ^ 1)
             if carries[part].any():
                 places[part] = _unwrapped(relative[part], carries[part])
@@ -152,7 +169,7 @@ class HalfTable:
         first = self.first_places
         every = np.arange(len(self))
         seen = self.captured.covered_bytes(every, first, limit)
-        return np.maximum(limit - first, 0) - seen
+        return np.asarray(np.maximum(limit - first, 0) - seen)
 
     @cached_property
     def has_syn(self) -> npt.NDArray[np.bool_]:
@@ -195,7 +212,7 @@ class HalfTable:
         starts = relative.astype(np.int32).astype(np.int64)
         sums = np.concatenate(([0], np.cumsum(self.payload_bytes)))[self.bounds]
         self._is_long = np.diff(sums) >= _UNWRAP_ABOVE_BYTES
-        for number in np.flatnonzero(self._is_long):
+        for number in np.flatnonzero(self._is_long).tolist():
             part = self._slice(number)
             starts[part] = _unwrapped(relative[part], self.payload_bytes[part] > 0)
         return starts, origin

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.kernels import readable
+from mptcp_check.analysis.capture.octet_kernel import compare_octets
 from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
@@ -133,6 +135,11 @@ class LaneTable:
         """
         return self._drifts.get(lane, [])
 
+    def payload_same(self, lane: int) -> npt.NDArray[np.bool_]:
+        """Say of each crossed segment whether its captured payload is the same at both ends."""
+        low, high = self._crossed_runs[lane]
+        return self._payload_same[low:high]
+
     @staticmethod
     def _slice(runs: Column, lane: int) -> slice:
         return slice(int(runs[lane, 0]), int(runs[lane, 1]))
@@ -199,6 +206,22 @@ class LaneTable:
     def _crossed_rows(self) -> tuple[Column, Column]:
         matches = self._matches
         return self._rows[0][matches.sent], self._rows[1][matches.received]
+
+    @cached_property
+    def _payload_same(self) -> npt.NDArray[np.bool_]:
+        near, far = self._shared.here.capture.packets, self._shared.there.capture.packets
+        here, there = self._crossed_rows
+        captured = near.captured_bytes[here], far.captured_bytes[there]
+        same = np.empty(len(here), np.uint8)
+        compare_octets(
+            readable(near.buffer),
+            readable(far.buffer),
+            near.payload_offset[here],
+            far.payload_offset[there],
+            np.minimum(*captured).astype(np.int64),
+            same,
+        )
+        return np.asarray(same == 1)
 
     @cached_property
     def _crossed_runs(self) -> list[tuple[int, int]]:
@@ -318,9 +341,7 @@ class LaneTable:
         )
         return origins
 
-    def _sent_by_then(
-        self, lanes: Column, ends: Column, there: Column
-    ) -> npt.NDArray[np.bool_]:
+    def _sent_by_then(self, lanes: Column, ends: Column, there: Column) -> npt.NDArray[np.bool_]:
         """Say whether the sender had sent as far as these places when the segments arrived."""
         if self._clock is None:
             return np.ones(len(lanes), np.bool_)
@@ -370,7 +391,9 @@ class LaneTable:
         starts = near.tcp_offset[here], far.tcp_offset[there]
         lengths = np.minimum(near.options_bytes[here], far.options_bytes[there])
         for place in range(0, _MOST_OPTION_BYTES, _WORD_BYTES):
-            left = np.flatnonzero((lengths >= place + _WORD_BYTES) & (bits & int(Field.OPTIONS) == 0))
+            left = np.flatnonzero(
+                (lengths >= place + _WORD_BYTES) & (bits & int(Field.OPTIONS) == 0)
+            )
             if not len(left):
                 break
             words = [

@@ -69,9 +69,7 @@ def _matched(matches: Iterable[Match]) -> list[_Flow]:
 
 def _alone(views: Sequence[FlowView], matches: Sequence[Match]) -> list[_Flow]:
     # a view that was turned is another object: its first half stays the same one
-    taken = {
-        (view.side, view.opener.number // 2) for m in matches for view in (m.client, m.server)
-    }
+    taken = {(view.side, view.opener.number // 2) for m in matches for view in (m.client, m.server)}
     return [
         _Flow(views={view.side: view}, clues=())
         for view in views

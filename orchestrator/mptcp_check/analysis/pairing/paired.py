@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
+
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.flows.connections import Connection, Role, Subflow
 from mptcp_check.analysis.pairing.alignment import Crossing, Crossings, cross_step
@@ -129,6 +132,13 @@ class Lane:
         if self.table is None or not self.at_both_ends:
             return Field.NONE
         return self.table.changed(self.number)
+
+    @property
+    def payload_same(self) -> npt.NDArray[np.bool_]:
+        """One per crossed segment: whether its captured payload is the same at both ends."""
+        if self.table is None or not self.at_both_ends:
+            return np.empty(0, np.bool_)
+        return self.table.payload_same(self.number)
 
     @cached_property
     def byte_map(self) -> ByteMap:

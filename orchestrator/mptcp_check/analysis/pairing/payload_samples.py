@@ -37,9 +37,7 @@ def samples(table: HalfTable) -> list[bytes | None]:
         first = np.full(len(table), UNKNOWN, np.int64)
         first[table.half_of[own]] = own
         whole = np.flatnonzero(open_ & (first != UNKNOWN))
-        for half, data in zip(
-            whole.tolist(), _cut(table, first[whole], place), strict=True
-        ):
+        for half, data in zip(whole.tolist(), _cut(table, first[whole], place), strict=True):
             found[half] = (found[half] or b"") + data
         reaches = open_ & (first == UNKNOWN)
         pieced = np.flatnonzero(reaches & (table.captured.highest >= place + _SAMPLE_BYTES))

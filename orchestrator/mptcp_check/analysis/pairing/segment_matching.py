@@ -97,9 +97,7 @@ class Matches:
     by: npt.NDArray[np.uint8]
 
 
-def segments(
-    table: HalfTable, halves: Column, shifts: Column, back_shifts: Column
-) -> Segments:
+def segments(table: HalfTable, halves: Column, shifts: Column, back_shifts: Column) -> Segments:
     """Return the segments of some halves.
 
     Args:
@@ -219,9 +217,7 @@ def bytes_at(buffer: npt.NDArray[np.uint8], places: Column) -> Column:
     return np.ascontiguousarray(window).view(np.uint64)[:, 0].astype(np.int64)
 
 
-def _equal_groups(
-    here: Column, there: Column
-) -> tuple[Column, Column, npt.NDArray[np.bool_]]:
+def _equal_groups(here: Column, there: Column) -> tuple[Column, Column, npt.NDArray[np.bool_]]:
     """Pair the members of groups that are as large here as there, in their order.
 
     Returns:

@@ -115,9 +115,9 @@ def base_shift(sent: Half, received: Half) -> int | None:
     near = (first[1] - first[0] + _HALF_SPACE) % (2 * _HALF_SPACE) - _HALF_SPACE
     absolute = near + int(sent.starts[0]) - int(received.starts[0])
     low, high = int(sent.starts.min()), int(sent.ends.max())
-    meets = low <= int(received.ends.max()) + absolute and int(
-        received.starts.min()
-    ) + absolute <= high
+    meets = (
+        low <= int(received.ends.max()) + absolute and int(received.starts.min()) + absolute <= high
+    )
     return absolute if meets else None
 
 
