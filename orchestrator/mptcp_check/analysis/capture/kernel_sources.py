@@ -14,6 +14,7 @@ SOURCES: Final = (
     "capture/kernel_sources",
     "capture/kernels",
     "capture/link_layers",
+    "capture/octet_kernel",
     "capture/option_kernel",
     "capture/option_tables",
     "capture/packets",

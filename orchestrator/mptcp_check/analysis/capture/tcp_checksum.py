@@ -4,6 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.kernels import readable
+from mptcp_check.analysis.capture.octet_kernel import verify_checksums
 
 _PROTOCOL_TCP = 6
 
@@ -31,6 +34,27 @@ def is_valid(capture: Capture, row: int) -> bool | None:
         # an IPv4 address is mapped: its 0xffff is the zero of one's complement, so it may stay
         total += int(column[row])
     return total % 0xFFFF == 0
+
+
+def checksum_states(capture: Capture, rows: Column) -> Column:
+    """Return what the checksums of some segments are: int8, 1 right, 0 wrong, -1 not known.
+
+    Args:
+        capture: Where the segments are.
+        rows: Which of them.
+    """
+    packets = capture.packets
+    payload = packets.payload_offset[rows]
+    states = np.empty(len(rows), np.int8)
+    verify_checksums(
+        readable(packets.buffer),
+        packets.ip_offset[rows],
+        packets.tcp_offset[rows],
+        payload + packets.payload_bytes[rows].astype(np.int64),
+        payload + packets.captured_bytes[rows].astype(np.int64),
+        states,
+    )
+    return states
 
 
 def _sum_of_words(data: npt.NDArray[np.uint8]) -> int:

@@ -255,21 +255,17 @@ def move(slots: Slots, larger: Slots, flows: FlowTable) -> None:
 
 
 @kernel
-def sort_rows(order: Any, flow_of: Any, end_of: Any, flows: FlowTable, count: int) -> Any:  # noqa: ANN401 - a kernel
+def sort_rows(order: Any, flow_of: Any, end_of: Any, places: Any, rows: Any) -> None:  # noqa: ANN401 - a kernel
     """Sort the rows by connection, then by sending end, then by time.
 
-    Returns:
-        int64 rows, and int64 places: what end e of connection c sent is between the places
-        ``2 * c + e`` and ``2 * c + e + 1``.
+    Args:
+        order: The rows in the order of time.
+        flow_of: The connection of each row.
+        end_of: The end that sent it.
+        places: Where each end of each connection starts in `rows`; left at where it stops.
+        rows: Filled.
     """
-    starts = np.zeros(2 * count + 1, np.int64)
-    for flow in range(count):
-        starts[2 * flow + 1] = starts[2 * flow] + flows.segments[flow, 0]
-        starts[2 * flow + 2] = starts[2 * flow + 1] + flows.segments[flow, 1]
-    places = starts.copy()
-    rows = np.empty(len(order), np.int64)
     for row in order:
         group = 2 * flow_of[row] + end_of[row]
         rows[places[group]] = row
         places[group] += 1
-    return rows, starts

@@ -71,7 +71,9 @@ def group(packets: Packets) -> Flows:
     flow_of, end_of = found.take(headers, order)
     count = found.count
     flows = FlowTable(*(column[:count].copy() for column in found.table))
-    sorted_rows, starts = sort_rows(order, flow_of, end_of, flows, count)
+    starts = np.concatenate(([0], np.cumsum(flows.segments.reshape(-1)))).astype(np.int64)
+    sorted_rows = np.empty(len(order), np.int64)
+    sort_rows(order, flow_of, end_of, starts.copy(), sorted_rows)
     midstream = flows.opener == NOBODY
     guess = flows.src_port < flows.dst_port
     return Flows(

@@ -1,72 +1,102 @@
-"""Lay what two captures hold of one lane beside each other: places in the stream, and segments.
+"""Match the few copies of one handshake segment between the two ends, one by one.
 
-Sequence numbers count from each end's own initial sequence number, so a path that adds a constant
-to them (a firewall that randomises ISNs) changes nothing here.
+`segment_matching` does it for all segments at once; here the handshake's own rules stand, as it is
+what most is decided by: a SYN has few copies, and each may have other options.
 """
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
-from mptcp_check.analysis.pairing.paired import (
-    ClockOffset,
-    Crossing,
-    Crossings,
-    Half,
-    Lane,
-    MatchedBy,
-)
-from mptcp_check.model import Side
+from mptcp_check.analysis.pairing.clock_offset import ClockOffset
+from mptcp_check.analysis.pairing.halves import Half
+from mptcp_check.analysis.pairing.lane_crossing import MatchedBy
 
-_UNWRAP_ABOVE_BYTES = 1 << 30
-"""Streams below this cannot wrap within half the sequence space: their places need no history."""
+_FIRST_ACKS: Final = 32
+"""Bare ACKs looked at for the third one: it is the first, or one of its retransmissions."""
+_SYN: Final = int(Flag.SYN)
+_ACK: Final = int(Flag.ACK)
+_BARE_NOT: Final = int(Flag.FIN | Flag.RST)
 
 
-def half(capture: Capture, side: Side, rows: Column, isn: int | None) -> Half:
-    """Order the rows by time and place each segment in the stream.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossing:
+    """One segment at both ends: rows of the sender's and of the receiver's capture."""
+
+    sent: int
+    received: int
+    by: MatchedBy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crossings:
+    """What became of some segments of one lane on the way."""
+
+    arrived: tuple[Crossing, ...] = ()
+    """In the order of sending."""
+    vanished: tuple[int, ...] = ()
+    """Rows of the sender's capture without a counterpart."""
+    appeared: tuple[int, ...] = ()
+    """Rows of the receiver's capture without a counterpart."""
+
+    @property
+    def at_sender(self) -> Column:
+        """All rows of the sender's capture, in no particular order."""
+        return np.array([*(c.sent for c in self.arrived), *self.vanished], dtype=np.int64)
+
+    @property
+    def at_receiver(self) -> Column:
+        """All rows of the receiver's capture, in no particular order."""
+        return np.array([*(c.received for c in self.arrived), *self.appeared], dtype=np.int64)
+
+
+class BothEnds(Protocol):
+    """What a lane has."""
+
+    @property
+    def sent(self) -> Half | None:
+        """The sender's half."""
+
+    @property
+    def received(self) -> Half | None:
+        """The receiver's half."""
+
+
+def cross_step(lane: BothEnds, step: int, clock: ClockOffset | None) -> Crossings:
+    """Match the copies of one step of the handshake: SYN, SYN/ACK, or the first bare ACKs.
 
     Args:
-        capture: Where the rows lie.
-        side: At which end it was taken.
-        rows: The segments of one direction of one subflow.
-        isn: Their initial sequence number, if the SYN was captured; else places count from the
-            first segment captured.
+        lane: The lane that the step is sent on.
+        step: `Flag.SYN`, ``Flag.SYN | Flag.ACK`` or `Flag.ACK`.
+        clock: Bounds of the clocks' difference, if known.
     """
-    packets = capture.packets
-    ordered = rows[np.argsort(packets.time_ns[rows], kind="stable")]
-    if not len(ordered):
-        return Half(side=side, capture=capture, rows=ordered, starts=ordered, isn=isn)
-    syn = (packets.flags[ordered] & Flag.SYN) != 0
-    base = int(packets.seq[ordered[0]]) - 1 if isn is None else isn
-    # the SYN takes one number; payload in a SYN (RFC 7413) follows it
-    relative = (packets.seq[ordered].astype(np.int64) - base - 1 + syn).astype(np.uint32)
-    payload = packets.payload_bytes[ordered]
-    if int(payload.sum()) < _UNWRAP_ABOVE_BYTES:
-        starts = relative.astype(np.int32).astype(np.int64)
-    else:
-        starts = _unwrapped(relative, payload > 0)
-    return Half(side=side, capture=capture, rows=ordered, starts=starts, isn=isn)
+    chosen = [
+        [] if half is None else step_rows(half, int(step)).tolist()
+        for half in (lane.sent, lane.received)
+    ]
+    return cross(lane, chosen[0], chosen[1], clock)
 
 
-def _unwrapped(relative: Column, trusted: Column) -> Column:
-    """Return 64-bit places for 32-bit ones; only segments with payload move the reference."""
-    carriers = np.flatnonzero(trusted)
-    steps = np.diff(relative[carriers]).astype(np.int32).astype(np.int64)
-    first = np.int64(relative[carriers[0]].astype(np.int32))
-    places = first + np.concatenate(([0], np.cumsum(steps)))
-    nearest = np.clip(
-        np.searchsorted(carriers, np.arange(len(relative)), side="right") - 1, 0, None
-    )
-    distance = (relative - relative[carriers[nearest]]).astype(np.int32).astype(np.int64)
-    return np.asarray(places[nearest] + distance)
+def step_rows(half: Half, step: int) -> Column:
+    """Return the rows of one step of the handshake; of bare ACKs only the first ones."""
+    packets = half.capture.packets
+    flags = packets.flags[half.rows]
+    wanted = (flags & (_SYN | _ACK)) == step
+    if step != _ACK:
+        return np.asarray(half.rows[wanted])
+    bare = (packets.payload_bytes[half.rows] == 0) & ((flags & _BARE_NOT) == 0)
+    first = np.flatnonzero(wanted & bare & (half.starts == 0))[:_FIRST_ACKS]
+    return np.asarray(half.rows[first])
 
 
 def cross(
-    lane: Lane, sent: Iterable[int], received: Iterable[int], clock: ClockOffset | None
+    lane: BothEnds, sent: Iterable[int], received: Iterable[int], clock: ClockOffset | None
 ) -> Crossings:
     """Match copies of one segment (a SYN and its retransmissions) between the two ends.
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from mptcp_check.analysis.capture.tcp_checksum import is_valid
 from mptcp_check.analysis.pairing.byte_stream import Bytes, ByteStream, Piece, shift_between
-from mptcp_check.analysis.pairing.paired import Half, Lane
+from mptcp_check.analysis.pairing.paired import Field, Half, Lane
 
 _MAX_DRIFT_BYTES: Final = 128
 """How far a gateway may have moved the rest of the stream; a longer FTP command adds tens."""
@@ -77,6 +77,8 @@ def compare(lane: Lane) -> Comparison | None:
     """
     if lane.sent is None or lane.received is None:
         return None
+    if (whole := _whole(lane, lane.received)) is not None:
+        return whole
     shift = shift_between(lane.sent, lane.received)
     if shift is None:
         return None
@@ -107,6 +109,37 @@ def compare(lane: Lane) -> Comparison | None:
         damaged_segments_count=len(differences) - len(real),
         first=first,
         drift_bytes=0 if first is None else _drift(sent, received, first.offset),
+    )
+
+
+def _whole(lane: Lane, received: Half) -> Comparison | None:
+    """Return the comparison where every segment with payload crossed with the bytes it had.
+
+    Returns:
+        None where any did not, or a snap length cut it: then ranges have to be compared.
+    """
+    if lane.sent is None or lane.shift is None:
+        return None
+    packets = received.capture.packets
+    payload_bytes = int(packets.payload_bytes[received.rows].sum())
+    crossing = lane.crossing
+    rows = crossing.received
+    crossed_bytes = int(packets.captured_bytes[rows].sum())
+    if payload_bytes != crossed_bytes or not lane.payload_same.all():
+        return None
+    if lane.changed & Field.PAYLOAD_BYTES or _cut_bytes(lane.sent):
+        return None
+    if lane.table is not None and lane.table.drifts(lane.number):
+        return None
+    return Comparison(
+        compared_bytes=crossed_bytes,
+        cut_bytes=0,
+        unsent_bytes=0,
+        altered_bytes=0,
+        altered_segments_count=0,
+        damaged_segments_count=0,
+        first=None,
+        drift_bytes=0,
     )
 
 

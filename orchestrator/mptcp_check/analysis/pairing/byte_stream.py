@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.packets import Flag
-from mptcp_check.analysis.pairing.paired import Half
+from mptcp_check.analysis.pairing.halves import Half
 
 Bytes = npt.NDArray[np.uint8]
 

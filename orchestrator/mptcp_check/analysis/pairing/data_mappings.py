@@ -1,15 +1,19 @@
 """How far the DSS mappings of one direction reach: where Multipath TCP ended and TCP went on."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import DssFlag, Present, Subtype
-from mptcp_check.analysis.pairing.mptcp_options import options_of
-from mptcp_check.analysis.pairing.paired import Half
+from mptcp_check.analysis.pairing.halves import UNKNOWN, Half, HalfTable
 
 _SEQUENCE_SPACE: Final = 1 << 32
+_NEVER: Final = int(np.iinfo(np.int64).max)
+_MAPPING: Final = int(DssFlag.MAPPING)
+_DATA_FIN: Final = int(DssFlag.DATA_FIN)
+_DATA_LENGTH: Final = int(Present.DATA_LENGTH)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,28 +51,65 @@ def mapped(half: Half) -> Mapped:
     payload is 1 (RFC 8684, section 3.3.1).  MP_CAPABLE with data maps the first bytes as well
     (section 3.1).  One mapping may cover many segments, and may be repeated on each.
     """
-    packets = half.capture.packets
+    columns, number = half.table.once(_columns), half.number
+    data_fin_ns = columns.data_fin_ns[number]
+    return Mapped(
+        stream_bytes=columns.stream_bytes[number],
+        mapped_bytes=columns.mapped_bytes[number],
+        infinite=columns.infinite[number],
+        failed=columns.failed[number],
+        data_fin_ns=None if data_fin_ns == _NEVER else data_fin_ns,
+        aborted=columns.aborted[number],
+    )
+
+
+class _Columns(NamedTuple):
+    """What `Mapped` has, of all halves of a capture."""
+
+    stream_bytes: list[int]
+    mapped_bytes: list[int]
+    infinite: list[bool]
+    failed: list[bool]
+    data_fin_ns: list[int]
+    aborted: list[bool]
+
+
+def _columns(table: HalfTable) -> _Columns:
+    packets, count = table.capture.packets, len(table)
     dss, signals = packets.dss, packets.signals
-    carriers = packets.payload_bytes[half.rows] > 0
-    ends = half.starts + packets.payload_bytes[half.rows]
-    own = options_of(dss.packet, half.rows)
-    maps = own[(dss.parts[own] & DssFlag.MAPPING) != 0]
-    fins = own[(dss.flags[own] & DssFlag.DATA_FIN) != 0]
+    half_of = np.full(len(packets), UNKNOWN, np.int64)
+    half_of[table.rows] = table.half_of
+    owners = half_of[dss.packet]
+    maps = np.flatnonzero(((dss.parts & _MAPPING) != 0) & (owners != UNKNOWN))
+    fins = np.flatnonzero(((dss.flags & _DATA_FIN) != 0) & (owners != UNKNOWN))
     lengths = dss.data_length[maps].astype(np.int64)
     # a DATA_FIN alone has subflow sequence number 0; with data it counts as one byte more
-    finishing = (dss.flags[maps] & DssFlag.DATA_FIN) != 0
+    finishing = (dss.flags[maps] & _DATA_FIN) != 0
     reach = dss.ssn[maps].astype(np.int64) - 1 + lengths - finishing
-    spoken = options_of(signals.packet, half.rows)
-    first_data = spoken[(signals.present[spoken] & Present.DATA_LENGTH) != 0]
-    subtypes = signals.subtype[spoken]
-    return Mapped(
-        stream_bytes=int(ends[carriers].max(initial=0)),
-        mapped_bytes=max(
-            int(reach[dss.ssn[maps] > 0].max(initial=0)),
-            int(signals.data_length[first_data].max(initial=0)),
-        ),
-        infinite=bool((lengths == 0).any()),
-        failed=bool((subtypes == Subtype.MP_FAIL).any()),
-        data_fin_ns=int(packets.time_ns[dss.packet[fins]].min()) if len(fins) else None,
-        aborted=bool((subtypes == Subtype.MP_FASTCLOSE).any()),
+    reaches = dss.ssn[maps] > 0
+    mapped_bytes = np.zeros(count, np.int64)
+    np.maximum.at(mapped_bytes, owners[maps[reaches]], reach[reaches])
+    data_fin_ns = np.full(count, _NEVER, np.int64)
+    np.minimum.at(data_fin_ns, owners[fins], packets.time_ns[dss.packet[fins]])
+    speakers = half_of[signals.packet]
+    spoken = np.flatnonzero(speakers != UNKNOWN)
+    first_data = spoken[(signals.present[spoken] & _DATA_LENGTH) != 0]
+    np.maximum.at(
+        mapped_bytes, speakers[first_data], signals.data_length[first_data].astype(np.int64)
     )
+    subtypes = signals.subtype[spoken]
+    return _Columns(
+        stream_bytes=np.maximum(table.captured.highest, 0).tolist(),
+        mapped_bytes=mapped_bytes.tolist(),
+        infinite=_any(count, owners[maps[lengths == 0]]),
+        failed=_any(count, speakers[spoken[subtypes == int(Subtype.MP_FAIL)]]),
+        data_fin_ns=data_fin_ns.tolist(),
+        aborted=_any(count, speakers[spoken[subtypes == int(Subtype.MP_FASTCLOSE)]]),
+    )
+
+
+def _any(count: int, halves: Column) -> list[bool]:
+    found = np.zeros(count, np.bool_)
+    found[halves] = True
+    answer: list[bool] = found.tolist()
+    return answer

@@ -1,25 +1,41 @@
 """One TCP connection as one capture shows it, with what may recognise it in another capture."""
 
-import hashlib
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag, Present
 from mptcp_check.analysis.flows.connections import Connection, Subflow, connections
 from mptcp_check.analysis.flows.endpoints import Endpoint
-from mptcp_check.analysis.pairing.alignment import half
-from mptcp_check.analysis.pairing.byte_stream import ByteStream
-from mptcp_check.analysis.pairing.paired import Clue, Half
+from mptcp_check.analysis.pairing.halves import UNKNOWN, Half, HalfTable
+from mptcp_check.analysis.pairing.paired import Clue
+from mptcp_check.analysis.pairing.payload_samples import samples
 from mptcp_check.model import Side
 
-_SAMPLE_BYTES: Final = 32
-_SAMPLE_PLACES: Final = (0, 700, 4_096, 65_536)
-"""Where the payload is sampled: most servers greet alike, so the start alone says little."""
 _TIMESTAMPS_KIND: Final = 8
+_SYN: Final = int(Flag.SYN)
+_ACK: Final = int(Flag.ACK)
+_PEER_KEY: Final = int(Present.PEER_KEY)
+_CROSSWISE: Final[Mapping[Clue, Clue]] = {
+    Clue.ISN_OPENER: Clue.ISN_LISTENER,
+    Clue.ISN_LISTENER: Clue.ISN_OPENER,
+    Clue.PAYLOAD_OPENER: Clue.PAYLOAD_LISTENER,
+    Clue.PAYLOAD_LISTENER: Clue.PAYLOAD_OPENER,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waits:
+    """How long an end waited in the handshake, as one capture saw it; none if it did not."""
+
+    answer_ns: int | None
+    """From the first SYN to the first SYN/ACK."""
+    third_ns: int | None
+    """From the first SYN/ACK to the opener's first ACK."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,99 +52,147 @@ class FlowView:
     listener_endpoint: Endpoint
     fingerprints: Mapping[Clue, Hashable]
     """What is equal in the other capture, unless the path rewrites it."""
+    waits: Waits
 
     @property
     def start_ns(self) -> int:
         """Time of the first segment by this capture's clock."""
         return self.subflow.start_ns
 
+    def turned(self) -> "FlowView":
+        """Return the same with opener and listener exchanged: without a SYN they are a guess."""
+        prints = {_CROSSWISE.get(clue, clue): value for clue, value in self.fingerprints.items()}
+        prints[Clue.ADDRESSES] = (self.listener_endpoint, self.opener_endpoint)
+        known = self.subflow
+        return replace(
+            self,
+            subflow=replace(
+                known,
+                client=known.server,
+                server=known.client,
+                isn_client=known.isn_server,
+                isn_server=known.isn_client,
+                rows_c2s=known.rows_s2c,
+                rows_s2c=known.rows_c2s,
+            ),
+            opener=self.listener,
+            listener=self.opener,
+            opener_endpoint=self.listener_endpoint,
+            listener_endpoint=self.opener_endpoint,
+            fingerprints=prints,
+        )
+
 
 def flow_views(capture: Capture, side: Side) -> tuple[FlowView, ...]:
     """Return every TCP connection of a capture, in the order of time."""
-    views = [
-        _view(capture, side, connection, subflow)
+    found = [
+        (connection, subflow)
         for connection in connections(capture.packets)
         for subflow in connection.subflows
     ]
-    return tuple(sorted(views, key=lambda view: view.start_ns))
+    found.sort(key=lambda item: item[1].start_ns)
+    rows: list[Column] = []
+    isns: list[int] = []
+    for _, subflow in found:
+        streams = (
+            (subflow.rows_c2s, subflow.isn_client),
+            (subflow.rows_s2c, subflow.isn_server),
+        )
+        for own, isn in streams[::-1] if subflow.opened_by_server else streams:
+            rows.append(own)
+            isns.append(UNKNOWN if isn is None else isn)
+    table = HalfTable(capture, side, rows, isns)
+    parts = samples(table)
+    stamps, waits = _stamps(table), _waits(table)
+    halves = table.halves
+    views = []
+    for number, (connection, subflow) in enumerate(found):
+        ends = subflow.client, subflow.server
+        opener_end, listener_end = ends[::-1] if subflow.opened_by_server else ends
+        opener, listener = halves[2 * number], halves[2 * number + 1]
+        prints = _fingerprints(subflow, opener, listener)
+        if (stamp := stamps[2 * number]) != UNKNOWN:
+            prints[Clue.TIMESTAMP] = stamp
+        if (data := parts[2 * number]) is not None:
+            prints[Clue.PAYLOAD_OPENER] = data
+        if (data := parts[2 * number + 1]) is not None:
+            prints[Clue.PAYLOAD_LISTENER] = data
+        prints[Clue.ADDRESSES] = (opener_end, listener_end)
+        views.append(
+            FlowView(
+                side=side,
+                connection=connection,
+                subflow=subflow,
+                opener=opener,
+                listener=listener,
+                opener_endpoint=opener_end,
+                listener_endpoint=listener_end,
+                fingerprints=prints,
+                waits=waits[number],
+            )
+        )
+    return tuple(views)
 
 
-def first_row(half_: Half, wanted: int, mask: int = Flag.SYN | Flag.ACK) -> int | None:
-    """Return the first row whose flags under a mask are the wanted ones."""
-    found = np.flatnonzero((half_.capture.packets.flags[half_.rows] & mask) == wanted)
-    return int(half_.rows[found[0]]) if len(found) else None
-
-
-def _view(capture: Capture, side: Side, connection: Connection, subflow: Subflow) -> FlowView:
-    swapped = subflow.opened_by_server
-    rows = (subflow.rows_c2s, subflow.rows_s2c)
-    isns = (subflow.isn_client, subflow.isn_server)
-    ends = (subflow.client, subflow.server)
-    opener = half(capture, side, rows[swapped], isns[swapped])
-    listener = half(capture, side, rows[not swapped], isns[not swapped])
-    prints = dict(_fingerprints(subflow, opener, listener))
-    prints[Clue.ADDRESSES] = (ends[swapped], ends[not swapped])
-    return FlowView(
-        side=side,
-        connection=connection,
-        subflow=subflow,
-        opener=opener,
-        listener=listener,
-        opener_endpoint=ends[swapped],
-        listener_endpoint=ends[not swapped],
-        fingerprints=prints,
-    )
-
-
-def _fingerprints(
-    subflow: Subflow, opener: Half, listener: Half
-) -> Iterator[tuple[Clue, Hashable]]:
+def _fingerprints(subflow: Subflow, opener: Half, listener: Half) -> dict[Clue, Hashable]:
+    found: dict[Clue, Hashable] = {}
     handshake = subflow.handshake
     for signal in (handshake.capable_synack, handshake.capable_ack):
         # the listener's key: the SYN/ACK has it as key, the third ACK as the peer's
-        key = signal and (signal.peer_key if signal.present & Present.PEER_KEY else signal.key)
+        key = signal and (signal.peer_key if signal.present & _PEER_KEY else signal.key)
         if key:
-            yield Clue.KEYS, key
+            found[Clue.KEYS] = key
             break
     if handshake.join_syn:
-        yield Clue.JOIN, (handshake.join_syn.token, handshake.join_syn.nonce)
+        found[Clue.JOIN] = (handshake.join_syn.token, handshake.join_syn.nonce)
     if opener.isn is not None:
-        yield Clue.ISN_OPENER, opener.isn
+        found[Clue.ISN_OPENER] = opener.isn
     if listener.isn is not None:
-        yield Clue.ISN_LISTENER, listener.isn
-    syn = first_row(opener, Flag.SYN)
-    packets = opener.capture.packets
-    if syn is not None and int(packets.option_kinds[syn]) >> _TIMESTAMPS_KIND & 1:
-        yield Clue.TIMESTAMP, int(packets.ts_value[syn])
-    for clue, side_half in (
-        (Clue.PAYLOAD_OPENER, opener),
-        (Clue.PAYLOAD_LISTENER, listener),
-    ):
-        digest = _sample(side_half)
-        if digest is not None:
-            yield clue, digest
+        found[Clue.ISN_LISTENER] = listener.isn
+    return found
 
 
-def _sample(half_: Half) -> bytes | None:
-    """Return a digest of a few places of the payload, none if not even the first was captured.
+def _stamps(table: HalfTable) -> list[int]:
+    """Return the timestamp of each half's first SYN, `UNKNOWN` without one."""
+    first = first_positions(table, _SYN)
+    known = np.flatnonzero(first != UNKNOWN)
+    rows = table.rows[first[known]]
+    packets = table.capture.packets
+    stamped = (packets.option_kinds[rows] >> _TIMESTAMPS_KIND & 1) != 0
+    found = np.full(len(table), UNKNOWN, np.int64)
+    found[known[stamped]] = packets.ts_value[rows[stamped]]
+    answer: list[int] = found.tolist()
+    return answer
 
-    Places that this capture does not hold are left out together with all after them, so a
-    transfer cut short at one end may not match; other clues remain.
-    """
-    if half_.isn is None:
-        return None
-    stream = ByteStream(half_)
-    parts = []
-    for place in _SAMPLE_PLACES:
-        data = stream.read(place, place + _SAMPLE_BYTES)
-        if data is None:
-            break
-        parts.append(data.tobytes())
-    if not parts:
-        # less than a sample, as a short command line: what is there, if the stream is finished
-        end = stream.finish()
-        data = stream.read(0, end) if end is not None and 0 < end < _SAMPLE_BYTES else None
-        if data is None:
-            return None
-        parts.append(data.tobytes())
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+
+def _waits(table: HalfTable) -> list[Waits]:
+    syn = _times(table, _SYN)[::2]
+    synack = _times(table, _SYN | _ACK)[1::2]
+    third = _times(table, _ACK)[::2]
+    return [
+        Waits(
+            answer_ns=None if a is None or b is None else b - a,
+            third_ns=None if b is None or c is None else c - b,
+        )
+        for a, b, c in zip(syn, synack, third, strict=True)
+    ]
+
+
+def _times(table: HalfTable, wanted: int) -> list[int | None]:
+    first = first_positions(table, wanted)
+    if not len(table.rows):
+        return [None] * len(first)
+    times: list[int] = table.time_ns[np.maximum(first, 0)].tolist()
+    return [
+        None if place == UNKNOWN else time_ns
+        for place, time_ns in zip(first.tolist(), times, strict=True)
+    ]
+
+
+def first_positions(table: HalfTable, wanted: int) -> Column:
+    """Return each half's first position whose SYN and ACK are the wanted ones, else `UNKNOWN`."""
+    places = np.flatnonzero((table.flags & (_SYN | _ACK)) == wanted)
+    found = np.full(len(table), UNKNOWN, np.int64)
+    # of several writes to one cell the last one stays
+    found[table.half_of[places[::-1]]] = places[::-1]
+    return found

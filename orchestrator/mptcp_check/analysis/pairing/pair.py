@@ -1,36 +1,29 @@
 """Pair the connections of two captures, and lay each subflow's two views beside each other."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import numpy as np
-
 from mptcp_check.analysis.capture.capture_file import Capture
-from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.flows.connections import Connection, Role
-from mptcp_check.analysis.pairing.alignment import cross
 from mptcp_check.analysis.pairing.flow_matching import Match, match
 from mptcp_check.analysis.pairing.flow_views import FlowView, flow_views
 from mptcp_check.analysis.pairing.paired import (
+    BACK,
     OTHER_SIDE,
     ClockOffset,
     Clue,
-    Crossings,
     Half,
     HandshakeCrossings,
-    Lane,
-    MatchedBy,
     PairedConnection,
     PairedSubflow,
 )
-from mptcp_check.analysis.pairing.vantage import Vantage, clock_offset
+from mptcp_check.analysis.pairing.shared_lanes import LaneSpot, SharedLanes
+from mptcp_check.analysis.pairing.vantage import Vantage
 from mptcp_check.model import Direction, Side
 
-_FIRST_ACKS: Final = 32
-"""Bare ACKs looked at for the third one: it is the first, or one of its retransmissions."""
+_DIRECTIONS: Final = (Direction.C2S, Direction.S2C)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,9 +55,8 @@ def pair(client: Capture, server: Capture | None) -> tuple[PairedConnection, ...
     flows = [*_matched(matches), *_alone(here, matches), *_alone(there, matches)]
     vantage = Vantage(matches, (flow.any_view for flow in flows if len(flow.views) == 1))
     sketches = [_Sketch(group, vantage) for group in _grouped(flows)]
-    crossings = [item for sketch in sketches for item in sketch.sure_crossings()]
-    clock = clock_offset(crossings)
-    paired = [sketch.finish(clock, one_sided=server is None) for sketch in sketches]
+    lanes = SharedLanes(spot for sketch in sketches for spot in sketch.shared_lanes())
+    paired = [sketch.finish(lanes, one_sided=server is None) for sketch in sketches]
     paired.sort(key=lambda connection: (connection.start_ns, connection.end_ns))
     return tuple(replace(connection, id=index) for index, connection in enumerate(paired))
 
@@ -76,8 +68,13 @@ def _matched(matches: Iterable[Match]) -> list[_Flow]:
 
 
 def _alone(views: Sequence[FlowView], matches: Sequence[Match]) -> list[_Flow]:
-    taken = {id(view) for m in matches for view in (m.client, m.server)}
-    return [_Flow(views={view.side: view}, clues=()) for view in views if id(view) not in taken]
+    # a view that was turned is another object: its first half stays the same one
+    taken = {(view.side, view.opener.number // 2) for m in matches for view in (m.client, m.server)}
+    return [
+        _Flow(views={view.side: view}, clues=())
+        for view in views
+        if (view.side, view.opener.number // 2) not in taken
+    ]
 
 
 def _grouped(flows: Sequence[_Flow]) -> list[list[_Flow]]:
@@ -110,73 +107,67 @@ class _Sketch:
         first = self._flows[0]
         side = vantage.opener_side(first.any_view)
         self._client_side = side if _opening(first) is Direction.C2S else OTHER_SIDE[side]
-        self._lanes = [self._lanes_of(flow) for flow in self._flows]
+        self._openings = [_opening(flow) for flow in self._flows]
 
-    def sure_crossings(self) -> list[tuple[Lane, Crossings]]:
-        """Return handshake segments that are the same at both ends beyond doubt."""
-        return [
-            (lane, replace(found, arrived=tuple(c for c in found.arrived if _is_sure(c.by))))
-            for flow, lanes in zip(self._flows, self._lanes, strict=True)
-            if len(flow.views) == len(Side)
-            for lane, found in _cross_handshake(flow, lanes, None)
-        ]
+    def shared_lanes(self) -> Iterator[LaneSpot]:
+        """Yield the lanes that both captures hold."""
+        for flow, opening in zip(self._flows, self._openings, strict=True):
+            if len(flow.views) < len(Side):
+                continue
+            for direction in _DIRECTIONS:
+                sender, halves = self._halves(flow, opening, direction)
+                yield LaneSpot(sender, halves[sender], halves[OTHER_SIDE[sender]])
 
-    def finish(self, clock: ClockOffset | None, *, one_sided: bool) -> PairedConnection:
+    def finish(self, shared: SharedLanes, *, one_sided: bool) -> PairedConnection:
+        """Make the value, now that the clocks' difference is known."""
         subflows = tuple(
-            self._subflow(index, flow, lanes, clock)
-            for index, (flow, lanes) in enumerate(zip(self._flows, self._lanes, strict=True))
+            self._subflow(index, flow, opening, shared)
+            for index, (flow, opening) in enumerate(zip(self._flows, self._openings, strict=True))
         )
         views: dict[Side, dict[int, Connection]] = defaultdict(dict)
         for flow in self._flows:
             for side, view in flow.views.items():
                 views[side].setdefault(view.connection.id, view.connection)
-        start_ns, end_ns = self._times(clock)
+        start_ns, end_ns = self._times(shared.clock)
         return PairedConnection(
             id=0,
             client_side=self._client_side,
             views={side: tuple(found.values()) for side, found in views.items()},
             subflows=subflows,
-            clock=clock,
+            clock=shared.clock,
             one_sided=one_sided,
             start_ns=start_ns,
             end_ns=end_ns,
         )
 
     def _subflow(
-        self,
-        index: int,
-        flow: _Flow,
-        lanes: Mapping[Direction, Lane],
-        clock: ClockOffset | None,
+        self, index: int, flow: _Flow, opening: Direction, shared: SharedLanes
     ) -> PairedSubflow:
-        (_, syns), (_, synacks), (_, acks) = _cross_handshake(flow, lanes, clock)
+        lanes = {
+            direction: shared.lane(direction, *self._halves(flow, opening, direction))
+            for direction in _DIRECTIONS
+        }
         return PairedSubflow(
             id=index,
             role=_role(flow),
-            opening=_opening(flow),
+            opening=opening,
             views={side: view.subflow for side, view in flow.views.items()},
             lanes=lanes,
-            handshake=HandshakeCrossings(syns=syns, synacks=synacks, acks=acks),
+            handshake=HandshakeCrossings(
+                opener=lanes[opening], listener=lanes[BACK[opening]], clock=shared.clock
+            ),
             paired_by=flow.clues,
         )
 
-    def _lanes_of(self, flow: _Flow) -> Mapping[Direction, Lane]:
-        opening = _opening(flow)
-        lanes = {}
-        for direction in (Direction.C2S, Direction.S2C):
-            by_client = direction is Direction.C2S
-            sender = self._client_side if by_client else OTHER_SIDE[self._client_side]
-            halves = {
-                side: view.opener if direction is opening else view.listener
-                for side, view in flow.views.items()
-            }
-            lanes[direction] = Lane(
-                direction=direction,
-                sender=sender,
-                sent=halves.get(sender),
-                received=halves.get(OTHER_SIDE[sender]),
-            )
-        return lanes
+    def _halves(
+        self, flow: _Flow, opening: Direction, direction: Direction
+    ) -> tuple[Side, dict[Side, Half]]:
+        """Return who sends in a direction, and the halves of it."""
+        by_client = direction is Direction.C2S
+        sender = self._client_side if by_client else OTHER_SIDE[self._client_side]
+        if direction is opening:
+            return sender, {side: view.opener for side, view in flow.views.items()}
+        return sender, {side: view.listener for side, view in flow.views.items()}
 
     def _times(self, clock: ClockOffset | None) -> tuple[int, int]:
         behind_ns = {Side.CLIENT: 0, Side.SERVER: clock.middle_ns if clock else 0}
@@ -197,42 +188,3 @@ def _opening(flow: _Flow) -> Direction:
     """Return the direction of the SYN: only a view that knows of the join can tell."""
     by_server = any(view.subflow.opened_by_server for view in flow.views.values())
     return Direction.S2C if by_server else Direction.C2S
-
-
-def _is_sure(by: MatchedBy) -> bool:
-    return by in {MatchedBy.FIELDS, MatchedBy.ALONE}
-
-
-def _cross_handshake(
-    flow: _Flow, lanes: Mapping[Direction, Lane], clock: ClockOffset | None
-) -> tuple[tuple[Lane, Crossings], tuple[Lane, Crossings], tuple[Lane, Crossings]]:
-    """Match the three steps of a handshake: (lane, crossings) of SYN, SYN/ACK and third ACK."""
-    opening = _opening(flow)
-    opener = lanes[opening]
-    listener = lanes[Direction.S2C if opening is Direction.C2S else Direction.C2S]
-    return (
-        (opener, _crossings(opener, Flag.SYN, clock)),
-        (listener, _crossings(listener, Flag.SYN | Flag.ACK, clock)),
-        (opener, _crossings(opener, Flag.ACK, clock)),
-    )
-
-
-def _crossings(lane: Lane, step: int, clock: ClockOffset | None) -> Crossings:
-    chosen = [[] if half is None else _rows(half, step).tolist() for half in _ends(lane)]
-    return cross(lane, chosen[0], chosen[1], clock)
-
-
-def _ends(lane: Lane) -> tuple[Half | None, Half | None]:
-    return lane.sent, lane.received
-
-
-def _rows(half: Half, step: int) -> Column:
-    """Return the rows of one step of the handshake; of bare ACKs only the first ones."""
-    packets = half.capture.packets
-    flags = packets.flags[half.rows]
-    wanted = (flags & (Flag.SYN | Flag.ACK)) == step
-    if step != Flag.ACK:
-        return np.asarray(half.rows[wanted])
-    bare = (packets.payload_bytes[half.rows] == 0) & ((flags & (Flag.FIN | Flag.RST)) == 0)
-    first = np.flatnonzero(wanted & bare & (half.starts == 0))[:_FIRST_ACKS]
-    return np.asarray(half.rows[first])

@@ -9,14 +9,50 @@ captured' for 'not sent'.
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from mptcp_check.analysis.capture.capture_file import Capture
-from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.flows.connections import Connection, Role, Subflow
+from mptcp_check.analysis.pairing.alignment import Crossing, Crossings, cross_step
+from mptcp_check.analysis.pairing.byte_map import ByteMap, byte_map
+from mptcp_check.analysis.pairing.clock_offset import ClockOffset
+from mptcp_check.analysis.pairing.halves import Half
+from mptcp_check.analysis.pairing.lane_crossing import (
+    CaptureLoss,
+    Fate,
+    Field,
+    LaneCrossing,
+    MatchedBy,
+    Origin,
+    one_sided,
+)
+from mptcp_check.analysis.pairing.lane_table import LaneTable, capture_loss
 from mptcp_check.model import Direction, Side
+
+__all__ = [
+    "BACK",
+    "MADE_BY_THE_ENDS",
+    "OTHER_SIDE",
+    "CaptureLoss",
+    "ClockOffset",
+    "Clue",
+    "Crossing",
+    "Crossings",
+    "Fate",
+    "Field",
+    "Half",
+    "HandshakeCrossings",
+    "Lane",
+    "LaneCrossing",
+    "MatchedBy",
+    "Origin",
+    "PairedConnection",
+    "PairedSubflow",
+]
 
 OTHER_SIDE: Final[Mapping[Side, Side]] = {Side.CLIENT: Side.SERVER, Side.SERVER: Side.CLIENT}
 BACK: Final[Mapping[Direction, Direction]] = {
@@ -33,88 +69,34 @@ class Clue(enum.StrEnum):
     JOIN = "MP_JOIN token and nonce"
     ISN_OPENER = "initial sequence number of the opener"
     ISN_LISTENER = "initial sequence number of the listener"
+    MAPPING = "data sequence mappings"
+    """Only where a SYN is missing: the 64-bit numbers are the connection's own."""
     SEQUENCE = "sequence numbers in one range"
     """Only where a SYN is missing: the capture began late."""
     TIMESTAMP = "TCP timestamp of the SYN"
     PAYLOAD_OPENER = "payload of the opener"
     PAYLOAD_LISTENER = "payload of the listener"
+    PAYLOAD_PARTS = "parts of the payload"
+    """Only where nothing else is enough: the payload was altered, resized, or begins late."""
     ADDRESSES = "addresses and ports"
     TIME = "time"
 
 
-_MADE_BY_THE_ENDS: Final = frozenset(
+MADE_BY_THE_ENDS: Final = frozenset(
     {
         Clue.KEYS,
         Clue.JOIN,
         Clue.ISN_OPENER,
         Clue.ISN_LISTENER,
+        Clue.MAPPING,
         Clue.SEQUENCE,
         Clue.TIMESTAMP,
     }
 )
+"""Clues that a second connection, opened by somebody in the middle, cannot have."""
 
 
-class MatchedBy(enum.IntEnum):
-    """Why two captured segments are taken for one, the weakest reason first."""
-
-    ORDER = 1
-    """Several copies, nothing tells them apart: a guess that must not accuse anybody."""
-    TIME = 2
-    """The last copy sent before, by both clocks."""
-    ALONE = 3
-    """There was but one copy at both ends, or one field agrees and the other does not."""
-    FIELDS = 4
-    """Timestamp and IP identification agree, as far as there are any, and belong to one copy."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockOffset:
-    """How far the server's clock is ahead of the client's: somewhere between two bounds."""
-
-    low_ns: int
-    high_ns: int
-
-    @property
-    def middle_ns(self) -> int:
-        """The best guess: the true value, if both ways take the same time."""
-        return (self.low_ns + self.high_ns) // 2
-
-    def sent_before(self, sent_ns: int, sender: Side, received_ns: int) -> bool:
-        """Say whether a segment sent then can have been received then, by both clocks.
-
-        Args:
-            sent_ns: Time by the sender's clock.
-            sender: Whose clock that is.
-            received_ns: Time by the other end's clock.
-        """
-        if sender is Side.CLIENT:
-            return received_ns - sent_ns >= self.low_ns
-        return received_ns - sent_ns >= -self.high_ns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Half:
-    """One direction of one subflow as one capture holds it, in the order of time."""
-
-    side: Side
-    capture: Capture
-    rows: Column
-    """int64: rows of ``capture.packets``, oldest first."""
-    starts: Column
-    """int64: place of each segment's first payload byte in the stream, from 0.
-
-    Relative to the initial sequence number at this end, hence comparable between the ends though
-    sequence numbers were rewritten.
-    """
-    isn: int | None
-    """Initial sequence number at this end; none if no SYN of this direction was captured."""
-
-    def frame(self, row: int) -> int:
-        """Return Wireshark's number of the frame of a row."""
-        return int(self.capture.packets.frame[row])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Lane:
     """One direction of one subflow at both ends."""
 
@@ -122,47 +104,85 @@ class Lane:
     sender: Side
     sent: Half | None
     received: Half | None
+    table: LaneTable | None = None
+    """Where it lies beside all others that the same machine sends on; none for one end alone."""
+    number: int = 0
+    """Which lane of the table it is."""
+    shift: int | None = 0
+    """Added to the receiver's places to make them the sender's; not 0 only without a SYN.
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossing:
-    """One segment at both ends: rows of the sender's and of the receiver's capture."""
-
-    sent: int
-    received: int
-    by: MatchedBy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crossings:
-    """What became of some segments of one lane on the way."""
-
-    arrived: tuple[Crossing, ...] = ()
-    """In the order of sending."""
-    vanished: tuple[int, ...] = ()
-    """Rows of the sender's capture without a counterpart."""
-    appeared: tuple[int, ...] = ()
-    """Rows of the receiver's capture without a counterpart."""
+    None where no SYN was captured at one end and nothing tells where its stream stands.
+    """
 
     @property
-    def at_sender(self) -> Column:
-        """All rows of the sender's capture, in no particular order."""
-        return np.array([*(c.sent for c in self.arrived), *self.vanished], dtype=np.int64)
+    def at_both_ends(self) -> bool:
+        """Whether both captures hold it."""
+        return self.sent is not None and self.received is not None
+
+    @cached_property
+    def crossing(self) -> LaneCrossing:
+        """What became of each segment on the way."""
+        if self.table is None or not self.at_both_ends:
+            return one_sided(self.sent, self.received)
+        return self.table.crossing(self.number)
 
     @property
-    def at_receiver(self) -> Column:
-        """All rows of the receiver's capture, in no particular order."""
-        return np.array([*(c.received for c in self.arrived), *self.appeared], dtype=np.int64)
+    def changed(self) -> Field:
+        """Header fields that differ between the ends in any segment that is surely one."""
+        if self.table is None or not self.at_both_ends:
+            return Field.NONE
+        return self.table.changed(self.number)
+
+    @property
+    def payload_same(self) -> npt.NDArray[np.bool_]:
+        """One per crossed segment: whether its captured payload is the same at both ends."""
+        if self.table is None or not self.at_both_ends:
+            return np.empty(0, np.bool_)
+        return self.table.payload_same(self.number)
+
+    @cached_property
+    def byte_map(self) -> ByteMap:
+        """Which received bytes are which sent bytes."""
+        drifts = [] if self.table is None else self.table.drifts(self.number)
+        return byte_map(self.sent, self.received, self.crossing, self.shift, drifts)
+
+    @property
+    def sent_loss(self) -> CaptureLoss | None:
+        """What the sender's capture lost."""
+        if self.sent is None:
+            return None
+        return capture_loss(self.sent.table, self.sent.number, at_sender=True)
+
+    @property
+    def received_loss(self) -> CaptureLoss | None:
+        """What the receiver's capture lost."""
+        if self.received is None:
+            return None
+        return capture_loss(self.received.table, self.received.number, at_sender=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class HandshakeCrossings:
     """The three-way handshake of one subflow at both ends; lanes as in the subflow."""
 
-    syns: Crossings
-    synacks: Crossings
-    acks: Crossings
-    """The opener's first bare ACKs, the third of the handshake among them."""
+    opener: Lane
+    listener: Lane
+    clock: ClockOffset | None
+
+    @cached_property
+    def syns(self) -> Crossings:
+        """The opener's SYNs."""
+        return cross_step(self.opener, Flag.SYN, self.clock)
+
+    @cached_property
+    def synacks(self) -> Crossings:
+        """The listener's SYN/ACKs."""
+        return cross_step(self.listener, Flag.SYN | Flag.ACK, self.clock)
+
+    @cached_property
+    def acks(self) -> Crossings:
+        """The opener's first bare ACKs, the third of the handshake among them."""
+        return cross_step(self.opener, Flag.ACK, self.clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -188,7 +208,7 @@ class PairedSubflow:
         Payload, addresses and time pass a proxy; keys, nonces, sequence numbers and timestamps
         are made anew by whoever opens the second connection.
         """
-        return not _MADE_BY_THE_ENDS.isdisjoint(self.paired_by)
+        return not MADE_BY_THE_ENDS.isdisjoint(self.paired_by)
 
     @property
     def opener(self) -> Lane:

@@ -5,12 +5,13 @@ only how long the listener took.  So the longer wait is the opener's, with any t
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from mptcp_check.analysis.capture.packets import Flag
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.pairing.clock_offset import ClockOffset
 from mptcp_check.analysis.pairing.flow_matching import Match
-from mptcp_check.analysis.pairing.flow_views import FlowView, first_row
-from mptcp_check.analysis.pairing.paired import OTHER_SIDE, ClockOffset, Crossings, Lane
+from mptcp_check.analysis.pairing.flow_views import FlowView
+from mptcp_check.analysis.pairing.paired import OTHER_SIDE
 from mptcp_check.model import Side
 
 
@@ -28,12 +29,12 @@ class Vantage:
     def __init__(self, matches: Iterable[Match], alone: Iterable[FlowView]) -> None:
         self._home: dict[Side, Counter[str]] = {Side.CLIENT: Counter(), Side.SERVER: Counter()}
         for pair in matches:
-            client_ns, server_ns = _answer_wait_ns(pair.client), _answer_wait_ns(pair.server)
+            client_ns, server_ns = pair.client.waits.answer_ns, pair.server.waits.answer_ns
             if client_ns is not None and server_ns is not None and client_ns != server_ns:
                 self._vote(pair.client, near_opener=client_ns > server_ns)
                 self._vote(pair.server, near_opener=server_ns > client_ns)
         for view in alone:
-            answer_ns, third_ns = _answer_wait_ns(view), _third_wait_ns(view)
+            answer_ns, third_ns = view.waits.answer_ns, view.waits.third_ns
             if answer_ns is not None and third_ns is not None and answer_ns != third_ns:
                 self._vote(view, near_opener=answer_ns > third_ns)
 
@@ -51,44 +52,29 @@ class Vantage:
         self._home[view.side][view.listener_endpoint.address] -= vote
 
 
-def clock_offset(crossings: Sequence[tuple[Lane, Crossings]]) -> ClockOffset | None:
+def clock_offset(crossings: Iterable[tuple[Side, Column]]) -> ClockOffset | None:
     """Bound how far the server's clock is ahead, by segments that crossed in both directions.
 
     A segment arrives after it was sent: each one bounds the offset from one side.  Clocks that
     drift during the capture can make the bounds cross; then they are taken the other way round.
+
+    Args:
+        crossings: Who sent, and by how much the receiver's clock reading is above the sender's.
 
     Returns:
         None without a sure crossing in each direction.
     """
     upper: list[int] = []
     lower: list[int] = []
-    for lane, crossing in crossings:
-        if lane.sent is None or lane.received is None:
+    for sender, differences_ns in crossings:
+        if not len(differences_ns):
             continue
-        for pair in crossing.arrived:
-            sent_ns = int(lane.sent.capture.packets.time_ns[pair.sent])
-            received_ns = int(lane.received.capture.packets.time_ns[pair.received])
-            if lane.sender is Side.CLIENT:
-                upper.append(received_ns - sent_ns)
-            else:
-                lower.append(sent_ns - received_ns)
+        least_ns = int(differences_ns.min())
+        if sender is Side.CLIENT:
+            upper.append(least_ns)
+        else:
+            lower.append(-least_ns)
     if not upper or not lower:
         return None
     low, high = sorted((max(lower), min(upper)))
     return ClockOffset(low_ns=low, high_ns=high)
-
-
-def _answer_wait_ns(view: FlowView) -> int | None:
-    """Return the time from the first SYN to the first SYN/ACK, as this capture saw it."""
-    syn = first_row(view.opener, Flag.SYN)
-    synack = first_row(view.listener, Flag.SYN | Flag.ACK)
-    times = view.opener.capture.packets.time_ns
-    return None if syn is None or synack is None else int(times[synack] - times[syn])
-
-
-def _third_wait_ns(view: FlowView) -> int | None:
-    """Return the time from the first SYN/ACK to the opener's first ACK, as this capture saw it."""
-    synack = first_row(view.listener, Flag.SYN | Flag.ACK)
-    third = first_row(view.opener, Flag.ACK)
-    times = view.opener.capture.packets.time_ns
-    return None if synack is None or third is None else int(times[third] - times[synack])

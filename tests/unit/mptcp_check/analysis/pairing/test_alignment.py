@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.analysis.pairing.alignment import cross, half
+from mptcp_check.analysis.pairing.alignment import cross
+from mptcp_check.analysis.pairing.halves import half
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import ClockOffset, Lane, MatchedBy
 from mptcp_check.model import Side

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from mptcp_check.analysis.capture.capture_file import read
-from mptcp_check.analysis.pairing.alignment import half
 from mptcp_check.analysis.pairing.byte_stream import ByteStream, shift_between
+from mptcp_check.analysis.pairing.halves import half
 from mptcp_check.analysis.pairing.paired import Half
 from mptcp_check.model import Side
 from traces import pcap_with, tcp_frame

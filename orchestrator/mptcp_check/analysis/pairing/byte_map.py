@@ -1,0 +1,143 @@
+"""Which received bytes are which sent bytes, whatever the segments were: a lane's byte ranges."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.pairing.halves import Half
+from mptcp_check.analysis.pairing.lane_crossing import NOWHERE, LaneCrossing
+
+_MOST_COPIES: Final = 64
+"""Sent segments looked at for one received one; more copies than TCP sends (RFC 9293, 3.8.3)."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ByteMap:
+    """Byte ranges that both captures hold, one piece per pair of segments that share bytes."""
+
+    sent: Column
+    """int64: row of the sender's capture."""
+    received: Column
+    """int64: row of the receiver's capture."""
+    start: Column
+    """int64: first place of the shared range, in the sender's stream."""
+    end: Column
+    """int64: the place after its last one."""
+    shift: Column
+    """int64: added to a place in the sender's stream to find it in the receiver's."""
+    shifts: tuple[tuple[int, int], ...]
+    """(place in the receiver's stream, shift from there on); one entry if nothing was resized."""
+
+    @property
+    def resized(self) -> bool:
+        """Whether the length of the stream was changed on the way."""
+        return len(self.shifts) > 1
+
+    @cached_property
+    def split_rows(self) -> Column:
+        """int64: rows of the sender's capture whose bytes arrived in several segments."""
+        return _with_several(self.sent, self.received)
+
+    @cached_property
+    def merged_rows(self) -> Column:
+        """int64: rows of the receiver's capture whose bytes were sent in several segments."""
+        return _with_several(self.received, self.sent)
+
+
+class _Ranges(NamedTuple):
+    """Segments with payload: rows, and where they lie."""
+
+    rows: Column
+    starts: Column
+    ends: Column
+
+    def of(self, chosen: npt.NDArray[np.bool_]) -> "_Ranges":
+        return _Ranges(self.rows[chosen], self.starts[chosen], self.ends[chosen])
+
+
+def byte_map(
+    sent: Half | None,
+    received: Half | None,
+    crossing: LaneCrossing,
+    shift: int | None,
+    drifts: Sequence[tuple[int, int]],
+) -> ByteMap:
+    """Lay the payload of the two ends beside each other.
+
+    Args:
+        sent: The sender's half.
+        received: The receiver's half.
+        crossing: Which segments are one.
+        shift: Added to the receiver's places to count as the sender does; none if that is unknown.
+        drifts: Where the receiver's stream moved, counted as the sender does: (place, distance).
+    """
+    base = -(shift or 0)
+    shifts = [(place + base, base + moved) for place, moved in drifts] or [(0, base)]
+    if sent is None or received is None or shift is None:
+        nothing = np.empty(0, np.int64)
+        return ByteMap(
+            sent=nothing, received=nothing, start=nothing, end=nothing, shift=nothing, shifts=()
+        )
+    here = _Ranges(sent.rows, sent.starts, sent.ends)
+    there = _Ranges(received.rows, received.starts, received.ends)
+    whole, moved = _whole(here, there, crossing)
+    loose = there.of((crossing.at_receiver == NOWHERE) & (there.ends > there.starts))
+    index = np.searchsorted([place for place, _ in shifts], loose.starts, side="right") - 1
+    own = np.array([distance for _, distance in shifts])[np.maximum(index, 0)]
+    placed = _Ranges(loose.rows, loose.starts - own, loose.ends - own)
+    carries = here.ends > here.starts
+    free = here.of(carries & (crossing.at_sender == NOWHERE))
+    pieces, pieces_own = _overlaps(free, placed, own)
+    rest = ~np.isin(placed.rows, pieces[1])
+    more, more_own = _overlaps(here.of(carries), placed.of(rest), own[rest])
+    parts = [np.concatenate(columns) for columns in zip(whole, pieces, more, strict=True)]
+    every = np.concatenate((moved, pieces_own, more_own))
+    order = np.lexsort((parts[2], parts[1]))
+    a, b, start, end = (column[order] for column in parts)
+    return ByteMap(
+        sent=a, received=b, start=start, end=end, shift=every[order], shifts=tuple(shifts)
+    )
+
+
+_Pieces = tuple[Column, Column, Column, Column]
+"""Sent row, received row, first place and the place after the last, as the sender counts."""
+
+
+def _whole(here: _Ranges, there: _Ranges, crossing: LaneCrossing) -> tuple[_Pieces, Column]:
+    """Return one piece per data segment that crossed as it was, and its shift."""
+    known = (crossing.at_sender != NOWHERE) & (here.ends > here.starts)
+    rows, starts, ends = here.of(known)
+    received = crossing.at_sender[known]
+    order = np.argsort(there.rows, kind="stable")
+    at = order[np.searchsorted(there.rows[order], received)]
+    return (rows, received, starts, ends), there.starts[at] - starts
+
+
+def _overlaps(sent: _Ranges, received: _Ranges, own: Column) -> tuple[_Pieces, Column]:
+    """Return a piece for each pair of segments that share bytes, and its shift."""
+    order = np.argsort(sent.starts, kind="stable")
+    rows, starts, ends = (column[order] for column in sent)
+    reach = np.maximum.accumulate(ends) if len(ends) else ends
+    low = np.searchsorted(reach, received.starts, side="right")
+    high = np.searchsorted(starts, received.ends, side="left")
+    counts = np.clip(high - low, 0, _MOST_COPIES)
+    inside = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
+    a = np.repeat(low, counts) + inside
+    b = np.repeat(np.arange(len(received.rows)), counts)
+    start = np.maximum(starts[a], received.starts[b])
+    end = np.minimum(ends[a], received.ends[b])
+    kept = start < end
+    a, b = a[kept], b[kept]
+    return (rows[a], received.rows[b], start[kept], end[kept]), own[b]
+
+
+def _with_several(rows: Column, others: Column) -> Column:
+    """Return the rows that stand beside several others."""
+    pairs = np.unique(np.stack((rows, others), axis=1), axis=0)
+    found, counts = np.unique(pairs[:, 0], return_counts=True)
+    return np.asarray(found[counts > 1])
