@@ -14,7 +14,8 @@ from mptcp_check.model import Side
 
 FOLDER = Path(__file__).parent
 CLEAN = "clean"
-CASES = (CLEAN, *DETECTORS)
+CASES = (CLEAN, *(behaviour for behaviour in DETECTORS if (FOLDER / behaviour).is_dir()))
+"""The clean path, then the behaviours of which a pair is stored."""
 TOOL_VERSION = "golden"
 
 

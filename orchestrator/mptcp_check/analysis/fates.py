@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.lane_crossing import Fate
 from mptcp_check.analysis.pairing.paired import Half, Lane
 
@@ -43,10 +44,17 @@ def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
 
     Returns:
         Segments of which nothing is known are in neither; those that arrived cut otherwise passed.
-        A copy that did not arrive is among the vanished though its bytes came in another copy.
+        A copy that did not arrive is among the vanished though its bytes came in another copy, and
+        so is a SYN before the one that arrived, even if the other capture has nothing before that:
+        a capture that runs at a listener waits for SYNs.
     """
     fates = lane.crossing.fates
+    syns = (sent.capture.packets.flags[sent.rows] & Flag.SYN) != 0
+    early = syns & (fates == Fate.OUTSIDE)
+    if early.any():
+        crossed = np.flatnonzero(syns & (fates == Fate.CROSSED))
+        early &= np.arange(len(fates)) < (crossed[0] if len(crossed) else 0)
     return Sorted(
         passed=np.asarray(sent.rows[chosen & np.isin(fates, PASSED)]),
-        vanished=np.asarray(sent.rows[chosen & np.isin(fates, LOST)]),
+        vanished=np.asarray(sent.rows[chosen & (np.isin(fates, LOST) | early)]),
     )

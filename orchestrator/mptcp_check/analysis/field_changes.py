@@ -40,7 +40,7 @@ class FieldRule:
     """Why nothing can be said where no segment is relevant: completes 'not measured: ...'."""
     sentence: str
     """With ``{sender}``, ``{receiver}``, ``{before}``, ``{after}``, ``{segments}``."""
-    flags: int | None = None
+    flags: int = 0
     """With ``mask``: only segments whose flags under it are these."""
     mask: int = 0
 

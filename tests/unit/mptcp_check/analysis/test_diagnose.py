@@ -6,8 +6,8 @@ from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import (
     CONSEQUENCES,
     DETECTORS,
-    blame,
     NO_CONNECTION,
+    blame,
     diagnose,
 )
 from mptcp_check.analysis.other_connections import revised

@@ -20,7 +20,7 @@ DATA_IN_VAIN = f"""{HANDSHAKE}
     0.250 > PSH data=100 at=0 mpc => lost
     0.700 > PSH data=100 at=0 mpc => lost
     1.500 > PSH data=100 at=0 mpc => lost
-    1.600 < ACK dss
+    1.600 < ACK dss ack=-100
     1.620 > ACK dss
 """
 DEAD = f"""{TWO_PATHS[: TWO_PATHS.index("0.300")]}
@@ -59,10 +59,10 @@ PADDED = """
     7.02 < SYN/ACK
 """
 LONG = f"""{HANDSHAKE}
-    0.050 > PSH data=100 dss => lost
-    0.300 > PSH data=100 at=0 dss => lost
-    0.700 > PSH data=100 at=0 dss => lost
-    0.800 < ACK dss
+    0.050 > PSH data=100 dss big=8 => lost
+    0.300 > PSH data=100 at=0 dss big=8 => lost
+    0.700 > PSH data=100 at=0 dss big=8 => lost
+    0.800 < ACK dss ack=-100
     0.820 > ACK dss
 """
 
