@@ -13,7 +13,13 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
-from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.paired import (
+    Half,
+    Lane,
+    MatchedBy,
+    PairedConnection,
+    PairedSubflow,
+)
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Direction, Finding
 
@@ -96,8 +102,20 @@ def comparable_lanes(connection: PairedConnection) -> list[tuple[PairedSubflow, 
     ]
 
 
+def surely_one(lane: Lane) -> MatchedBy:
+    """Return how strong a match of two segments must be before a difference accuses the path.
+
+    That there is no other candidate means something only where both captures are whole: without a
+    SYN, or with holes, the other candidate may be what was not captured.
+    """
+    whole = all(
+        half is not None and half.isn is not None for half in (lane.sent, lane.received)
+    ) and not any(loss is not None and loss.any for loss in (lane.sent_loss, lane.received_loss))
+    return MatchedBy.ALONE if whole else MatchedBy.FIELDS
+
+
 def _compare(subflow: PairedSubflow, lane: Lane, rule: FieldRule) -> _Compared:
-    rows = column(lane, rule.column, flags=rule.flags, mask=rule.mask)
+    rows = column(lane, rule.column, least=surely_one(lane), flags=rule.flags, mask=rule.mask)
     relevant = rule.relevant(rows)
     return _Compared(
         subflow=subflow,

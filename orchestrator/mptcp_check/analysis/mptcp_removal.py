@@ -7,7 +7,7 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Subtype
-from mptcp_check.analysis.field_changes import comparable_lanes
+from mptcp_check.analysis.field_changes import comparable_lanes, surely_one
 from mptcp_check.analysis.pairing.crossed_headers import option
 from mptcp_check.analysis.pairing.mptcp_options import options_of
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
@@ -49,7 +49,7 @@ def removals(connection: PairedConnection) -> list[Removal]:
 
 
 def _follow(subflow: PairedSubflow, lane: Lane, sent: Half, received: Half) -> Removal:
-    rows = option(lane, KIND_MPTCP)
+    rows = option(lane, KIND_MPTCP, least=surely_one(lane))
     packets = sent.capture.packets
     after_syn = (packets.flags[rows.sent] & (Flag.SYN | Flag.RST)) == 0
     carried = np.flatnonzero(after_syn & (rows.before_bytes >= 0))

@@ -13,6 +13,7 @@ from mptcp_check.analysis.field_changes import (
     TWO_CONNECTIONS,
     comparable_lanes,
     direction_of,
+    surely_one,
 )
 from mptcp_check.analysis.options.tcp_options import KIND_NAMES
 from mptcp_check.analysis.pairing.crossed_headers import OptionsBeforeAfter, option
@@ -88,7 +89,7 @@ def judge(
     compared = 0
     for subflow, lane in lanes:
         for kind in filter(kinds, kinds_sent(lane)):
-            rows = option(lane, kind)
+            rows = option(lane, kind, least=surely_one(lane))
             compared += int((rows.before_bytes >= 0).sum())
             changed = change(kind, rows)
             if changed.any():

@@ -10,6 +10,7 @@ from mptcp_check.analysis.field_changes import (
     TWO_CONNECTIONS,
     comparable_lanes,
     direction_of,
+    surely_one,
 )
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
 from mptcp_check.analysis.pairing.paired import BACK, PairedConnection
@@ -55,7 +56,7 @@ def detect(connection: PairedConnection) -> Finding:
         )
     compared, hits = 0, []
     for subflow, lane in lanes:
-        rows = column(lane, "ack", flags=_ACK, mask=_ACK)
+        rows = column(lane, "ack", least=surely_one(lane), flags=_ACK, mask=_ACK)
         compared += len(rows.sent)
         odd = _not_by_the_constant(rows)
         if len(odd):

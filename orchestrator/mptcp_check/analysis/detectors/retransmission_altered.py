@@ -10,8 +10,8 @@ from mptcp_check.analysis.field_changes import (
     TWO_CONNECTIONS,
     comparable_lanes,
     direction_of,
+    surely_one,
 )
-from mptcp_check.analysis.pairing.lane_crossing import MatchedBy
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
@@ -97,7 +97,7 @@ def _again(lane: Lane, sent: Half) -> Iterator[tuple[int, int]]:
     before = np.concatenate(([np.iinfo(np.int64).min], reach[:-1]))
     again = set(sent.rows[carries & (sent.ends <= before)].tolist())
     if again:
-        for a, b in zip(*lane.crossing.at_least(MatchedBy.ALONE), strict=True):
+        for a, b in zip(*lane.crossing.at_least(surely_one(lane)), strict=True):
             if int(a) in again:
                 yield int(a), int(b)
 

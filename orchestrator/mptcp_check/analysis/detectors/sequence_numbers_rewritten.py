@@ -11,6 +11,7 @@ from mptcp_check.analysis.field_changes import (
     TWO_CONNECTIONS,
     comparable_lanes,
     direction_of,
+    surely_one,
 )
 from mptcp_check.analysis.pairing.crossed_headers import column
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
@@ -58,7 +59,7 @@ def detect(connection: PairedConnection) -> Finding:
     compared = 0
     hits: list[_Moved] = []
     for subflow, lane in lanes:
-        rows = column(lane, "seq")
+        rows = column(lane, "seq", least=surely_one(lane))
         compared += len(rows.sent)
         if len(rows.sent) and rows.differ[0]:
             added = (rows.after.astype(np.int64) - rows.before.astype(np.int64)) % _SPACE
