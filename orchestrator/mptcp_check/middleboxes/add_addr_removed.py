@@ -13,15 +13,8 @@ whole connection falls back to TCP: the client counts ``MPTcpExtMPCapableDataFal
 import enum
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.frame import (
-    TcpSegment,
-)
-from mptcp_check.middleboxes.options_edit import (
-    ADD_ADDR,
-    Removal,
-    mptcp,
-    removed,
-)
+from mptcp_check.middleboxes.frame import TcpSegment
+from mptcp_check.middleboxes.options_edit import ADD_ADDR, Removal, mptcp, removed
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -11,10 +11,7 @@ marked here.
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.header_fields import (
-    traffic_class,
-    with_traffic_class,
-)
+from mptcp_check.middleboxes.header_fields import traffic_class, with_traffic_class
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -10,10 +10,7 @@ Linux 6.18: no consequence for MPTCP (measured); marks of congestion are lost (R
 import enum
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.frame import (
-    TcpSegment,
-    tcp_segment,
-)
+from mptcp_check.middleboxes.frame import TcpSegment, tcp_segment
 from mptcp_check.middleboxes.header_fields import (
     FLAGS,
     traffic_class,

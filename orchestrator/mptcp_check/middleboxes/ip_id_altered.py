@@ -10,10 +10,7 @@ packets that are not fragments).  Fragments are left alone, and IPv6 has none.
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.header_fields import (
-    IPV4,
-    with_identification,
-)
+from mptcp_check.middleboxes.header_fields import IPV4, with_identification
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -15,11 +15,7 @@ from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
 from mptcp_check.middleboxes.handshake import Step, step_of
-from mptcp_check.middleboxes.options_edit import (
-    MP_CAPABLE,
-    altered,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import MP_CAPABLE, altered, mptcp
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -12,11 +12,7 @@ MPTCP beyond the SYN (measured; RFC 8684, section 3.7, foresees a fallback for a
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    MP_CAPABLE,
-    carries,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import MP_CAPABLE, carries, mptcp
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

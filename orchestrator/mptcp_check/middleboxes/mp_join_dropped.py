@@ -11,11 +11,7 @@ if the connection lives that long (measured; RFC 8684, section 3.2).
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    MP_JOIN,
-    carries,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import MP_JOIN, carries, mptcp
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -11,11 +11,7 @@ Linux 6.18: there is no further subflow, the connection goes on over the first. 
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    MP_JOIN,
-    carries,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import MP_JOIN, carries, mptcp
 from mptcp_check.middleboxes.resets import DEFAULT_HOP_LIMIT, SegmentRefuser, check_hop_limit
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 

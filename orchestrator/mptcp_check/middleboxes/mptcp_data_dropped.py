@@ -10,10 +10,7 @@ hang: there is no fallback once the handshake is done (measured; RFC 8684, secti
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    carries,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import carries, mptcp
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -14,11 +14,7 @@ section 3.1).  With version 0 the echo has the length of an answer, and the clie
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.echoing import OptionEchoer
-from mptcp_check.middleboxes.options_edit import (
-    MP_CAPABLE,
-    Removal,
-    mptcp,
-)
+from mptcp_check.middleboxes.options_edit import MP_CAPABLE, Removal, mptcp
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 
 

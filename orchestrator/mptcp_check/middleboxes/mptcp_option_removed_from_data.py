@@ -13,11 +13,7 @@ RFC 8684, section 3.7).
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    Removal,
-    mptcp,
-    removed,
-)
+from mptcp_check.middleboxes.options_edit import Removal, mptcp, removed
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -12,11 +12,7 @@ Linux 6.18: with one subflow both go on as plain TCP, the data intact, and count
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    Removal,
-    mptcp,
-    removed,
-)
+from mptcp_check.middleboxes.options_edit import Removal, mptcp, removed
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import Scope
 from mptcp_check.model import Direction

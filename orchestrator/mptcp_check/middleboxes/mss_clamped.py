@@ -9,11 +9,7 @@ Linux 6.18: no consequence for MPTCP; segments are smaller and there are more of
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    MAXIMUM_SEGMENT_SIZE,
-    altered,
-    of_kind,
-)
+from mptcp_check.middleboxes.options_edit import MAXIMUM_SEGMENT_SIZE, altered, of_kind
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -13,9 +13,7 @@ Linux 6.18: no consequence for MPTCP: its options are aligned in SYNs.
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    walk,
-)
+from mptcp_check.middleboxes.options_edit import walk
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

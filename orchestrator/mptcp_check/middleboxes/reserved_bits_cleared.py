@@ -9,11 +9,7 @@ Linux 6.18: no consequence for MPTCP, which sends them as zero (RFC 9293, sectio
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.header_fields import (
-    OFFSET_AND_RESERVED,
-    tcp_field,
-    with_tcp_field,
-)
+from mptcp_check.middleboxes.header_fields import OFFSET_AND_RESERVED, tcp_field, with_tcp_field
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

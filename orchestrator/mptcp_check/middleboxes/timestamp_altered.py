@@ -12,11 +12,7 @@ from dataclasses import dataclass
 
 from mptcp_check.middleboxes.behaviour import opposite
 from mptcp_check.middleboxes.frame import ACK, TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    TIMESTAMPS,
-    altered,
-    of_kind,
-)
+from mptcp_check.middleboxes.options_edit import TIMESTAMPS, altered, of_kind
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -10,13 +10,8 @@ treated: neighbour discovery would not survive it.
 import enum
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.frame import (
-    TcpSegment,
-)
-from mptcp_check.middleboxes.header_fields import (
-    hop_limit,
-    with_hop_limit,
-)
+from mptcp_check.middleboxes.frame import TcpSegment
+from mptcp_check.middleboxes.header_fields import hop_limit, with_hop_limit
 from mptcp_check.middleboxes.resets import check_hop_limit
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope

@@ -10,12 +10,7 @@ Linux 6.18: no consequence for MPTCP when the box knows option 30; if it does no
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    ASSIGNED_KINDS,
-    carries,
-    check_kinds,
-    not_of_kind,
-)
+from mptcp_check.middleboxes.options_edit import ASSIGNED_KINDS, carries, check_kinds, not_of_kind
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -9,11 +9,7 @@ Linux 6.18: no consequence for MPTCP, which has no urgent data (RFC 9293, sectio
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment, tcp_segment
-from mptcp_check.middleboxes.header_fields import (
-    FLAGS,
-    URGENT,
-    with_tcp_field,
-)
+from mptcp_check.middleboxes.header_fields import FLAGS, URGENT, with_tcp_field
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -10,11 +10,7 @@ section 3.8.6, and RFC 8684, section 3.3.1: subflows share one window, told in t
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import RST, TcpSegment
-from mptcp_check.middleboxes.header_fields import (
-    WINDOW,
-    tcp_field,
-    with_tcp_field,
-)
+from mptcp_check.middleboxes.header_fields import WINDOW, tcp_field, with_tcp_field
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction

@@ -10,11 +10,7 @@ greater than they are (measured one lower: half the window; RFC 7323, section 2)
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.middleboxes.options_edit import (
-    WINDOW_SCALE,
-    altered,
-    of_kind,
-)
+from mptcp_check.middleboxes.options_edit import WINDOW_SCALE, altered, of_kind
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction
