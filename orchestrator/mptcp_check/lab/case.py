@@ -72,7 +72,9 @@ class Case:
         )
 
 
-def stream_exchange(around: Circumstances, *, number: int, port: int, payload_bytes: int) -> Exchange:
+def stream_exchange(
+    around: Circumstances, *, number: int, port: int, payload_bytes: int
+) -> Exchange:
     """Return the light exchange as plans and reports know exchanges.
 
     Who speaks first sends first: a client that does uploads.  Bytes go both ways in either case.

@@ -24,6 +24,7 @@ PREFIX: Final = "kernel:"
 RELAY: Final = Path(__file__).with_name("relay.py")
 RELAY_PORTS: Final = {"redirect": 3129, "tproxy": 3130}
 
+FIRST_TABLE, FIRST_PREFERENCE = 200, 20
 BOX_IN, BOX_OUT, LONGER = 253, 254, 100
 """Host numbers of the router on both its sides, and one with more digits than the client's."""
 
@@ -87,8 +88,10 @@ _BOXES: Final = (
             "sysctl -qw net.netfilter.nf_conntrack_tcp_loose=0",
             "sysctl -qw net.ipv4.tcp_syncookies=1 net.ipv4.tcp_timestamps=1",
             f"iptables -t raw -A PREROUTING {_IN} --syn -j CT --notrack",
-            f"iptables -A FORWARD {_IN} -m conntrack --ctstate INVALID,UNTRACKED"
-            " -j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460",
+            (
+                f"iptables -A FORWARD {_IN} -m conntrack --ctstate INVALID,UNTRACKED"
+                " -j SYNPROXY --sack-perm --timestamp --wscale 7 --mss 1460"
+            ),
             "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP",
         ),
         names=frozenset({"connection_proxied", "mp_capable_removed_from_syn"}),
@@ -99,8 +102,7 @@ _BOXES: Final = (
         consequence="plain TCP, from the proxy's address",
         source="iptables-extensions(8), REDIRECT",
         setup=(
-            f"iptables -t nat -A PREROUTING {_IN}"
-            f" -j REDIRECT --to-ports {RELAY_PORTS['redirect']}",
+            f"iptables -t nat -A PREROUTING {_IN} -j REDIRECT --to-ports {RELAY_PORTS['redirect']}",
         ),
         relay="redirect",
         names=frozenset(
@@ -119,8 +121,10 @@ _BOXES: Final = (
             "iptables -t mangle -A PREROUTING -p tcp -m socket --transparent -j DIVERT",
             "iptables -t mangle -A DIVERT -j MARK --set-mark 1",
             "iptables -t mangle -A DIVERT -j ACCEPT",
-            f"iptables -t mangle -A PREROUTING {_IN} -j TPROXY --tproxy-mark 0x1/0x1"
-            f" --on-port {RELAY_PORTS['tproxy']}",
+            (
+                f"iptables -t mangle -A PREROUTING {_IN} -j TPROXY --tproxy-mark 0x1/0x1"
+                f" --on-port {RELAY_PORTS['tproxy']}"
+            ),
         ),
         relay="tproxy",
         names=frozenset(
@@ -228,32 +232,32 @@ def route_commands() -> Iterator[str]:
     for device in ("lo", *(f"{side}{link}" for link in range(addresses.LINKS) for side in _SIDES)):
         yield f"link set {device} up"
     for family in Family:
-        option, bits = {Family.IPV4: ("", 32), Family.IPV6: ("-6 ", 128)}[family]
         for link in range(addresses.LINKS):
+            lines = _link_routes(family, link)
+            yield from (line if family is Family.IPV4 else f"-6 {line}" for line in lines)
 
-            def host(number: int, *, at: int = link, of: Family = family) -> str:
-                return addresses.address(of, link=at, host=number)
 
-            probe, servers = host(addresses.PROBE), [host(addresses.SERVER)]
-            if link == 0:
-                servers.append(host(addresses.CONTROL))
-            yield f"{option}addr add {host(BOX_IN)}/{bits} dev in{link}"
-            yield f"{option}addr add {host(BOX_OUT)}/{bits} dev out{link}"
-            yield f"{option}route add {probe} dev in{link}"
-            for server in servers:
-                yield f"{option}route add {server} dev out{link}"
-            # what came by a link leaves by it, whichever of the server's addresses it is for
-            yield f"{option}rule add iif in{link} lookup {200 + link} pref {20 + link}"
-            if link == 0:
-                for server in servers:
-                    yield f"{option}route add {server} dev out0 table 200"
-            else:
-                gateway = f"via {servers[0]} dev out{link} onlink"
-                yield f"{option}route add default {gateway} table {200 + link}"
-            if family is Family.IPV6:
-                for server in servers:
-                    yield f"-6 neigh add proxy {server} dev in{link}"
-                yield f"-6 neigh add proxy {probe} dev out{link}"
+def _link_routes(family: Family, link: int) -> Iterator[str]:
+    bits = {Family.IPV4: 32, Family.IPV6: 128}[family]
+
+    def host(number: int) -> str:
+        return addresses.address(family, link=link, host=number)
+
+    probe = host(addresses.PROBE)
+    servers = [host(addresses.SERVER), *([host(addresses.CONTROL)] if link == 0 else [])]
+    yield f"addr add {host(BOX_IN)}/{bits} dev in{link}"
+    yield f"addr add {host(BOX_OUT)}/{bits} dev out{link}"
+    yield f"route add {probe} dev in{link}"
+    # what came by a link leaves by it, whichever of the server's addresses it is for
+    table = FIRST_TABLE + link
+    yield f"rule add iif in{link} lookup {table} pref {FIRST_PREFERENCE + link}"
+    for server in servers:
+        yield f"route add {server} dev out{link}"
+        yield f"route add {server} dev out{link} table {table}"
+    yield f"route add default via {servers[0]} dev out{link} onlink table {table}"
+    if family is Family.IPV6:
+        yield from (f"neigh add proxy {server} dev in{link}" for server in servers)
+        yield f"neigh add proxy {probe} dev out{link}"
 
 
 _SIDES: Final = ("in", "out")

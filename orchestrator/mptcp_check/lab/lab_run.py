@@ -136,9 +136,7 @@ def _store_facts(directory: Path, played: Played) -> dict[Side, bytes]:
     facts = {
         "schema": "mptcp-check.exchanges/1",
         "exchanges": [record_document(record) for record in played.records],
-        "machines": {
-            side: {"hello": played.hello[side], "lab": played.lab[side]} for side in Side
-        },
+        "machines": {side: {"hello": played.hello[side], "lab": played.lab[side]} for side in Side},
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     (directory / "exchanges.json").write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A matrix as one page without anything from elsewhere: the confusion matrix and its cases; PURE."""
+"""A matrix as one page with nothing from elsewhere: confusion matrix and cases; PURE."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,6 +6,7 @@ from typing import Any, Final
 import jinja2
 
 from mptcp_check.lab.case import CLEAN, Case
+from mptcp_check.lab.expectations import expectation
 from mptcp_check.lab.matrix import NOTHING, Status
 
 _TEMPLATE: Final = "matrix.html.j2"
@@ -35,8 +36,10 @@ def render(document: Mapping[str, Any]) -> str:
 
 
 def _right(row: str) -> frozenset[str]:
-    """Return the columns that are right for a row; of a clean path it is `NOTHING`."""
-    return frozenset({NOTHING}) if row == CLEAN else frozenset(row.split("+"))
+    """Return the columns that are right for a row; of what accuses nobody it is `NOTHING`."""
+    each = [expectation(name) for name in row.split("+") if name != CLEAN]
+    names = frozenset().union(*(e.names | e.also for e in each))
+    return names if any(e.names for e in each) else names | {NOTHING}
 
 
 def _case(place: int, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +57,9 @@ def _case(place: int, said: Mapping[str, Any]) -> dict[str, Any]:
             for name in said.get("named", ())
         ],
         "outcome": said.get("outcome", "").replace("_", " "),
-        "arrived": ", ".join(f"{s}’s {'whole' if ok else 'not whole'}" for s, ok in arrived.items()),
+        "arrived": ", ".join(
+            f"from the {s} {'whole' if ok else 'not whole'}" for s, ok in arrived.items()
+        ),
         "duration": f"{said['duration_ns'] / 1e9:.2f} s" if "duration_ns" in said else "",
         "error": said.get("error", ""),
         "directory": said.get("directory") or "",

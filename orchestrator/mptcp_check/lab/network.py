@@ -169,7 +169,8 @@ def _agent(side: Side, namespace: str, archive: Path, directory: Path) -> Iterat
     enter = ["nsenter", f"--net=/run/netns/{namespace}"]
     command = [*enter, PYTHON, "-I", str(archive), "--work-directory", str(directory / "work")]
     with theirs, (directory / "agent.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=log)  # noqa: S603 - a list
+        end = theirs.fileno()
+        process = subprocess.Popen(command, stdin=end, stdout=end, stderr=log)  # noqa: S603 - a list
 
     def check_alive(patience_s: float) -> None:
         with suppress(subprocess.TimeoutExpired):

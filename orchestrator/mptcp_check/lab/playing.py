@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_check import clock, measuring
+from mptcp_check import measuring
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 from mptcp_check.exchanges import asking
@@ -21,7 +21,7 @@ from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.model import Exchange, Side, Transfer, Transport
+from mptcp_check.model import Exchange, Side, Transfer
 from mptcp_check.watch import Watch
 
 LINK: Final = "link"
@@ -147,9 +147,7 @@ def play_plan(
     Raises:
         MptcpCheckError: The network cannot be built, or a server does not start.
     """
-    with network(
-        chains(behaviours, seed=0), directory=directory, box=box_of(behaviours)
-    ) as net:
+    with network(chains(behaviours, seed=0), directory=directory, box=box_of(behaviours)) as net:
         applications = [e for e in plan if e.app != STREAM]
         if applications:
             net.call(
@@ -232,7 +230,9 @@ def _played(
 
 def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecord, Streamed]:
     """Run the light exchange between two readings of all counters."""
-    net.both("configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side)))
+    net.both(
+        "configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side))
+    )
     before = {side: net.counters(side) for side in Side}
 
     def settled() -> bool:
@@ -295,13 +295,3 @@ def mptcp_counters(record: ExchangeRecord) -> dict[str, dict[str, int]]:
         }
         for side, (first, last) in sides.items()
     }
-
-
-def now_text() -> str:
-    """Return the time of day, for documents."""
-    return clock.utc_text(clock.wall_ns())
-
-
-def transports(*, control: bool) -> tuple[Transport, ...]:
-    """Return the transports of a run in their order."""
-    return (Transport.TCP, Transport.MPTCP) if control else (Transport.MPTCP,)

@@ -110,9 +110,10 @@ def _run(request: Mapping[str, Any], _: int, work: Path, watch: LineWatch) -> di
     return lab_run.play_and_store(request, work=work, watch=watch)
 
 
-_VERBS: Final[
-    Mapping[str, Callable[[Mapping[str, Any], int, Path, LineWatch], dict[str, Any]]]
-] = {"case": _case, "run": _run}
+_VERBS: Final[Mapping[str, Callable[[Mapping[str, Any], int, Path, LineWatch], dict[str, Any]]]] = {
+    "case": _case,
+    "run": _run,
+}
 
 
 def _failed(message: str, hint: str, exit_code: int) -> Mapping[str, Any]:

@@ -107,7 +107,7 @@ def rewrite(
             if frame is not None:
                 directions.learn(frame)
     with target.open("wb") as file:
-        writer = _Pcap(file) if target.suffix == ".pcap" else _Pcapng(file)
+        writer: _Writer = _Pcap(file) if target.suffix == ".pcap" else _Pcapng(file)
         for emission in _through(chain, given.octets, framing, directions, done):
             writer.write(*emission)
             done.written_count += 1
@@ -215,9 +215,7 @@ class _Pcapng:
         """See `_Writer`."""
         size = len(frame)
         ticks = max(time_ns, 0)
-        header = struct.pack(
-            "<IIIII", 0, ticks >> 32, ticks & 0xFFFF_FFFF, size, size + cut_bytes
-        )
+        header = struct.pack("<IIIII", 0, ticks >> 32, ticks & 0xFFFF_FFFF, size, size + cut_bytes)
         self._block(pcapng_blocks.ENHANCED_PACKET, header + frame + b"\0" * (-size % 4))
 
     def _block(self, kind: int, body: bytes) -> None:

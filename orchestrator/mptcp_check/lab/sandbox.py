@@ -6,6 +6,7 @@ last process the namespaces go.  It ends when its standard input does, so also a
 this program.  No name of it ever stands in ``/run/netns``.
 """
 
+import contextlib
 import json
 import os
 import queue
@@ -15,9 +16,10 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from mptcp_check.errors import MachineError, MptcpCheckError, PreflightError
+from mptcp_check.lab.kernel_boxes import PREFIX
 
 ALWAYS: Final = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 TOOLS: Final = ("unshare", "nsenter", "ip", "ethtool", "ss", "nstat", "sysctl")
@@ -85,15 +87,22 @@ def possible() -> Possible:
     return Possible(way=None, reason=said)
 
 
-def required(*, many_users: bool = False) -> Way:
+def required(behaviours: Sequence[str] = (), apps: Sequence[str] = ()) -> Way:
     """Return the way to have a lab.
 
     Args:
-        many_users: Whether servers that change their user will run.
+        behaviours: What will be played; boxes of the kernel need its tools.
+        apps: What will run; real servers need programs, and a user of their own.
 
     Raises:
         PreflightError: There is none, and why.
     """
+    tools, many_users = needs(behaviours, apps)
+    missing = [tool for tool in tools if _found(tool) is None]
+    if missing:
+        raise PreflightError(
+            f"{', '.join(missing)} is not installed", hint="install it, or --apps stream"
+        )
     found = possible()
     if found.way is None:
         raise PreflightError(
@@ -130,7 +139,7 @@ class Sandbox:
         self._reader = threading.Thread(target=self._read, name="sandbox", daemon=True)
         self._reader.start()
 
-    def __enter__(self) -> "Sandbox":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -161,15 +170,13 @@ class Sandbox:
 
     def result(self, request: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the request's own
         """Send a request and return its result; see `ask`."""
-        return [said for said in self.ask(request)][-1]["done"]
+        return list(self.ask(request))[-1]["done"]
 
     def close(self) -> None:
         """End everything inside; a second call does nothing."""
         if self._process.stdin is not None and not self._process.stdin.closed:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
@@ -207,12 +214,17 @@ def _search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 
-def wanted_tools(behaviours: Sequence[str], apps: Sequence[str]) -> tuple[str, ...]:
-    """Return the tools that some boxes and applications need besides `TOOLS`; PURE."""
-    needs = {
-        "http": ("nginx", "curl", "mptcpize"),
-        "ftp": ("pure-ftpd", "curl", "mptcpize"),
-        "kernel:": ("nft", "iptables", "ip6tables"),
-    }
-    named = [*apps, *("kernel:" for b in behaviours if b.startswith("kernel:"))]
-    return tuple(dict.fromkeys(tool for name in named for tool in needs.get(name, ())))
+NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "http": ("nginx", "curl", "mptcpize"),
+    "ftp": ("pure-ftpd", "curl", "mptcpize"),
+    PREFIX: ("nft", "iptables", "ip6tables"),
+}
+"""Tools beside `TOOLS` that an application or a box of the kernel needs."""
+
+
+def needs(behaviours: Sequence[str], apps: Sequence[str]) -> tuple[tuple[str, ...], bool]:
+    """Return the tools that some boxes and applications need, and whether many users; PURE."""
+    servers = [app for app in apps if app in NEEDS]
+    boxes = [PREFIX for text in behaviours if text.startswith(PREFIX)]
+    tools = dict.fromkeys(tool for name in (*servers, *boxes) for tool in NEEDS[name])
+    return tuple(tools), bool(servers)

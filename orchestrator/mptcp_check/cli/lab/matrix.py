@@ -16,11 +16,11 @@ from rich.text import Text
 
 from mptcp_check import clock
 from mptcp_check.cli import live
+from mptcp_check.errors import UsageError
 from mptcp_check.lab import matrix as matrices
 from mptcp_check.lab import matrix_html, matrix_run, playing, sandbox
 from mptcp_check.lab.case import CLEAN
 from mptcp_check.lab.kernel_boxes import PREFIX
-from mptcp_check.errors import UsageError
 from mptcp_check.lab.matrix import Scored, Status
 from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS
 
@@ -178,7 +178,10 @@ def _table(scored: Sequence[Scored]) -> Table:
         named = ", ".join(f"{name} {n}" for name, n in sorted(counted.rows.get(row, {}).items()))
         shown.add_row(
             Text(row, style="dim" if row == CLEAN else ""),
-            *(Text(str(n) if n else "", style=_STYLES[s]) for s, n in zip(Status, counts, strict=True)),
+            *(
+                Text(str(n) if n else "", style=_STYLES[s])
+                for s, n in zip(Status, counts, strict=True)
+            ),
             named,
         )
     return shown

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.plan import Depth
 from mptcp_check.lab import lab_run, playing, sandbox
 from mptcp_check.lab.case import STREAM, Circumstances
-from mptcp_check.model import Family, Side
+from mptcp_check.model import Exchange, Family, Side
 from mptcp_check.run import RunOptions
 from mptcp_check.run import run as run_on_machines
 from mptcp_check.watch import Glimpse, Watch
@@ -52,7 +54,7 @@ OWN_RUN = "/run"
 )
 @click.option("--machines", is_flag=True, help="Play it between virtual machines, as `run` does.")
 @click.option("--json", "as_json", is_flag=True, help="Print one final JSON document on stdout.")
-def run(
+def run(  # noqa: PLR0913 - one per option
     *,
     behaviours: tuple[str, ...],
     apps: str,
@@ -77,9 +79,7 @@ def run(
       mptcp-check lab run kernel:ftp_helper --apps ftp
       mptcp-check lab run address_translated mp_capable_removed_from_syn --json
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-    around = Circumstances(
-        checksum=checksum, paths=paths, family=Family(family), first=Side(first)
-    )
+    around = Circumstances(checksum=checksum, paths=paths, family=Family(family), first=Side(first))
     playing.chains(behaviours, seed=0)  # names and parameters first of all
     box = playing.box_of(behaviours)
     wanted = _applications(apps, default=STREAM if box is None else box.app)
@@ -88,7 +88,7 @@ def run(
     console = live.console()
     if not machines:
         try:
-            way = sandbox.required(many_users=any(app != STREAM for app in wanted))
+            way = sandbox.required(behaviours, wanted)
         except PreflightError as e:
             if box is not None:
                 raise
@@ -97,45 +97,46 @@ def run(
     if machines:
         document = _on_machines(behaviours, wanted, out)
     else:
-        document = _in_namespaces(lab_run.request(behaviours, wanted, around, _folder(out)), way)
+        document = _in_namespaces(behaviours, wanted, around, _folder(out), way)
     verdict.show(console, document, where=document["directory"])
     if as_json:
         click.echo(json.dumps(document, indent=2))
 
 
-def _in_namespaces(request: dict[str, Any], way: sandbox.Way) -> dict[str, Any]:
-    exchanges = lab_run.plan(
-        request["apps"],
-        Circumstances(
-            checksum=request["checksum"],
-            paths=request["paths"],
-            first=Side(request["first"]),
-            family=Family(request["family"]),
-        ),
-    )
-    with live.watching(live.console()) as watch, sandbox.Sandbox(way) as box:
-        watch.step(f"Making two hosts of network namespaces ({way.words})")
-        watch.planned(exchanges)
-        document: dict[str, Any] = {}
-        for said in box.ask(request):
-            if "done" in said:
-                document = said["done"]
-            else:
-                _tell(watch, said, exchanges)
+def _in_namespaces(
+    behaviours: tuple[str, ...],
+    wanted: tuple[str, ...],
+    around: Circumstances,
+    folder: Path,
+    way: sandbox.Way,
+) -> dict[str, Any]:
+    exchanges = lab_run.plan(wanted, around)
+    document: dict[str, Any] = {}
+    try:
+        with live.watching(live.console()) as watch, sandbox.Sandbox(way) as box:
+            watch.step(f"Making two hosts of network namespaces ({way.words})")
+            watch.planned(exchanges)
+            for said in box.ask(lab_run.request(behaviours, wanted, around, folder)):
+                if "done" in said:
+                    document = said["done"]
+                else:
+                    _tell(watch, said, exchanges)
+    finally:
+        if not document:  # a sandbox that is ended has no time to tidy up
+            partial = folder.with_name(folder.name + run_directory.PARTIAL)
+            shutil.rmtree(partial, ignore_errors=True)
     return document
 
 
-def _tell(watch: Watch, said: dict[str, Any], exchanges: tuple[Any, ...]) -> None:
+def _tell(watch: Watch, said: Mapping[str, Any], exchanges: Sequence[Exchange]) -> None:
     """Pass on what the inside says."""
-    match said["event"]:
-        case "step":
-            watch.step(said["text"])
-        case "detail":
-            watch.detail(said["text"])
-        case "began":
-            watch.began(exchanges[said["exchange"]])
-        case "ended":
-            watch.ended(exchanges[said["exchange"]], Glimpse(**said["glimpse"]))
+    tell: dict[str, Callable[[], None]] = {
+        "step": lambda: watch.step(said["text"]),
+        "detail": lambda: watch.detail(said["text"]),
+        "began": lambda: watch.began(exchanges[said["exchange"]]),
+        "ended": lambda: watch.ended(exchanges[said["exchange"]], Glimpse(**said["glimpse"])),
+    }
+    tell[said["event"]]()
 
 
 def _on_machines(

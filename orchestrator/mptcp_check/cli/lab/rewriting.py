@@ -46,7 +46,9 @@ def rewrite(*, behaviour: str, source: Path, target: Path, client: str | None, s
     try:
         done = rewriting.rewrite(source, target, chain, client=address)
     except OSError as e:
-        raise CaptureError(f"{target} cannot be written: {(e.strerror or str(e)).lower()}") from None
+        raise CaptureError(
+            f"{target} cannot be written: {(e.strerror or str(e)).lower()}"
+        ) from None
     for problem in done.problems:
         click.echo(f"mptcp-check: {source}: {problem}", err=True)
     if done.undirected_count:
