@@ -42,7 +42,7 @@ class RunOptions:
     apps: tuple[str, ...]
     """Applications; empty means all."""
     behind: tuple[str, ...]
-    """Behaviours of emulated middleboxes, the first nearest to the client."""
+    """Emulated middleboxes, the first nearest to the client: ``ID`` or ``ID:key=value,...``."""
     depth: Depth
     out: Path | None
     boot_timeout_s: float
@@ -119,12 +119,12 @@ def run(options: RunOptions, watch: Watch) -> Finished:
 
 
 def _chains(behind: Sequence[str]) -> list[Chain]:
-    # A fixed seed: the same command plays the same middlebox.
+    # A fixed seed for each box: the same command plays the same, and no two boxes throw alike.
     return [
         Chain(
             [
-                registry.build(name, link_index=link, rng=random.Random(link))  # noqa: S311 - no secret
-                for name in (*behind, LINK)
+                registry.build(text, link_index=link, rng=random.Random(f"{link} {place}"))  # noqa: S311 - no secret
+                for place, text in enumerate((*behind, LINK))
             ]
         )
         for link in range(LINKS)

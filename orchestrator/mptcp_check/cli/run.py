@@ -28,9 +28,9 @@ BOOT_TIMEOUT_S = 120.0
 @click.option(
     "--behind",
     multiple=True,
-    metavar="BEHAVIOUR",
-    help="Put an emulated middlebox in the way; may be given several times, first is nearest to "
-    "the client.",
+    metavar="BEHAVIOUR[:KEY=VALUE,...]",
+    help="Put an emulated middlebox in the way (`mptcp-check lab list`); may be given several "
+    "times, first is nearest to the client.",
 )
 @click.option("--quick", "depth", flag_value=Depth.QUICK, type=Depth, help="The shortest check.")
 @click.option("--full", "depth", flag_value=Depth.FULL, type=Depth, help="IPv6 as well.")
@@ -88,6 +88,7 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run
       mptcp-check run --quick --apps http
       mptcp-check run --behind mp_capable_removed_from_syn
+      mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     del (

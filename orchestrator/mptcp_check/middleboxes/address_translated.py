@@ -32,6 +32,7 @@ from mptcp_check.model import Direction
 
 _TRANSLATED = frozenset({ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6})
 _IPV4 = 4
+_PORTS = 65_536
 _NO_SOURCES = frozenset({bytes(4), bytes(16)})
 _IPV6_LINK_LOCAL = b"\xfe\x80"
 
@@ -41,13 +42,22 @@ class Parameters:
     """What the box shows to the server's side."""
 
     outer_ipv4: bytes
+    """Four bytes, on the network of the link; with it, ARP is answered."""
     outer_ipv6: bytes
+    """Sixteen bytes, the same."""
     mac: bytes
     """Six bytes, locally administered."""
     table_size: int = 4096
     """How many client endpoints are remembered; the least recently used one is forgotten."""
     first_port: int = 40_000
     """Outer ports are given out from here, each client endpoint another."""
+
+    def __post_init__(self) -> None:
+        for name, size in (("outer_ipv4", 4), ("outer_ipv6", 16), ("mac", MAC_BYTES)):
+            if len(getattr(self, name)) != size:
+                raise ValueError(f"{name} has {size} bytes, not {len(getattr(self, name))}")
+        if not (self.table_size > 0 < self.first_port <= _PORTS - self.table_size):
+            raise ValueError(f"{self.table_size} mappings do not fit ports from {self.first_port}")
 
 
 def parameters_of_link(link_index: int) -> Parameters:

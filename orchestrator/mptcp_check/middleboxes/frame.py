@@ -106,6 +106,22 @@ class TcpSegment:
         return packet.frame[packet.addresses] + ports
 
     @property
+    def connection(self) -> bytes:
+        """Addresses and ports of both ends, the same for both directions: a key for a table."""
+        frame, packet = self.packet.frame, self.packet
+        ends = (
+            packet.source + frame[packet.transport : packet.transport + 2],
+            packet.destination + frame[packet.transport + 2 : packet.transport + 4],
+        )
+        return min(ends) + max(ends)
+
+    @property
+    def acknowledgement(self) -> int:
+        """The acknowledgement number; it means something only with the ACK flag."""
+        at = self.packet.transport + 8
+        return int.from_bytes(self.packet.frame[at : at + 4], "big")
+
+    @property
     def is_syn(self) -> bool:
         """Whether this opens a connection: SYN without ACK."""
         return self.flags & (SYN | ACK) == SYN

@@ -21,6 +21,7 @@ class Parameters:
     """The default is a home's fixed line, fast enough for a test and slow enough to fill."""
 
     rate_bps: int = 40_000_000
+    """In each direction."""
     delay_ns: int = 5_000_000
     """One way."""
     queue_bytes: int = 256_000

@@ -23,6 +23,7 @@ class Parameters:
     """How it is done."""
 
     removal: Removal = Removal.NOP
+    """Whether its bytes become no-operations, or go and the header shrinks."""
     scope: Scope = EVERYTHING
     """Both directions by default: in active FTP the server opens the data connection."""
 

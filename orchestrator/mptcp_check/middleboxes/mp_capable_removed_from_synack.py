@@ -22,6 +22,7 @@ class Parameters:
     """How it is done."""
 
     removal: Removal = Removal.NOP
+    """Whether its bytes become no-operations, or go and the header shrinks."""
     scope: Scope = EVERYTHING
 
 

@@ -35,6 +35,7 @@ class Parameters:
     steps: frozenset[Step] = frozenset(Step)
     """Which segments lose the option; by default all three."""
     removal: Removal = Removal.NOP
+    """Whether its bytes become no-operations, or go and the header shrinks."""
     scope: Scope = EVERYTHING
 
 

@@ -18,7 +18,7 @@ class SegmentRewriter(abc.ABC):
     """
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+        self._watch = scope.watch()
         self._acted_count = 0
 
     @property
@@ -34,7 +34,7 @@ class SegmentRewriter(abc.ABC):
         """Pass, alter or drop one frame; see `Behaviour.on_frame`."""
         segment = tcp_segment(frame)
         after: bytes | None = frame
-        if segment is not None and self._scope.covers(segment, direction):
+        if segment is not None and self._watch.covers(segment, direction):
             after = self.rewritten(segment, direction)
             self._acted_count += after is not frame
         if after is None:

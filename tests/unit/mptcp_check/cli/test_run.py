@@ -1,0 +1,39 @@
+"""`run --behind`: what cannot be played is refused before anything is built or booted."""
+
+from pathlib import Path
+
+import pytest
+
+from mptcp_check.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("behind", "line", "hint"),
+    [
+        ("mp_join_droped", "no behaviour is called 'mp_join_droped'", "mp_join_removed"),
+        ("mp_join_removed:step=ack", "mp_join_removed: no parameter is called 'step'", "'steps'"),
+        ("payload_altered:mask=1000", "payload_altered: mask must be 1 to 255", "'mask=1000'"),
+        ("link:delay_ns=5min", "link: delay_ns=5min cannot be used", "delay_ns=5ms"),
+    ],
+)
+def test_a_middlebox_that_cannot_be_played_is_one_line_with_the_next_step(
+    behind: str,
+    line: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    out = tmp_path / "run"
+
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--behind", behind, "--out", str(out)])
+
+    said = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert len(said) == 2
+    assert said[0].startswith(f"mptcp-check: {line}")
+    assert said[1].startswith("  next step: ")
+    assert hint in said[1]
+    assert not out.exists()
