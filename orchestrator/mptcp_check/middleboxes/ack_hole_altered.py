@@ -17,7 +17,7 @@ from mptcp_check.middleboxes.connection_table import ConnectionTable
 from mptcp_check.middleboxes.frame import ACK, RST, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.seen_bytes import SeenBytes
-from mptcp_check.middleboxes.tcp_header import acknowledgment, edited, occupied_bytes
+from mptcp_check.middleboxes.tcp_header import edited, occupied_bytes
 from mptcp_check.model import Direction
 
 
@@ -50,6 +50,7 @@ class AckHoleAltered:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
+        self._watch = parameters.scope.watch()
         self._connections = ConnectionTable(_streams)
         self._acted_count = 0
 
@@ -63,10 +64,10 @@ class AckHoleAltered:
         segment = tcp_segment(frame)
         after: bytes | None = frame
         if segment is not None:
-            streams = self._connections.of(segment, direction)
+            streams = self._connections.of(segment)
             if not segment.flags & RST and occupied_bytes(segment):
                 streams[direction].add(segment.sequence, occupied_bytes(segment))
-            if segment.flags & ACK and self._parameters.scope.covers(segment, direction):
+            if self._watch.covers(segment, direction) and segment.flags & ACK:
                 after = self._checked(segment, streams[opposite(direction)])
                 self._acted_count += after is not frame
         if after is None:
@@ -75,7 +76,7 @@ class AckHoleAltered:
 
     def _checked(self, segment: TcpSegment, acknowledged: SeenBytes) -> bytes | None:
         highest = acknowledged.next
-        if highest is None or acknowledged.position(acknowledgment(segment)) <= highest:
+        if highest is None or acknowledged.position(segment.acknowledgement) <= highest:
             return segment.packet.frame
         if self._parameters.treatment is Treatment.DROP:
             return None

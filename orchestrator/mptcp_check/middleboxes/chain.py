@@ -76,7 +76,7 @@ class Chain:
         return min([*times_ns, timer[0]] if timer else times_ns, default=None)
 
     def discard(self) -> int:
-        """Forget the frames that wait, and return how many there were; no box acts by itself now."""
+        """Forget the frames that wait, return how many there were, and let no box act by itself."""
         self._timed = ()
         count = len(self._waiting)
         self._waiting.clear()

@@ -1,25 +1,14 @@
-"""What a box remembers of each TCP connection: bounded, the least recently used one is forgotten."""
+"""What a box remembers of each TCP connection: bounded, the one used least recently goes first."""
 
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from mptcp_check.middleboxes.frame import TcpSegment
-from mptcp_check.model import Direction
-
-MAX_CONNECTIONS = 4096
+from mptcp_check.middleboxes.scope import MAX_CONNECTIONS
 
 State = TypeVar("State")
 _NO_SYN = -1
-
-
-def connection_key(segment: TcpSegment, direction: Direction) -> bytes:
-    """Return the same key for both directions of a connection on one link."""
-    flow = segment.flow
-    if direction is Direction.C2S:
-        return flow
-    size = (len(flow) - 4) // 2
-    return flow[size : 2 * size] + flow[:size] + flow[-2:] + flow[-4:-2]
 
 
 class ConnectionTable(Generic[State]):
@@ -39,9 +28,9 @@ class ConnectionTable(Generic[State]):
         """How many connections are remembered."""
         return len(self._entries)
 
-    def of(self, segment: TcpSegment, direction: Direction) -> State:
+    def of(self, segment: TcpSegment) -> State:
         """Return the state of a segment's connection, a new one if there is none."""
-        key = connection_key(segment, direction)
+        key = segment.connection
         entry = self._entries.get(key)
         if entry is None or (segment.is_syn and entry[0] != segment.sequence):
             entry = (segment.sequence if segment.is_syn else _NO_SYN, self._make())
@@ -52,9 +41,12 @@ class ConnectionTable(Generic[State]):
         return entry[1]
 
     def get(self, key: bytes) -> State | None:
-        """Return the state of a connection by its `connection_key`, none if it is forgotten."""
+        """Return the state of a connection by `TcpSegment.connection`, none if it is forgotten."""
         entry = self._entries.get(key)
-        return None if entry is None else entry[1]
+        if entry is None:
+            return None
+        self._entries.move_to_end(key)
+        return entry[1]
 
     def forget(self, key: bytes) -> None:
         """Forget a connection, if it is known."""

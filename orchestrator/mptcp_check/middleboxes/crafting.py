@@ -32,6 +32,13 @@ class Road:
             ports=packet.frame[packet.transport : packet.transport + 4],
         )
 
+    @property
+    def connection(self) -> bytes:
+        """The same key as `TcpSegment.connection` of a segment that goes here."""
+        size = len(self.addresses) // 2
+        ends = (self.addresses[:size] + self.ports[:2], self.addresses[size:] + self.ports[2:])
+        return min(ends) + max(ends)
+
     def back(self) -> "Road":
         """Return the way back."""
         size = len(self.addresses) // 2

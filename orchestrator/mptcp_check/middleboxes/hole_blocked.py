@@ -61,6 +61,7 @@ class HoleBlocked:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
+        self._watch = parameters.scope.watch()
         self._connections = ConnectionTable(_streams)
         self._held_bytes = 0
         self._acted_count = 0
@@ -74,8 +75,8 @@ class HoleBlocked:
         """Pass or hold one segment, and let go what it makes whole; see `Behaviour.on_frame`."""
         segment = tcp_segment(frame)
         frames: Sequence[bytes] = (frame,)
-        if segment is not None and self._parameters.scope.covers(segment, direction):
-            stream = self._connections.of(segment, direction)[direction]
+        if segment is not None and self._watch.covers(segment, direction):
+            stream = self._connections.of(segment)[direction]
             if not segment.flags & RST and occupied_bytes(segment):
                 frames = tuple(self._in_order(stream, segment))
         return [Emission(frame=each, direction=direction, at_ns=now_ns) for each in frames]

@@ -12,7 +12,6 @@ that subflow is reset and its data sent again on the other (measured; RFC 8684, 
 and 3.7).
 """
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -92,7 +91,7 @@ class PayloadResized:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
-        self._around = dataclasses.replace(parameters.scope, direction=Direction.BOTH)
+        self._watch = parameters.scope.watch()
         self._connections = ConnectionTable(_streams)
         self._acted_count = 0
 
@@ -105,16 +104,17 @@ class PayloadResized:
         """Edit and renumber one segment; see `Behaviour.on_frame`."""
         segment = tcp_segment(frame)
         frames: Sequence[bytes] = (frame,)
-        if segment is not None and self._around.covers(segment, direction):
+        if segment is not None:
             frames = tuple(self._edited(segment, direction))
             self._acted_count += frames[0] is not frame
         return [Emission(frame=each, direction=direction, at_ns=now_ns) for each in frames]
 
     def _edited(self, segment: TcpSegment, direction: Direction) -> Iterator[bytes]:
-        streams = self._connections.of(segment, direction)
+        streams = self._connections.of(segment)
         own, peer = streams[direction], streams[opposite(direction)]
+        covered = self._watch.covers(segment, direction)
         if segment.payload_bytes and not opens(segment) and not segment.flags & RST:
-            if self._parameters.scope.covers(segment, direction):
+            if covered:
                 self._choose(own, segment)
             own.shift.note(segment)
         renumbered_frame = renumbered(segment, own.shift, peer.shift)

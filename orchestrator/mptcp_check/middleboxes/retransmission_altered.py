@@ -73,7 +73,7 @@ class RetransmissionAltered(SegmentRewriter):
 
     def rewritten(self, segment: TcpSegment, direction: Direction) -> bytes:
         """Return the segment with the bytes that were seen before replaced."""
-        stream = self._connections.of(segment, direction)[direction]
+        stream = self._connections.of(segment)[direction]
         if not segment.payload_bytes or segment.flags & (SYN | RST):
             return segment.packet.frame
         payload = segment.payload

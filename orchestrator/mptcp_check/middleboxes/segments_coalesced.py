@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.middleboxes.behaviour import Emission
-from mptcp_check.middleboxes.connection_table import ConnectionTable, connection_key
+from mptcp_check.middleboxes.connection_table import ConnectionTable
 from mptcp_check.middleboxes.frame import ACK, FIN, PSH, RST, SYN, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.sequence import MASK
-from mptcp_check.middleboxes.tcp_header import acknowledgment, clamped_mss, edited, window
+from mptcp_check.middleboxes.tcp_header import clamped_mss, edited, window
 from mptcp_check.middleboxes.timers import Timers
 from mptcp_check.model import Direction
 
@@ -82,6 +82,7 @@ class SegmentsCoalesced:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
+        self._watch = parameters.scope.watch()
         self._connections = ConnectionTable(_streams)
         self._timers = Timers()
         self._acted_count = 0
@@ -108,10 +109,10 @@ class SegmentsCoalesced:
     def on_frame(self, frame: bytes, direction: Direction, now_ns: int) -> Sequence[Emission]:
         """Hold, merge or pass one segment; see `Behaviour.on_frame`."""
         segment = tcp_segment(frame)
-        if segment is None or not self._parameters.scope.covers(segment, direction):
+        if segment is None or not self._watch.covers(segment, direction):
             return (Emission(frame=frame, direction=direction, at_ns=now_ns),)
-        stream = self._connections.of(segment, direction)[direction]
-        key = connection_key(segment, direction) + _DIRECTION_KEYS[direction]
+        stream = self._connections.of(segment)[direction]
+        key = segment.connection + _DIRECTION_KEYS[direction]
         emissions: list[Emission] = []
         if stream.held and not self._continues(stream.held, segment):
             emissions += self._released(stream, direction, now_ns)
@@ -167,7 +168,7 @@ def _merged(held: Sequence[TcpSegment], options: OptionOf) -> bytes:
     pushed = any(each.flags & PSH for each in held)
     return edited(
         first,
-        acknowledgment=acknowledgment(last),
+        acknowledgment=last.acknowledgement,
         window=window(last),
         flags=last.flags | (PSH if pushed else 0) | ACK,
         options=(first if options is OptionOf.FIRST else last).options,

@@ -53,6 +53,7 @@ class SegmentsSplit:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
+        self._watch = parameters.scope.watch()
         self._acted_count = 0
 
     @property
@@ -71,9 +72,9 @@ class SegmentsSplit:
 
     def _chosen(self, segment: TcpSegment, direction: Direction) -> bool:
         return (
-            segment.payload_bytes > self._parameters.max_payload_bytes
+            self._watch.covers(segment, direction)
+            and segment.payload_bytes > self._parameters.max_payload_bytes
             and not segment.flags & (SYN | RST)
-            and self._parameters.scope.covers(segment, direction)
         )
 
     def _cut(self, segment: TcpSegment) -> Sequence[bytes]:

@@ -1,4 +1,4 @@
-"""Sequence numbers: 32 bits on the wire, counted without wrapping inside (RFC 9293, section 3.4)."""
+"""Sequence numbers: 32 bits on the wire, counted without a wrap inside (RFC 9293, section 3.4)."""
 
 MASK = 0xFFFF_FFFF
 _HALF = 0x8000_0000

@@ -39,6 +39,8 @@ class Parameters:
             raise ValueError("an offset of sequence numbers is 0 to 2**32 - 1")
         if self.c2s_offset == self.s2c_offset == 0:
             raise ValueError("one of the offsets must not be zero, else nothing is rewritten")
+        if self.scope.first_segment > 1:
+            raise ValueError("sequence numbers are rewritten from the SYN on: first_segment is 1")
 
 
 DEFAULT = Parameters()
@@ -55,7 +57,7 @@ class SequenceNumbersRewritten:
     """Renumbers every connection whose SYN it sees; what began before passes."""
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
-        self._scope = dataclasses.replace(parameters.scope, direction=Direction.BOTH)
+        self._watch = dataclasses.replace(parameters.scope, direction=Direction.BOTH).watch()
         wanted = parameters.scope.direction
         offsets = {Direction.C2S: parameters.c2s_offset, Direction.S2C: parameters.s2c_offset}
         self._offsets = {
@@ -74,13 +76,13 @@ class SequenceNumbersRewritten:
         """Renumber one segment; see `Behaviour.on_frame`."""
         segment = tcp_segment(frame)
         after = frame
-        if segment is not None and self._scope.covers(segment, direction):
+        if segment is not None and self._watch.covers(segment, direction):
             after = self._rewritten(segment, direction)
             self._acted_count += after is not frame
         return (Emission(frame=after, direction=direction, at_ns=now_ns),)
 
     def _rewritten(self, segment: TcpSegment, direction: Direction) -> bytes:
-        connection = self._connections.of(segment, direction)
+        connection = self._connections.of(segment)
         if segment.is_syn and connection.shifts is None:
             connection.shifts = {way: StreamShift(self._offsets[way]) for way in self._offsets}
         if connection.shifts is None:

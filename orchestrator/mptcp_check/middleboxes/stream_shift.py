@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from mptcp_check.middleboxes.frame import SYN, TcpSegment
 from mptcp_check.middleboxes.sequence import MASK, unwrapped
 from mptcp_check.middleboxes.tcp_header import (
-    acknowledgment,
     edited,
     occupied_bytes,
     with_sack,
@@ -168,7 +167,7 @@ def renumbered(
         sack: Whether SACK blocks are translated too.
     """
     sequence = own.forward(segment.sequence)
-    before = acknowledgment(segment)
+    before = segment.acknowledgement
     number = peer.backward(before) if acknowledges(segment) else before
     options = with_sack(segment.options, peer.block) if sack else segment.options
     if (sequence, number, options) == (segment.sequence, before, segment.options):

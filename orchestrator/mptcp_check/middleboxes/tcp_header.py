@@ -26,24 +26,15 @@ Translate = Callable[[int, int], tuple[int, int] | None]
 """From the left and the right edge of a SACK block to those to write, none to leave it out."""
 
 
-def acknowledgment(segment: TcpSegment) -> int:
-    """Return the acknowledgment number, whatever the ACK flag says."""
-    return _number(segment, 8, 4)
-
-
 def window(segment: TcpSegment) -> int:
     """Return the window field as it stands there, not scaled."""
-    return _number(segment, 14, 2)
+    start = segment.packet.transport + 14
+    return int.from_bytes(segment.packet.frame[start : start + 2], "big")
 
 
 def occupied_bytes(segment: TcpSegment) -> int:
     """Return how much sequence space a segment takes: payload, SYN and FIN count."""
     return segment.payload_bytes + bool(segment.flags & 0x01) + bool(segment.flags & 0x02)
-
-
-def _number(segment: TcpSegment, at: int, size: int) -> int:
-    start = segment.packet.transport + at
-    return int.from_bytes(segment.packet.frame[start : start + size], "big")
 
 
 def option_values(options: bytes) -> Mapping[int, bytes]:
@@ -135,7 +126,7 @@ def with_sack(options: bytes, translate: Translate) -> bytes:
 
 
 def clamped_mss(segment: TcpSegment, most_bytes: int) -> bytes:
-    """Return the frame with a maximum segment size that is not larger, the same object if it is not.
+    """Return the frame with a maximum segment size of at most so much; the same object if it is.
 
     Args:
         segment: A SYN or a SYN/ACK.

@@ -16,6 +16,10 @@ class Timers:
             self._due_ns[key] = at_ns
             heapq.heappush(self._heap, (at_ns, key))
 
+    def is_set(self, key: bytes) -> bool:
+        """Say whether an alarm is set for a key."""
+        return key in self._due_ns
+
     def cancel(self, key: bytes) -> None:
         """Ring no more for a key."""
         self._due_ns.pop(key, None)
