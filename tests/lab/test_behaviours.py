@@ -7,11 +7,12 @@ from lab.network import Observation, behind, lab
 from lab.topology import SERVER_IPV4, SERVER_IPV6
 from mptcp_check.middleboxes.address_translated import AddressTranslated, parameters_of_link
 from mptcp_check.middleboxes.behaviour import Behaviour
+from mptcp_check.middleboxes.handshake import Step
 from mptcp_check.middleboxes.mp_capable_removed_from_syn import MpCapableRemovedFromSyn
 from mptcp_check.middleboxes.mp_capable_removed_from_syn import Parameters as RemovedFromSyn
 from mptcp_check.middleboxes.mp_capable_removed_from_synack import MpCapableRemovedFromSynack
 from mptcp_check.middleboxes.mp_capable_syn_dropped import MpCapableSynDropped
-from mptcp_check.middleboxes.mp_join_removed import MpJoinRemoved, Step
+from mptcp_check.middleboxes.mp_join_removed import MpJoinRemoved
 from mptcp_check.middleboxes.mp_join_removed import Parameters as JoinRemoved
 from mptcp_check.middleboxes.options_edit import Removal
 from mptcp_check.middleboxes.payload_altered import Parameters as Altered

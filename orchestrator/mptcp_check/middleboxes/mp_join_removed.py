@@ -10,22 +10,14 @@ the first.  Client counters: ``MPTcpExtMPJoinSynTx`` 1, ``MPTcpExtMPRstTx`` 1,
 ``MPTcpExtMPJoinSynAckRx`` 0 (measured; RFC 8684, section 3.2).
 """
 
-import enum
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.frame import ACK, RST, SYN, TcpSegment
+from mptcp_check.middleboxes.frame import TcpSegment
+from mptcp_check.middleboxes.handshake import Step, step_of
 from mptcp_check.middleboxes.options_edit import MP_JOIN, Removal
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, without_mptcp_option
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction
-
-
-class Step(enum.Enum):
-    """A segment of the handshake of a further subflow, by its SYN and ACK flags."""
-
-    SYN = SYN
-    SYN_ACK = SYN | ACK
-    ACK = ACK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +40,10 @@ class MpJoinRemoved(SegmentRewriter):
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         super().__init__(parameters.scope)
         self._removal = parameters.removal
-        self._flags = frozenset(step.value for step in parameters.steps)
+        self._steps = parameters.steps
 
     def rewritten(self, segment: TcpSegment, direction: Direction) -> bytes:  # noqa: ARG002 - any
         """Return the segment without the option if it is one of the steps."""
-        if segment.flags & RST or segment.flags & (SYN | ACK) not in self._flags:
+        if step_of(segment) not in self._steps:
             return segment.packet.frame
         return without_mptcp_option(segment, MP_JOIN, self._removal)

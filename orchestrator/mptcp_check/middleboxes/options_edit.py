@@ -1,7 +1,9 @@
-"""Take options out of a TCP header, the two ways in which middleboxes do it."""
+"""Take options out of a TCP header, put others in, and change what they say."""
 
 import enum
 from collections.abc import Callable, Iterator
+
+from mptcp_check.middleboxes.frame import MAX_OPTIONS_BYTES
 
 END_OF_OPTIONS = 0
 NO_OPERATION = 1
@@ -10,7 +12,17 @@ MPTCP = 30
 
 MP_CAPABLE = 0
 MP_JOIN = 1
+ADD_ADDR = 3
 """Subtypes (RFC 8684, section 12.2)."""
+
+MAXIMUM_SEGMENT_SIZE = 2
+WINDOW_SCALE = 3
+TIMESTAMPS = 8
+"""Other kinds (RFC 9293, section 3.1; RFC 7323, sections 2 and 3)."""
+MAX_KIND = 0xFF
+
+ASSIGNED_KINDS = frozenset({*range(31), 34, 69, 172, 174}) - {25}
+"""What IANA's list of TCP option kinds gives a meaning to, experiments (253, 254) apart."""
 
 _SHORTEST_BYTES = 2
 
@@ -64,6 +76,79 @@ def removed(options: bytes, match: Callable[[bytes], bool], removal: Removal) ->
         edited[at : at + length] = bytes([NO_OPERATION]) * length if removal is Removal.NOP else b""
     edited += bytes(-len(edited) % 4)  # zero is end-of-options
     return bytes(edited)
+
+
+def altered(
+    options: bytes, match: Callable[[bytes], bool], change: Callable[[bytes], bytes]
+) -> bytes:
+    """Return the options with others in the place of those that match, padded to four bytes.
+
+    Args:
+        options: The options of a TCP header, a multiple of four bytes.
+        match: Is given one option with its kind and length, and says whether it changes.
+        change: Returns what stands there instead.
+
+    Returns:
+        The same object if nothing changed, or if what came out would not fit a TCP header.
+    """
+    edited = bytearray(options)
+    for at, length in reversed(list(walk(options))):
+        option = options[at : at + length]
+        if match(option):
+            edited[at : at + length] = change(option)
+    edited += bytes(-len(edited) % 4)  # zero is end-of-options
+    return options if edited == options or len(edited) > MAX_OPTIONS_BYTES else bytes(edited)
+
+
+def appended(options: bytes, addition: bytes) -> bytes:
+    """Return the options with others behind the last one, padded to four bytes.
+
+    The same object comes back if there is no room, or if the options end in what is none.
+    """
+    end = 0
+    for at, length in walk(options):
+        end = at + length
+    while end < len(options) and options[end] == NO_OPERATION:
+        end += 1
+    if end < len(options) and options[end] != END_OF_OPTIONS:
+        return options
+    edited = options[:end] + addition
+    edited += bytes(-len(edited) % 4)
+    return options if not addition or len(edited) > MAX_OPTIONS_BYTES else edited
+
+
+def of_kind(kinds: frozenset[int]) -> Callable[[bytes], bool]:
+    """Return a match for options of some kinds."""
+    return lambda option: option[0] in kinds
+
+
+def not_of_kind(kinds: frozenset[int]) -> Callable[[bytes], bool]:
+    """Return a match for options of any other kind; no-operations and the end are no options."""
+    return lambda option: option[0] not in kinds
+
+
+def found(options: bytes, match: Callable[[bytes], bool]) -> bytes:
+    """Return the options that match, one after the other without padding."""
+    return b"".join(
+        options[at : at + length]
+        for at, length in walk(options)
+        if match(options[at : at + length])
+    )
+
+
+def check_kinds(kinds: frozenset[int], *, besides: frozenset[int] = frozenset()) -> None:
+    """See that numbers are option kinds.
+
+    Args:
+        kinds: What was given.
+        besides: Kinds that are not meant here.
+
+    Raises:
+        ValueError: One of them is not; the message names it.
+    """
+    for kind in sorted(kinds):
+        if not NO_OPERATION < kind <= MAX_KIND or kind in besides:
+            raise ValueError(f"option kind {kind} cannot be used here")
 
 
 def mptcp(*subtypes: int) -> Callable[[bytes], bool]:

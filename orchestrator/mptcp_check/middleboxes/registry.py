@@ -6,13 +6,41 @@ from typing import Any, Protocol, TypeVar
 
 from mptcp_check.errors import UsageError
 from mptcp_check.middleboxes import (
+    add_addr_removed,
     address_translated,
+    checksum_invalid,
+    dscp_altered,
+    ecn_cleared,
+    ip_id_altered,
     link,
+    long_options_dropped,
+    mp_capable_key_altered,
     mp_capable_removed_from_syn,
     mp_capable_removed_from_synack,
     mp_capable_syn_dropped,
+    mp_capable_syn_reset,
+    mp_capable_synack_dropped,
+    mp_join_dropped,
     mp_join_removed,
+    mp_join_reset,
+    mptcp_data_dropped,
+    mptcp_option_echoed,
+    mptcp_option_removed_from_data,
+    mptcp_option_removed_midstream,
+    mss_clamped,
+    option_padding_sensitive,
     payload_altered,
+    reserved_bits_cleared,
+    tcp_option_altered,
+    tcp_option_removed,
+    timestamp_altered,
+    ttl_altered,
+    unknown_option_dropped,
+    unknown_option_echoed,
+    unknown_option_removed,
+    urgent_pointer_cleared,
+    window_altered,
+    window_scale_altered,
 )
 from mptcp_check.middleboxes.behaviour import Behaviour, Randomness
 from mptcp_check.middleboxes.parameters import Field, describe, parse
@@ -105,11 +133,6 @@ def _module_name(parameters: type) -> str:
 
 
 _ENTRIES = (
-    _on_link(
-        address_translated.Parameters,
-        address_translated.AddressTranslated,
-        address_translated.parameters_of_link,
-    ),
     _entry(
         mp_capable_removed_from_syn.Parameters, mp_capable_removed_from_syn.MpCapableRemovedFromSyn
     ),
@@ -118,8 +141,47 @@ _ENTRIES = (
         mp_capable_removed_from_synack.MpCapableRemovedFromSynack,
     ),
     _entry(mp_capable_syn_dropped.Parameters, mp_capable_syn_dropped.MpCapableSynDropped),
+    _entry(mp_capable_synack_dropped.Parameters, mp_capable_synack_dropped.MpCapableSynackDropped),
+    _entry(mp_capable_syn_reset.Parameters, mp_capable_syn_reset.MpCapableSynReset),
+    _entry(mptcp_option_echoed.Parameters, mptcp_option_echoed.MptcpOptionEchoed),
+    _entry(mp_capable_key_altered.Parameters, mp_capable_key_altered.MpCapableKeyAltered),
+    _entry(long_options_dropped.Parameters, long_options_dropped.LongOptionsDropped),
     _entry(mp_join_removed.Parameters, mp_join_removed.MpJoinRemoved),
+    _entry(mp_join_dropped.Parameters, mp_join_dropped.MpJoinDropped),
+    _entry(mp_join_reset.Parameters, mp_join_reset.MpJoinReset),
+    _entry(add_addr_removed.Parameters, add_addr_removed.AddAddrRemoved),
+    _on_link(
+        address_translated.Parameters,
+        address_translated.AddressTranslated,
+        address_translated.parameters_of_link,
+    ),
+    _entry(
+        mptcp_option_removed_from_data.Parameters,
+        mptcp_option_removed_from_data.MptcpOptionRemovedFromData,
+    ),
+    _entry(
+        mptcp_option_removed_midstream.Parameters,
+        mptcp_option_removed_midstream.MptcpOptionRemovedMidstream,
+    ),
+    _entry(mptcp_data_dropped.Parameters, mptcp_data_dropped.MptcpDataDropped),
     _entry(payload_altered.Parameters, payload_altered.PayloadAltered),
+    _entry(mss_clamped.Parameters, mss_clamped.MssClamped),
+    _entry(tcp_option_removed.Parameters, tcp_option_removed.TcpOptionRemoved),
+    _entry(tcp_option_altered.Parameters, tcp_option_altered.TcpOptionAltered),
+    _entry(unknown_option_removed.Parameters, unknown_option_removed.UnknownOptionRemoved),
+    _entry(unknown_option_echoed.Parameters, unknown_option_echoed.UnknownOptionEchoed),
+    _entry(unknown_option_dropped.Parameters, unknown_option_dropped.UnknownOptionDropped),
+    _entry(option_padding_sensitive.Parameters, option_padding_sensitive.OptionPaddingSensitive),
+    _entry(window_altered.Parameters, window_altered.WindowAltered),
+    _entry(window_scale_altered.Parameters, window_scale_altered.WindowScaleAltered),
+    _entry(timestamp_altered.Parameters, timestamp_altered.TimestampAltered),
+    _entry(dscp_altered.Parameters, dscp_altered.DscpAltered),
+    _entry(ecn_cleared.Parameters, ecn_cleared.EcnCleared),
+    _entry(ttl_altered.Parameters, ttl_altered.TtlAltered),
+    _entry(ip_id_altered.Parameters, ip_id_altered.IpIdAltered),
+    _entry(urgent_pointer_cleared.Parameters, urgent_pointer_cleared.UrgentPointerCleared),
+    _entry(reserved_bits_cleared.Parameters, reserved_bits_cleared.ReservedBitsCleared),
+    _entry(checksum_invalid.Parameters, checksum_invalid.ChecksumInvalid),
     # impairments
     _entry(link.Parameters, link.Link),
 )

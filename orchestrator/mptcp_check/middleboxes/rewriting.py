@@ -42,11 +42,22 @@ class SegmentRewriter(abc.ABC):
         return (Emission(frame=after, direction=direction, at_ns=now_ns),)
 
 
+def with_options(segment: TcpSegment, options: bytes) -> bytes:
+    """Return the frame with other options, or the same object if they are the same object.
+
+    It comes back as well if the packet would be too long for IP.
+    """
+    if options == segment.options:
+        return segment.packet.frame
+    try:
+        return rebuilt(segment, options=options)
+    except ValueError:
+        return segment.packet.frame
+
+
 def without_mptcp_option(segment: TcpSegment, subtype: int, removal: Removal) -> bytes:
     """Return the frame without the segment's MPTCP options of a subtype.
 
     The same object comes back if it has none of them.
     """
-    options = segment.options
-    left = removed(options, mptcp(subtype), removal)
-    return segment.packet.frame if left is options else rebuilt(segment, options=left)
+    return with_options(segment, removed(segment.options, mptcp(subtype), removal))

@@ -17,6 +17,7 @@ from mptcp_check.cli.main import main
     ],
 )
 def test_a_middlebox_that_cannot_be_played_is_one_line_with_the_next_step(
+    *,
     behind: str,
     line: str,
     hint: str,

@@ -12,7 +12,8 @@ from mptcp_check.middleboxes import (
 )
 from mptcp_check.middleboxes.behaviour import Behaviour
 from mptcp_check.middleboxes.frame import tcp_segment
-from mptcp_check.middleboxes.mp_join_removed import MpJoinRemoved, Step
+from mptcp_check.middleboxes.handshake import Step
+from mptcp_check.middleboxes.mp_join_removed import MpJoinRemoved
 from mptcp_check.middleboxes.options_edit import Removal
 from mptcp_check.middleboxes.payload_altered import PayloadAltered
 from mptcp_check.middleboxes.scope import Scope
