@@ -92,17 +92,7 @@ class End:
             return
         if now_ns >= self.retry_ns and self.una < self.sent:
             self.retry_ns = now_ns + _RETRY_NS
-            at = self.una
-            if self.sacked.issuperset(range(at, self.sent)):
-                self.sacked.clear()  # RFC 2018, section 8: a SACK is no promise
-            while at < self.sent:
-                if at in self.sacked:
-                    at += 1
-                    continue
-                size = min(self.rng.randint(1, 1000), self.sent - at)
-                size = next((n for n in range(size) if at + n in self.sacked), size)
-                yield self._piece(at, max(size, 1))
-                at += max(size, 1)
+            yield from self._sends_again()
         while self.sent <= len(self.data) and self.sent - self.una < _FLIGHT:
             size = min(self.rng.choice((1, 50, 700, 1000)), len(self.data) - self.sent)
             if self.una == self.sent:
@@ -110,6 +100,19 @@ class End:
             yield self._piece(self.sent, size)
             self.sent += size
             self.sent += self.sent == len(self.data)  # with its FIN
+
+    def _sends_again(self) -> Iterator[bytes]:
+        at = self.una
+        if self.sacked.issuperset(range(at, self.sent)):
+            self.sacked.clear()  # RFC 2018, section 8: a SACK is no promise
+        while at < self.sent:
+            if at in self.sacked:
+                at += 1
+                continue
+            size = min(self.rng.randint(1, 1000), self.sent - at)
+            size = next((n for n in range(size) if at + n in self.sacked), size)
+            yield self._piece(at, max(size, 1))
+            at += max(size, 1)
 
     def _piece(self, at: int, size: int) -> bytes:
         payload = self.data[at : at + size]
@@ -149,8 +152,7 @@ class End:
     def _acknowledged(self, ack: int, options: bytes) -> None:
         number = (ack - self.isn - 1 + 2**31) % _CIRCLE - 2**31
         assert number <= self.sent, "acknowledged what was never sent"
-        if number > self.una:
-            self.una = number
+        self.una = max(self.una, number)
         for left, right in sack_blocks(options):
             start, end = ((n - self.isn - 1) % _CIRCLE for n in (left, right))
             assert 0 <= start < end <= self.sent, "SACK of what was never sent"

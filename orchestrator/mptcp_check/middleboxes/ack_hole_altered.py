@@ -35,6 +35,7 @@ class Parameters:
     """How it is done; the scope's direction is that of the acknowledgment."""
 
     treatment: Treatment = Treatment.DROP
+    """Whether such a segment is dropped, or its acknowledgment corrected."""
     scope: Scope = EVERYTHING
 
 

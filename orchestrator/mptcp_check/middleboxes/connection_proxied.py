@@ -45,6 +45,7 @@ class Parameters:
     """How the box speaks TCP."""
 
     mode: Mode = Mode.SPLIT
+    """Whether two connections are relayed, or two handshakes joined to one connection."""
     mss_bytes: int = 1460
     """What it offers both ends at most, and sends at most in a segment."""
     window_shift: int = 7

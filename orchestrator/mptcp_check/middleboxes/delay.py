@@ -1,6 +1,6 @@
 """Frames take longer, some longer than others, and stay in order.
 
-Real paths: distance, queues, radio that repeats in silence.  A frame never overtakes another of
+Real boxes: distance, queues, radio that repeats in silence.  A frame never overtakes another of
 its direction: what waits makes those behind it wait.
 
 Linux 6.18: no consequence for MPTCP; a longer path gets less of the data.

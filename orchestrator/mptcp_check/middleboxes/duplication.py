@@ -1,6 +1,6 @@
 """Some frames arrive twice.
 
-Real paths: retransmission on a radio link whose acknowledgement was lost, loops that end.
+Real boxes: retransmission on a radio link whose acknowledgement was lost, loops that end.
 
 Linux 6.18: no consequence for MPTCP; the copy is answered with a D-SACK (RFC 2883).
 """

@@ -1,6 +1,6 @@
 """Frames are lost at random, alone or in bursts.
 
-Real paths: radio, overload.  Between the bursts losses are independent: with probability ``p`` a
+Real boxes: radio, overload.  Between the bursts losses are independent: with probability ``p`` a
 frame begins a burst of ``burst_count`` frames of its direction (a Gilbert model whose bursts have
 a fixed length).
 

@@ -3,9 +3,10 @@
 Real boxes: a radio that lost its cell, a firewall or NAT whose state was flushed or timed out, a
 route that leads nowhere while it converges.
 
-Linux 6.18: on one of two subflows the transfer stalls for about 2.7 s, ``MPTcpExtSubflowStale``
-counts, and what was lost goes over the other (``MPTcpExtMPTCPRetrans``); on the only one the
-application waits like one over TCP (measured; RFC 8684, section 3.3.6).
+Linux 6.18: on one of two subflows the transfer stalls for some time-outs of that subflow (0.3 s
+to 2.7 s), ``MPTcpExtSubflowStale`` counts, and what was lost goes over the other
+(``MPTcpExtMPTCPRetrans``); on the only one the application waits like one over TCP (measured; RFC
+8684, section 3.3.6).
 """
 
 import enum
@@ -35,6 +36,7 @@ class Parameters:
     after_count: int = 20
     """How many segments of a connection in the scope pass before."""
     extent: Extent = Extent.CONNECTION
+    """Whether one TCP connection is lost, or every frame of the link."""
     duration_ns: int = 0
     """How long it lasts; zero is for ever."""
     scope: Scope = EVERYTHING

@@ -1,6 +1,6 @@
 """Some frames are held for a while, so that later ones overtake them.
 
-Real paths: several links used at once, retransmission on a radio link, parallel queues.
+Real boxes: several links used at once, retransmission on a radio link, parallel queues.
 
 Linux 6.18: no consequence for MPTCP; a mapping that arrives before an earlier one waits.
 """

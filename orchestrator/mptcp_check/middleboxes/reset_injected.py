@@ -55,7 +55,9 @@ class Parameters:
     after_count: int = 20
     """How many segments of a connection in the scope pass before."""
     target: Target = Target.BOTH
+    """Who gets a RST; client and server are the machines at the ends of the link."""
     afterwards: Afterwards = Afterwards.PASS
+    """What becomes of the connection's segments from then on."""
     ttl: int = DEFAULT_TTL
     """Time to live or hop limit of the RST, 1 to 255: it tells where a forger stands."""
     scope: Scope = EVERYTHING

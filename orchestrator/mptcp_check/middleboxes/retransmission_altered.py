@@ -35,6 +35,7 @@ class Parameters:
     """What replaces the bytes that were sent again."""
 
     source: Source = Source.FIRST_COPY
+    """Whether bytes that come again are replaced by the first copy, or damaged."""
     mask: int = 0xFF
     """Is XORed onto damaged bytes; 1 to 255."""
     cache_bytes: int = 65_536

@@ -5,10 +5,11 @@ and hypervisors that merges what differs in options.  Two full segments do not f
 this box also offers both ends a smaller maximum segment size in their SYNs, as an accelerator
 with room to gain does; ``mss_bytes=0`` leaves that.
 
-Linux 6.18, the first one's option kept: one subflow falls back to TCP at the first bytes without
-a mapping (``MPTcpExtDSSCorruptionFallback``); when it begins late, with two subflows, that one is
-reset and the connection goes on (``MPTcpExtDSSCorruptionReset``; measured; RFC 8684, section
-3.3.1).
+Linux 6.18: with the first one's option kept and one subflow the receiver falls back to TCP at the
+first bytes without a mapping (``MPTcpExtDSSCorruptionFallback``); if more than a mapping is in
+flight then, what is sent again at the data level is delivered twice.  When it begins late, with
+two subflows, that one is reset and the connection goes on, whole (``MPTcpExtDSSCorruptionReset``;
+measured; RFC 8684, section 3.3.1).
 """
 
 import enum
@@ -49,6 +50,7 @@ class Parameters:
     mss_bytes: int = 700
     """What SYNs offer at most after the box; zero leaves them alone."""
     options: OptionOf = OptionOf.FIRST
+    """Whose options the merged segment has."""
     skip_count: int = 0
     """How many segments with data pass before the first is held, per connection and direction."""
     scope: Scope = EVERYTHING

@@ -4,8 +4,9 @@ Real boxes: segmentation offload in network cards and hypervisors, which copy th
 piece; proxies and tunnel ends with a smaller MTU, which do as they like.
 
 Linux 6.18: none with the options on every piece or on the first, as a mapping may cover what
-later segments carry; on the last piece only, the first comes without a mapping and the connection
-falls back (``MPTcpExtDssFallback`` at the server; measured; RFC 8684, section 3.3.1).
+later segments carry; on the last piece only, the first comes without a mapping and its receiver
+falls back (``MPTcpExtDssFallback``).  If more than a mapping is in flight then, what is sent
+again at the data level is delivered twice (measured; RFC 8684, section 3.3.1).
 """
 
 import enum
@@ -38,6 +39,7 @@ class Parameters:
     max_payload_bytes: int = 700
     """Longer payloads are cut into pieces of this size, the last one shorter."""
     options: OptionPlace = OptionPlace.COPIED
+    """Which pieces carry the MPTCP options."""
     scope: Scope = EVERYTHING
 
     def __post_init__(self) -> None:
