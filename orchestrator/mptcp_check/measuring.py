@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -150,10 +150,34 @@ def measure(
 
 
 def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRecord:
-    """Run one exchange between two readings of all counters."""
     watch.began(exchange)
     _check(session)
-    session.both("configure", lambda side: asking.configure(exchange, _endpoints(exchange, side)))
+    done = run_exchange(session, exchange)
+    watch.ended(exchange, glimpse(done))
+    return done
+
+
+class Asking(Protocol):
+    """Two agents that can be asked, wherever they are."""
+
+    @property
+    def seed(self) -> str:
+        """Makes every file of this run its own."""
+
+    @property
+    def password(self) -> str:
+        """Of the ftp user."""
+
+    def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
+        """Ask one agent."""
+
+    def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
+        """Ask both agents at once."""
+
+
+def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
+    """Run one exchange between two readings of all counters."""
+    session.both("configure", lambda side: asking.configure(exchange, endpoints(exchange, side)))
     offering = asking.offer(exchange, session.seed)
     offered = session.call(Side.SERVER, "offer", offering) if offering else None
     before = _counters(session)
@@ -172,7 +196,7 @@ def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRec
     received = session.call(Side.SERVER, "received", name)["received"]
     session.call(Side.SERVER, "discard", name)
     events = session.both("monitor", lambda _: {"since_ns": result["start_ns"]})
-    done = record(
+    return record(
         exchange,
         result,
         offered=offered,
@@ -181,8 +205,6 @@ def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRec
         after=after,
         events={str(side): tuple(said["events"]) for side, said in events.items()},
     )
-    watch.ended(exchange, glimpse(done))
-    return done
 
 
 def glimpse(done: ExchangeRecord) -> Glimpse:
@@ -197,7 +219,8 @@ def glimpse(done: ExchangeRecord) -> Glimpse:
     )
 
 
-def _endpoints(exchange: Exchange, side: Side) -> list[Endpoint]:
+def endpoints(exchange: Exchange, side: Side) -> list[Endpoint]:
+    """Return the addresses from which one side opens further subflows: the client's others."""
     if side is Side.SERVER:
         return []
     return [
@@ -209,7 +232,7 @@ def _endpoints(exchange: Exchange, side: Side) -> list[Endpoint]:
     ]
 
 
-def _counters(session: Session) -> Counters:
+def _counters(session: Asking) -> Counters:
     read = session.both("counters", lambda _: {})
     return Counters(client=read[Side.CLIENT]["counters"], server=read[Side.SERVER]["counters"])
 

@@ -78,6 +78,7 @@ class Lab:
         deadline_s: float = 10.0,
         chunk_bytes: int = 65_536,
         pause_s: float = 0.0,
+        no_delay: bool = False,
     ) -> Observation:
         """Run one transfer with every interface captured at both ends; see `transfer`."""
         interfaces = {self.namespaces.of(side): _INTERFACES for side in Side}
@@ -96,6 +97,7 @@ class Lab:
                 deadline_s=deadline_s,
                 chunk_bytes=chunk_bytes,
                 pause_s=pause_s,
+                no_delay=no_delay,
                 settled=lambda: self._join_settled(before),
             )
             time.sleep(_SETTLE_S)

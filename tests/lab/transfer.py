@@ -101,6 +101,7 @@ def transfer(
     deadline_s: float = 10.0,
     chunk_bytes: int = _CHUNK_BYTES,
     pause_s: float = 0.0,
+    no_delay: bool = False,
     settled: Callable[[], bool] = lambda: True,
     seed: int = 1,
 ) -> Transferred:
@@ -108,6 +109,7 @@ def transfer(
 
     The sender writes ``chunk_bytes`` at a time, after a pause each: small chunks with pauses
     longer than the round trip become one DSS mapping each, and none is in flight with another.
+    With ``no_delay`` each becomes a segment of its own at once.
 
     Between the header of the request and the payload both ends wait until ``settled`` says that
     the second subflow is there or will not come: a busy computer may not have it in time else.
@@ -124,6 +126,7 @@ def transfer(
         listener.listen()
     with entered(client_namespace):
         connection = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
 
     def quiet() -> bool:
         # What has fallen back has one subflow for good.
@@ -133,6 +136,7 @@ def transfer(
         try:
             server.arm(listener)
             with listener.accept()[0] as accepted:
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
                 server.read_message(accepted)
                 server.wait(quiet)
                 server.send(accepted, _message(b"HTTP/1.1 200 OK", payload if download else b""))

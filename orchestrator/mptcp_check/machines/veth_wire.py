@@ -4,6 +4,7 @@ Each link joins two interfaces, normally the middle ends of two veth pairs whose
 the client's and the server's network namespace.  The kernel in the middle routes nothing.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class VethWire:
 
     Args:
         links: What to join.
-        namespace: Where the interfaces are, as ``ip netns`` lists it.
+        namespace: Where the interfaces are, as ``ip netns`` lists it; none is the caller's own.
         clock: Nanoseconds that never go back.
 
     Raises:
@@ -39,12 +40,12 @@ class VethWire:
         self,
         links: Sequence[VethLink],
         *,
-        namespace: str,
+        namespace: str | None = None,
         clock: Callable[[], int] = monotonic_ns,
     ) -> None:
         opened: list[PacketPort] = []
         try:
-            with entered(namespace):
+            with contextlib.nullcontext() if namespace is None else entered(namespace):
                 for link in links:
                     opened += [PacketPort(link.client), PacketPort(link.server)]
         except BaseException:
@@ -56,7 +57,7 @@ class VethWire:
         self._forwarder = Forwarder(
             [PortPair(client=c, server=s, chain=link.chain) for c, s, link in pairs],
             clock=clock,
-            name=f"the wire in namespace {namespace}",
+            name=f"the wire in namespace {namespace or 'of this process'}",
         )
 
     def start(self) -> None:
@@ -70,6 +71,10 @@ class VethWire:
     def freeze(self) -> None:
         """Deliver nothing more."""
         self._forwarder.freeze()
+
+    def check(self) -> None:
+        """Raise what made the thread fail; see `Forwarder.check`."""
+        self._forwarder.check()
 
     def queue_dropped_count(self) -> int:
         """How many frames the interfaces did not take; zero on a wire that can be trusted."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from mptcp_check.model import Direction
 
@@ -43,6 +43,22 @@ class Behaviour(Protocol):
             What to send, in that order; empty to drop the frame.  An emission for later needs no
             further call: the chain keeps it until its time.
         """
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A behaviour that also acts when no frame comes: it holds frames, or sends some again.
+
+    Left alone it falls silent after some time, so that a chain can be emptied.
+    """
+
+    def next_due_ns(self) -> int | None:
+        """Return when it wants to act next, none if it waits for frames only."""
+        ...
+
+    def on_time(self, now_ns: int) -> Sequence[Emission]:
+        """Do what is due up to now and say what leaves the box; then `next_due_ns` is later."""
         ...
 
 

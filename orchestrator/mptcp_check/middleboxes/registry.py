@@ -6,14 +6,21 @@ from typing import Any, Protocol, TypeVar
 
 from mptcp_check.errors import UsageError
 from mptcp_check.middleboxes import (
+    ack_hole_altered,
+    acked_by_middlebox,
     add_addr_removed,
     address_translated,
     checksum_invalid,
+    connection_proxied,
+    delay,
     dscp_altered,
+    duplication,
     ecn_cleared,
+    hole_blocked,
     ip_id_altered,
     link,
     long_options_dropped,
+    loss,
     mp_capable_key_altered,
     mp_capable_removed_from_syn,
     mp_capable_removed_from_synack,
@@ -29,8 +36,16 @@ from mptcp_check.middleboxes import (
     mptcp_option_removed_midstream,
     mss_clamped,
     option_padding_sensitive,
+    path_blackholed,
     payload_altered,
+    payload_resized,
+    reordering,
     reserved_bits_cleared,
+    reset_injected,
+    retransmission_altered,
+    segments_coalesced,
+    segments_split,
+    sequence_numbers_rewritten,
     tcp_option_altered,
     tcp_option_removed,
     timestamp_altered,
@@ -182,14 +197,31 @@ _ENTRIES = (
     _entry(urgent_pointer_cleared.Parameters, urgent_pointer_cleared.UrgentPointerCleared),
     _entry(reserved_bits_cleared.Parameters, reserved_bits_cleared.ReservedBitsCleared),
     _entry(checksum_invalid.Parameters, checksum_invalid.ChecksumInvalid),
+    _entry(payload_resized.Parameters, payload_resized.PayloadResized),
+    _entry(segments_split.Parameters, segments_split.SegmentsSplit),
+    _entry(segments_coalesced.Parameters, segments_coalesced.SegmentsCoalesced),
+    _entry(
+        sequence_numbers_rewritten.Parameters, sequence_numbers_rewritten.SequenceNumbersRewritten
+    ),
+    _entry(acked_by_middlebox.Parameters, acked_by_middlebox.AckedByMiddlebox),
+    _entry(retransmission_altered.Parameters, retransmission_altered.RetransmissionAltered),
+    _entry(hole_blocked.Parameters, hole_blocked.HoleBlocked),
+    _entry(ack_hole_altered.Parameters, ack_hole_altered.AckHoleAltered),
+    _entry(reset_injected.Parameters, reset_injected.ResetInjected),
+    _entry(path_blackholed.Parameters, path_blackholed.PathBlackholed),
+    _seeded(connection_proxied.Parameters, connection_proxied.ConnectionProxied),
     # impairments
     _entry(link.Parameters, link.Link),
+    _seeded(loss.Parameters, loss.Loss),
+    _seeded(delay.Parameters, delay.Delay),
+    _seeded(reordering.Parameters, reordering.Reordering),
+    _seeded(duplication.Parameters, duplication.Duplication),
 )
 
 BEHAVIOURS: Mapping[str, Entry] = {entry.id: entry for entry in _ENTRIES}
 """What ``--behind`` takes; ``link`` is put last in every chain by itself."""
 
-IMPAIRMENTS = frozenset({"link"})
+IMPAIRMENTS = frozenset({"delay", "duplication", "link", "loss", "reordering"})
 """Behaviours that are no middlebox's doing: not in the catalogue, no finding names them."""
 
 

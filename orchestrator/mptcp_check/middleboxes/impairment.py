@@ -1,0 +1,41 @@
+"""What impairments have in common: they act on whole packets of a path, for no reason.
+
+They are not in the catalogue and accuse nobody: loss, delay, reordering and duplication are what
+networks do.
+"""
+
+from mptcp_check.middleboxes.frame import tcp_segment
+from mptcp_check.middleboxes.scope import Scope, Subflows
+from mptcp_check.model import Direction
+
+
+def check_probability(probability: float) -> None:
+    """See that a number is a probability.
+
+    Raises:
+        ValueError: It is below 0 or above 1.
+    """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"a probability is 0 to 1, not {probability}")
+
+
+class FrameWatch:
+    """Says which frames an impairment is for: any frame, unless the scope is about TCP.
+
+    Args:
+        scope: A scope with ports, subflows or a first segment leaves all but TCP alone.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self._direction = scope.direction
+        self._only_tcp = bool(
+            scope.ports or scope.subflow is not Subflows.ANY or scope.first_segment > 1
+        )
+        self._watch = scope.watch()
+
+    def covers(self, frame: bytes, direction: Direction) -> bool:
+        """Say whether the impairment applies; to be asked once for each frame, in order."""
+        if not self._only_tcp:
+            return self._direction in {Direction.BOTH, direction}
+        segment = tcp_segment(frame)
+        return segment is not None and self._watch.covers(segment, direction)
