@@ -154,7 +154,9 @@ def _document(
 ) -> dict[str, Any]:
     read = {side: capture_file.read(content) for side, content in captures.items()}
     diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
-    judged = run_document.judge_exchanges(diagnosis, [judging.observed(r) for r in played.records])
+    judged = run_document.judge_exchanges(
+        diagnosis, [judging.observed(record_document(r)) for r in played.records]
+    )
     each = link.DEFAULT
     return run_document.document(
         diagnosis,
