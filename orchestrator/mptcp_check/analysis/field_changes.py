@@ -7,12 +7,15 @@ looks at and which differences count.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
+from mptcp_check.analysis.pairing.header_columns import header_column
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import (
     Half,
     Lane,
@@ -28,8 +31,8 @@ TWO_CONNECTIONS: Final = (
     "the two ends see two TCP connections, so their segments cannot be compared one by one"
 )
 
-Counts = Callable[[BeforeAfter], Column]
-"""Says of each crossed segment whether it counts: a column of bools."""
+Chosen = Callable[[BeforeAfter], Column]
+"""Says of each crossed segment whether it counts, looking at no other one: a column of bools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +41,9 @@ class FieldRule:
 
     column: str
     """A column of `crossed_headers.column`."""
-    relevant: Counts
+    relevant: Chosen
     """Segments that can show the behaviour at all."""
-    changed: Counts
+    changed: Chosen
     """Those of them that do."""
     nothing: str
     """Why nothing can be said where no segment is relevant: completes 'not measured: ...'."""
@@ -62,8 +65,20 @@ class _Compared:
     changed: Column
 
 
-def judge(verdict: Verdict, connection: PairedConnection, rule: FieldRule) -> Finding:
+def judge(
+    verdict: Verdict,
+    connection: PairedConnection,
+    rule: FieldRule,
+    *,
+    lanes: Sequence[tuple[PairedSubflow, Lane]] = (),
+) -> Finding:
     """Say whether a field arrived changed.
+
+    Args:
+        verdict: The detector's voice.
+        connection: At both ends, or at one.
+        rule: What to look at.
+        lanes: Only these; none are all of the connection's that can be compared.
 
     Returns:
         ``SEEN`` with the first changed segment's frames and the measures ``before``, ``after``,
@@ -71,18 +86,18 @@ def judge(verdict: Verdict, connection: PairedConnection, rule: FieldRule) -> Fi
     """
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = lanes or comparable_lanes(connection)
     if not lanes:
         return verdict.not_measured(
             TWO_CONNECTIONS
             if any(not subflow.is_one_connection for subflow in connection.subflows)
             else "no subflow is in both captures"
         )
-    compared = [_compare(subflow, lane, rule) for subflow, lane in lanes]
-    total = sum(int(one.relevant.sum()) for one in compared)
-    hits = [one for one in compared if one.changed.any()]
-    if hits:
-        return _seen(verdict, rule, hits, total)
+    counts = [counted_on(lane, rule) for _, lane in lanes]
+    total = sum(relevant for relevant, _ in counts)
+    if any(changed for _, changed in counts):
+        compared = [_compare(subflow, lane, rule) for subflow, lane in lanes]
+        return _seen(verdict, rule, [one for one in compared if one.changed.any()], total)
     if not total:
         return verdict.not_measured(rule.nothing)
     return verdict.not_seen(
@@ -103,15 +118,49 @@ def comparable_lanes(connection: PairedConnection) -> list[tuple[PairedSubflow, 
 
 
 def surely_one(lane: Lane) -> MatchedBy:
-    """Return how strong a match of two segments must be before a difference accuses the path.
+    """Return how strong a match of two segments must be before a difference accuses the path."""
+    if lane.table is None:
+        return MatchedBy.FIELDS
+    return MatchedBy(int(lane.table.least[lane.number]))
 
-    That there is no other candidate means something only where both captures are whole: without a
-    SYN, or with holes, the other candidate may be what was not captured.
-    """
-    whole = all(
-        half is not None and half.isn is not None for half in (lane.sent, lane.received)
-    ) and not any(loss is not None and loss.any for loss in (lane.sent_loss, lane.received_loss))
-    return MatchedBy.ALONE if whole else MatchedBy.FIELDS
+
+class Counts(NamedTuple):
+    """What a rule finds, counted for all lanes of a table at once: int64, one per lane."""
+
+    relevant: Column
+    changed: Column
+
+
+@cache
+def counter(rule: FieldRule) -> Callable[[LaneTable], Counts]:
+    """Return what counts a rule's segments for a whole table, for `LaneTable.once`."""
+
+    def count(table: LaneTable) -> Counts:
+        sent, received, lane = table.sure
+        if rule.mask:
+            chosen = (table.here.capture.packets.flags[sent] & rule.mask) == rule.flags
+            sent, received, lane = sent[chosen], received[chosen], lane[chosen]
+        rows = BeforeAfter(
+            sent=sent,
+            received=received,
+            before=header_column(table.here, rule.column, sent),
+            after=header_column(table.there, rule.column, received),
+        )
+        relevant = rule.relevant(rows)
+        return Counts(
+            relevant=np.bincount(lane[relevant], minlength=len(table)),
+            changed=np.bincount(lane[relevant & rule.changed(rows)], minlength=len(table)),
+        )
+
+    return count
+
+
+def counted_on(lane: Lane, rule: FieldRule) -> tuple[int, int]:
+    """Return how many segments of a lane are relevant to a rule, and how many changed."""
+    if lane.table is None:
+        return 0, 0
+    counts = lane.table.once(counter(rule))
+    return int(counts.relevant[lane.number]), int(counts.changed[lane.number])
 
 
 def _compare(subflow: PairedSubflow, lane: Lane, rule: FieldRule) -> _Compared:

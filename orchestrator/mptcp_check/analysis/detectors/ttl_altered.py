@@ -5,48 +5,61 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.field_changes import FieldRule, anything, judge
-from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter
+from mptcp_check.analysis.field_changes import FieldRule, anything, comparable_lanes, judge
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import PairedConnection
 from mptcp_check.analysis.verdict import Verdict
-from mptcp_check.model import Finding
+from mptcp_check.model import Finding, State
 
 ID = "ttl_altered"
 
-_FEWEST: Final = 2
-
-
-def _set_anew(rows: BeforeAfter) -> Column:
-    """Say which packets' TTL does not follow by counting hops.
-
-    A TTL that grew was set.  So was one where packets sent with different TTLs arrive with one and
-    the same; where only the number of hops varies, the route changed.
-    """
-    grew = rows.after > rows.before
-    by_before = {
-        int(value): frozenset(rows.after[rows.before == value].tolist())
-        for value in np.unique(rows.before)
-    }
-    same = len(by_before) >= _FEWEST and len(frozenset().union(*by_before.values())) == 1
-    return np.asarray(grew | np.full(len(rows.before), same))
-
+_HIGHEST: Final = 255
 
 RULE: Final = FieldRule(
     column="ttl",
     relevant=anything,
-    changed=_set_anew,
+    changed=lambda rows: rows.after > rows.before,
     nothing="no packet is in both captures",
     sentence=(
         "the TTL left the {sender} as {before} and reached the {receiver} as {after}, which no"
         " number of hops explains; {segments} so"
     ),
 )
+LEVELLED: Final = FieldRule(
+    column="ttl",
+    relevant=anything,
+    changed=anything,
+    nothing=RULE.nothing,
+    sentence=(
+        "packets that left the {sender} with several TTLs ({before} among them) all reached the"
+        " {receiver} with {after}"
+    ),
+)
+
+
+def _levelled(table: LaneTable) -> Column:
+    """Say of each lane whether packets sent with several TTLs arrived with one and the same."""
+    sent, received, lane = table.sure
+    found = []
+    for packets, rows in (
+        (table.here.capture.packets, sent),
+        (table.there.capture.packets, received),
+    ):
+        ttl = packets.ttl[rows].astype(np.int64)
+        low, high = np.full(len(table), _HIGHEST), np.zeros(len(table), np.int64)
+        np.minimum.at(low, lane, ttl)
+        np.maximum.at(high, lane, ttl)
+        found.append(high > low)
+    several_sent, several_received = found
+    return np.asarray(several_sent & ~several_received)
 
 
 def detect(connection: PairedConnection) -> Finding:
     """Say whether the TTL (hop limit) of packets was set anew on the way.
 
-    Routers count it down by one each (RFC 791, section 3.1; RFC 8200, section 3).
+    Routers count it down by one each (RFC 791, section 3.1; RFC 8200, section 3).  A TTL that grew
+    was set; so was that of packets that start with several and arrive with one and the same.  Where
+    only the number of hops varies, the route changed.
 
     Limits: a box that sets a value which is lower than the sender's, on packets that all start
     alike, looks like so many hops; only the probe suite tells.
@@ -54,4 +67,13 @@ def detect(connection: PairedConnection) -> Finding:
     Returns:
         See `field_changes.judge`.
     """
-    return judge(Verdict(ID, connection), connection, RULE)
+    verdict = Verdict(ID, connection)
+    grew = judge(verdict, connection, RULE)
+    if grew.state is not State.NOT_SEEN:
+        return grew
+    levelled = [
+        (subflow, lane)
+        for subflow, lane in comparable_lanes(connection)
+        if lane.table is not None and lane.table.once(_levelled)[lane.number]
+    ]
+    return judge(verdict, connection, LEVELLED, lanes=levelled) if levelled else grew

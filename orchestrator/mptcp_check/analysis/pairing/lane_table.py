@@ -4,9 +4,9 @@ One table has the lanes that one machine sends on; its columns are made at the f
 lanes at once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from mptcp_check.analysis.capture.octet_kernel import compare_octets
 from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
-from mptcp_check.analysis.pairing.halves import HalfTable
+from mptcp_check.analysis.pairing.halves import UNKNOWN, HalfTable
 from mptcp_check.analysis.pairing.lane_crossing import (
     CaptureLoss,
     Fate,
@@ -37,6 +37,7 @@ from mptcp_check.analysis.pairing.segment_matching import (
 )
 from mptcp_check.model import Side
 
+Made = TypeVar("Made")
 _FIN: Final = int(Flag.FIN)
 _SYN: Final = int(Flag.SYN)
 _MOST_OPTION_BYTES: Final = 40
@@ -83,6 +84,17 @@ class Shared(NamedTuple):
         )
 
 
+class Crossed(NamedTuple):
+    """Segments at both ends, of all lanes of a table; in the order of lanes and of sending."""
+
+    sent: Column
+    """int64: row of the sender's capture."""
+    received: Column
+    """int64: row of the receiver's capture."""
+    lane: Column
+    """int64: number of the lane in the table."""
+
+
 class LaneTable:
     """What became of every segment of some lanes.
 
@@ -99,10 +111,56 @@ class LaneTable:
         clock: ClockOffset | None,
     ) -> None:
         self._shared, self._clock = shared, clock
+        self._made: dict[Callable[[LaneTable], object], object] = {}
         self._sent, self._received, self._first_matches = matching
         # segments are in the order of halves, so each lane has one run of them
         self._sent_runs = _runs(self._sent, shared.here, shared.sent)
         self._received_runs = _runs(self._received, shared.there, shared.received)
+
+    def __len__(self) -> int:
+        """Return the count of lanes."""
+        return len(self._shared.sent)
+
+    @property
+    def here(self) -> HalfTable:
+        """The halves of the sender's capture."""
+        return self._shared.here
+
+    @property
+    def there(self) -> HalfTable:
+        """The halves of the receiver's capture."""
+        return self._shared.there
+
+    def once(self, make: "Callable[[LaneTable], Made]") -> "Made":
+        """Return what a function makes of this table; it is called the first time only."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]  # type: ignore[assignment] # what `make` returned
+        return made
+
+    @cached_property
+    def least(self) -> npt.NDArray[np.uint8]:
+        """One per lane: the weakest `MatchedBy` with which a difference accuses the path.
+
+        That there is no other candidate (``ALONE``) means something only where both captures are
+        whole: without a SYN, or with holes, the other candidate may be what was not captured.
+        """
+        shared = self._shared
+        whole = np.ones(len(self), np.bool_)
+        for table, halves, lost in (
+            (shared.here, shared.sent, shared.here.loss_as_sender),
+            (shared.there, shared.received, shared.there.loss_as_receiver),
+        ):
+            whole &= (table.isn[halves] != UNKNOWN) & (lost[halves] == 0) & ~table.lost_syn[halves]
+        return np.where(whole, MatchedBy.ALONE, MatchedBy.FIELDS).astype(np.uint8)
+
+    @cached_property
+    def sure(self) -> Crossed:
+        """The segments that may accuse: those whose match is at least `least`."""
+        lane = self._sent.lane[self._matches.sent]
+        strong = self._matches.by >= self.least[lane]
+        here, there = self._crossed_rows
+        return Crossed(here[strong], there[strong], np.asarray(lane[strong]))
 
     def crossing(self, lane: int) -> LaneCrossing:
         """Return what became of the segments of one lane."""
