@@ -17,8 +17,19 @@ from mptcp_check.analysis.pairing.paired import Half, Lane
 LEAST_LOST: Final = 3
 """At 5 % loss three out of three are one case in 8000; fewer are chance."""
 
-PASSED: Final = (Fate.CROSSED, Fate.RESEGMENTED, Fate.CAPTURE_MAY_HAVE_LOST)
-LOST: Final = (Fate.VANISHED, Fate.SENT_AGAIN)
+
+def _table(*chosen: Fate) -> Column:
+    """Return what says of a fate whether it is one of some, looked up by its value."""
+    return np.isin(np.arange(max(Fate) + 1), chosen)
+
+
+PASSED: Final = _table(Fate.CROSSED, Fate.RESEGMENTED, Fate.CAPTURE_MAY_HAVE_LOST)
+"""By fate: whether the segment or its bytes got to the other end; ``PASSED[fates]``."""
+LOST: Final = _table(Fate.VANISHED, Fate.SENT_AGAIN)
+"""By fate: whether this copy did not arrive."""
+
+
+_NONE: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +60,15 @@ def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
         a capture that runs at a listener waits for SYNs.
     """
     fates = lane.crossing.fates
+    lost = LOST[fates]
+    if not (lost.any() or (fates[:1] == Fate.OUTSIDE).any()):
+        return Sorted(passed=np.asarray(sent.rows[chosen & PASSED[fates]]), vanished=_NONE)
     syns = (sent.capture.packets.flags[sent.rows] & Flag.SYN) != 0
     early = syns & (fates == Fate.OUTSIDE)
     if early.any():
         crossed = np.flatnonzero(syns & (fates == Fate.CROSSED))
         early &= np.arange(len(fates)) < (crossed[0] if len(crossed) else 0)
     return Sorted(
-        passed=np.asarray(sent.rows[chosen & np.isin(fates, PASSED)]),
-        vanished=np.asarray(sent.rows[chosen & (np.isin(fates, LOST) | early)]),
+        passed=np.asarray(sent.rows[chosen & PASSED[fates]]),
+        vanished=np.asarray(sent.rows[chosen & (lost | early)]),
     )

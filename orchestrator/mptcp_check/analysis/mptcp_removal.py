@@ -1,18 +1,18 @@
 """Follow MPTCP options through all segments after the SYNs, and say where they were taken out."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import NamedTuple
 
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Subtype
-from mptcp_check.analysis.field_changes import comparable_lanes, surely_one
-from mptcp_check.analysis.pairing.crossed_headers import option
-from mptcp_check.analysis.pairing.mptcp_options import options_of
+from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Packets, Subtype
+from mptcp_check.analysis.field_changes import comparable_lanes
+from mptcp_check.analysis.pairing.header_columns import option_places
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 
-_SUBTYPES: Final = 16
+_SUBTYPES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,51 +37,66 @@ class Removal:
         return np.asarray((self.subtypes & bits) != 0)
 
 
+class _Followed(NamedTuple):
+    """The same for all lanes of a table; the segments of lane n are those in its run."""
+
+    sent: Column
+    received: Column
+    removed: Column
+    subtypes: Column
+    runs: Column
+    """int64: lane n has the segments from ``runs[n]`` up to ``runs[n + 1]``."""
+
+
 def removals(connection: PairedConnection) -> list[Removal]:
     """Return the lanes of a connection on which MPTCP options can be followed."""
     return [
         found
         for subflow, lane in comparable_lanes(connection)
-        if lane.sent is not None and lane.received is not None
-        for found in [_follow(subflow, lane, lane.sent, lane.received)]
-        if len(found.sent_rows)
+        if (found := _of_lane(subflow, lane)) is not None
     ]
 
 
-def _follow(subflow: PairedSubflow, lane: Lane, sent: Half, received: Half) -> Removal:
-    rows = option(lane, KIND_MPTCP, least=surely_one(lane))
-    packets = sent.capture.packets
-    after_syn = (packets.flags[rows.sent] & (Flag.SYN | Flag.RST)) == 0
-    carried = np.flatnonzero(after_syn & (rows.before_bytes >= 0))
-    sent_rows = np.asarray(rows.sent[carried])
+def _of_lane(subflow: PairedSubflow, lane: Lane) -> Removal | None:
+    if lane.table is None or lane.sent is None or lane.received is None:
+        return None
+    every = lane.table.once(_follow)
+    own = slice(int(every.runs[lane.number]), int(every.runs[lane.number + 1]))
+    if own.start == own.stop:
+        return None
     return Removal(
         subflow=subflow,
         lane=lane,
-        sent=sent,
-        received=received,
-        sent_rows=sent_rows,
-        received_rows=np.asarray(rows.received[carried]),
-        removed=np.asarray(rows.after_bytes[carried] < 0),
-        subtypes=_subtypes(sent, sent_rows),
+        sent=lane.sent,
+        received=lane.received,
+        sent_rows=every.sent[own],
+        received_rows=every.received[own],
+        removed=every.removed[own],
+        subtypes=every.subtypes[own],
     )
 
 
-def _subtypes(half: Half, rows: Column) -> Column:
-    """Return the subtypes of each row's MPTCP options as bits."""
-    packets = half.capture.packets
-    bits = np.zeros(len(rows), dtype=np.int64)
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    for table, subtype in (
-        (packets.dss, None),
-        (packets.signals, packets.signals.subtype),
-    ):
-        own = options_of(table.packet, ordered)
-        places = order[np.searchsorted(ordered, table.packet[own])]
-        shifts = (
-            np.full(len(own), int(Subtype.DSS))
-            if subtype is None
-            else subtype[own].astype(np.int64) % _SUBTYPES
-        )
-        np.bitwise_or.at(bits, places, np.int64(1) << shifts)
+def _follow(table: LaneTable) -> _Followed:
+    sent, received, lane = table.sure
+    packets = table.here.capture.packets
+    before = option_places(table.here, KIND_MPTCP).length[table.here.position_of[sent]]
+    after = option_places(table.there, KIND_MPTCP).length[table.there.position_of[received]]
+    after_syn = (packets.flags[sent] & (Flag.SYN | Flag.RST)) == 0
+    carried = np.flatnonzero(after_syn & (before >= 0))
+    return _Followed(
+        sent=sent[carried],
+        received=received[carried],
+        removed=np.asarray(after[carried] < 0),
+        subtypes=_subtypes(packets)[sent[carried]],
+        runs=np.searchsorted(lane[carried], np.arange(len(table) + 1)),
+    )
+
+
+def _subtypes(packets: Packets) -> Column:
+    """Return the subtypes of every segment's MPTCP options as bits."""
+    bits = np.zeros(len(packets), dtype=np.int64)
+    bits[packets.dss.packet] = 1 << int(Subtype.DSS)
+    signals = packets.signals
+    shifts = signals.subtype.astype(np.int64) % _SUBTYPES
+    np.bitwise_or.at(bits, signals.packet, np.int64(1) << shifts)
     return bits

@@ -1,6 +1,7 @@
 """Judge by TCP options other than MPTCP of segments that surely are the same at both ends."""
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +18,9 @@ from mptcp_check.analysis.field_changes import (
 )
 from mptcp_check.analysis.options.tcp_options import KIND_NAMES
 from mptcp_check.analysis.pairing.crossed_headers import OptionsBeforeAfter, option
+from mptcp_check.analysis.pairing.halves import HalfTable
+from mptcp_check.analysis.pairing.header_columns import option_places
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
@@ -27,6 +31,8 @@ _EXPERIMENTS: Final = frozenset({253, 254})
 _OTHERS: Final = 31
 """The bit of ``option_kinds`` for every kind above 30."""
 
+_Places = tuple[Column, Column]
+"""Where each segment's option is and how long, -1 without one."""
 Change = Callable[[int, OptionsBeforeAfter], Column]
 """Is given a kind and one lane's segments, and says which of them show the behaviour."""
 
@@ -85,15 +91,15 @@ def judge(
     lanes = comparable_lanes(connection)
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
-    hits: list[_Hit] = []
     compared = 0
+    suspects: list[tuple[PairedSubflow, Lane, int]] = []
     for subflow, lane in lanes:
-        for kind in filter(kinds, kinds_sent(lane)):
-            rows = option(lane, kind, least=surely_one(lane))
-            compared += int((rows.before_bytes >= 0).sum())
-            changed = change(kind, rows)
-            if changed.any():
-                hits.append(_Hit(subflow=subflow, lane=lane, kind=kind, rows=rows, changed=changed))
+        for kind, (sent, differ) in _options_of(lane).items():
+            if kinds(kind):
+                compared += sent
+                if differ:
+                    suspects.append((subflow, lane, kind))
+    hits = [hit for suspect in suspects if (hit := _hit(*suspect, change)) is not None]
     if hits:
         return _seen(verdict, hits, verb)
     if not compared:
@@ -102,6 +108,14 @@ def judge(
         f"as they were sent, in {counted(compared, 'option')} compared",
         measures={"options_compared": compared},
     )
+
+
+def _hit(subflow: PairedSubflow, lane: Lane, kind: int, change: Change) -> _Hit | None:
+    rows = option(lane, kind, least=surely_one(lane))
+    changed = change(kind, rows)
+    if not changed.any():
+        return None
+    return _Hit(subflow=subflow, lane=lane, kind=kind, rows=rows, changed=changed)
 
 
 def _seen(verdict: Verdict, hits: list[_Hit], verb: str) -> Finding:
@@ -132,26 +146,52 @@ def name(kind: int) -> str:
     return KIND_NAMES.get(kind, f"kind {kind}")
 
 
-def kinds_sent(lane: Lane) -> tuple[int, ...]:
-    """Return the kinds of options, padding left out, that a lane's sender used."""
-    half = lane.sent
-    if half is None or not len(half.rows):
-        return ()
-    packets = half.capture.packets
-    bits = packets.option_kinds[half.rows]
-    every = int(np.bitwise_or.reduce(bits))
+def _options_of(lane: Lane) -> Mapping[int, tuple[int, int]]:
+    """Return by kind how many of a lane's segments were sent with it, and how many differ."""
+    if lane.table is None:
+        return {}
+    return lane.table.once(_counts).get(lane.number, {})
+
+
+def _counts(table: LaneTable) -> Mapping[int, Mapping[int, tuple[int, int]]]:
+    """Count options by lane and kind, for all lanes of a table at once."""
+    sent, received, lane = table.sure
+    here, there = table.here.position_of[sent], table.there.position_of[received]
+    found: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
+    for kind in _kinds(table.here, sent):
+        before, after = option_places(table.here, kind), option_places(table.there, kind)
+        near = before.offset[here], before.length[here]
+        far = after.offset[there], after.length[there]
+        carried = np.bincount(lane[near[1] >= 0], minlength=len(table))
+        changed = np.bincount(lane[_differing(table, near, far)], minlength=len(table))
+        for number in np.flatnonzero(carried).tolist():
+            found[number][kind] = int(carried[number]), int(changed[number])
+    return found
+
+
+def _differing(table: LaneTable, near: _Places, far: _Places) -> Column:
+    """Say of each segment whether an option is at one end only, or has other bytes."""
+    differ = near[1] != far[1]
+    for step in range(int(near[1].max(initial=0))):
+        same = np.flatnonzero(~differ & (near[1] > step))
+        here = table.here.capture.buffer[near[0][same] + step]
+        differ[same] = here != table.there.capture.buffer[far[0][same] + step]
+    return np.asarray(differ)
+
+
+def _kinds(table: HalfTable, rows: Column) -> tuple[int, ...]:
+    """Return the kinds of options, padding left out, that some segments carry."""
+    packets = table.capture.packets
+    bits = packets.option_kinds[rows]
+    every = int(np.bitwise_or.reduce(bits)) if len(bits) else 0
     low = {kind for kind in range(2, _OTHERS) if every >> kind & 1}
-    return tuple(sorted(low | set(_high_kinds(half.rows[(bits >> _OTHERS & 1) != 0], lane))))
-
-
-def _high_kinds(rows: Column, lane: Lane) -> Iterator[int]:
-    """Yield the kinds above 30 of segments that have any; few do."""
-    if lane.sent is None:
-        return
-    for row in rows.tolist():
-        for octets in walk(lane.sent.capture.packets.option_bytes(row)):
-            if octets[0] >= _OTHERS:
-                yield octets[0]
+    high = {
+        octets[0]
+        for row in rows[(bits >> _OTHERS & 1) != 0].tolist()
+        for octets in walk(packets.option_bytes(row))
+        if octets[0] >= _OTHERS
+    }
+    return tuple(sorted(low | high))
 
 
 def walk(raw: bytes) -> Iterator[bytes]:

@@ -43,7 +43,10 @@ def recut(connection: PairedConnection) -> list[Recut]:
     for subflow in connection.subflows:
         for lane in subflow.lanes.values():
             sent, received = lane.sent, lane.received
-            if sent is None or received is None or not len(lane.byte_map.sent):
+            if sent is None or received is None:
+                continue
+            if not lane.recut:
+                found.append(_whole(subflow, lane, sent))
                 continue
             largest = _largest_bytes(subflow, lane)
             split, big_sent = _within(sent, lane.byte_map.split_rows, largest)
@@ -59,6 +62,20 @@ def recut(connection: PairedConnection) -> list[Recut]:
                 )
             )
     return found
+
+
+def _whole(subflow: PairedSubflow, lane: Lane, sent: Half) -> Recut:
+    """Return what is to be said of a lane whose segments arrived as they were, or not at all."""
+    carries = sent.capture.packets.payload_bytes[lane.crossing.sent] > 0
+    nothing = np.empty(0, np.int64)
+    return Recut(
+        subflow=subflow,
+        lane=lane,
+        split=nothing,
+        merged=nothing,
+        offloaded=0,
+        compared=int(np.count_nonzero(carries)),
+    )
 
 
 def _within(half: Half, rows: Column, largest_bytes: int) -> tuple[Column, int]:

@@ -46,7 +46,7 @@ def detect(connection: PairedConnection) -> Finding:
     lanes = [
         (subflow, lane)
         for subflow, lane in comparable_lanes(connection)
-        if not subflow.lanes[BACK[lane.direction]].byte_map.resized
+        if not subflow.lanes[BACK[lane.direction]].resized
     ]
     if not lanes:
         return verdict.not_measured(

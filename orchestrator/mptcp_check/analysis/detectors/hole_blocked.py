@@ -98,11 +98,12 @@ def _holes(
     subflow: PairedSubflow, lane: Lane, sent: Half, received: Half
 ) -> tuple[int, list[_Hole]]:
     """Return how many holes data passed by, and those at which it was held."""
-    fates, at_receiver = lane.crossing.fates, lane.crossing.at_sender
-    carries = sent.ends > sent.starts
-    lost = np.flatnonzero(carries & np.isin(fates, LOST))
-    if not len(lost):
+    gone = LOST[lane.crossing.fates]
+    if not gone.any():
         return 0, []
+    at_receiver = lane.crossing.at_sender
+    carries = sent.ends > sent.starts
+    lost = np.flatnonzero(carries & gone)
     times, arrivals = _times(sent, received, at_receiver)
     crossed = carries & (at_receiver != NOWHERE)
     delays = arrivals - times

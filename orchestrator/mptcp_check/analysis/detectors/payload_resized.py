@@ -33,9 +33,10 @@ def detect(connection: PairedConnection) -> Finding:
     resized: list[tuple[PairedSubflow, Lane]] = []
     for subflow in connection.subflows:
         for lane in subflow.lanes.values():
-            found = lane.byte_map
-            compared += int((found.end - found.start).sum())
-            if found.resized:
+            if lane.sent is not None:
+                packets = lane.sent.capture.packets
+                compared += int(packets.payload_bytes[lane.crossing.sent].sum())
+            if lane.resized and lane.byte_map.resized:
                 resized.append((subflow, lane))
     if not resized:
         if not compared:

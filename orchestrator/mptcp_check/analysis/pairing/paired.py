@@ -140,6 +140,20 @@ class Lane:
             return np.empty(0, np.bool_)
         return self.table.payload_same(self.number)
 
+    @property
+    def resized(self) -> bool:
+        """Whether the stream became longer or shorter on the way: what `byte_map` tells in full."""
+        return self.table is not None and bool(self.table.drifts(self.number))
+
+    @property
+    def recut(self) -> bool:
+        """Whether any bytes arrived in other segments: what `byte_map` tells in full."""
+        crossing = self.crossing
+        return bool(
+            (crossing.fates == Fate.RESEGMENTED).any()
+            or (crossing.origins == Origin.RESEGMENTED).any()
+        )
+
     @cached_property
     def byte_map(self) -> ByteMap:
         """Which received bytes are which sent bytes."""
