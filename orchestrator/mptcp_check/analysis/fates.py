@@ -29,9 +29,6 @@ LOST: Final = _table(Fate.VANISHED, Fate.SENT_AGAIN)
 """By fate: whether this copy did not arrive."""
 
 
-_NONE: Final = np.empty(0, np.int64)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sorted:
     """What became of one kind of segment of a lane: rows of the sender's capture, oldest first."""
@@ -43,6 +40,12 @@ class Sorted:
     def only_vanished(self) -> bool:
         """Whether enough of them were sent, and none got through."""
         return len(self.vanished) >= LEAST_LOST and not len(self.passed)
+
+
+def anything_lost(lane: Lane) -> bool:
+    """Say whether any segment of a lane may have been dropped: the quick question first."""
+    fates = lane.crossing.fates
+    return bool(LOST[fates].any() or (fates[:1] == Fate.OUTSIDE).any())
 
 
 def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
@@ -61,8 +64,6 @@ def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
     """
     fates = lane.crossing.fates
     lost = LOST[fates]
-    if not (lost.any() or (fates[:1] == Fate.OUTSIDE).any()):
-        return Sorted(passed=np.asarray(sent.rows[chosen & PASSED[fates]]), vanished=_NONE)
     syns = (sent.capture.packets.flags[sent.rows] & Flag.SYN) != 0
     early = syns & (fates == Fate.OUTSIDE)
     if early.any():

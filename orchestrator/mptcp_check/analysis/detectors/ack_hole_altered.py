@@ -8,7 +8,11 @@ from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
+    FieldRule,
+    anything,
     comparable_lanes,
+    counted_on,
+    differing,
     direction_of,
     surely_one,
 )
@@ -21,6 +25,16 @@ ID = "ack_hole_altered"
 
 _ACK: Final = int(Flag.ACK)
 _SPACE: Final = 1 << 32
+_DIFFERING: Final = FieldRule(
+    column="ack",
+    flags=_ACK,
+    mask=_ACK,
+    relevant=anything,
+    changed=differing,
+    nothing="no acknowledgement is in both captures",
+    sentence="",
+)
+"""Tells at once which lanes are worth a look."""
 
 
 def detect(connection: PairedConnection) -> Finding:
@@ -56,8 +70,11 @@ def detect(connection: PairedConnection) -> Finding:
         )
     compared, hits = 0, []
     for subflow, lane in lanes:
+        relevant, moved = counted_on(lane, _DIFFERING)
+        compared += relevant
+        if not moved:
+            continue
         rows = column(lane, "ack", least=surely_one(lane), flags=_ACK, mask=_ACK)
-        compared += len(rows.sent)
         odd = _not_by_the_constant(rows)
         if len(odd):
             hits.append((subflow, lane, rows, odd))

@@ -7,7 +7,7 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP
-from mptcp_check.analysis.fates import LEAST_LOST, sort_out
+from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
@@ -61,6 +61,10 @@ def detect(connection: PairedConnection) -> Finding:
     for subflow in connection.subflows:
         for lane in subflow.lanes.values():
             if lane.sent is None:
+                continue
+            if not anything_lost(lane):
+                sizes = lane.sent.capture.packets.options_bytes[lane.crossing.sent]
+                longest = max(longest, int(sizes.max(initial=0)))
                 continue
             fates = sort_out(lane, lane.sent, np.ones(len(lane.sent.rows), dtype=bool))
             found = _Lengths(

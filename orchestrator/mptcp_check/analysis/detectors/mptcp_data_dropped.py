@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
-from mptcp_check.analysis.fates import LEAST_LOST, sort_out
+from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.paired import PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
@@ -41,6 +41,8 @@ def detect(connection: PairedConnection) -> Finding:
             if lane.sent is None:
                 continue
             packets, rows = lane.sent.capture.packets, lane.sent.rows
+            if arrived is not None and not anything_lost(lane):
+                continue
             flags = packets.flags[rows]
             with_data = (packets.payload_bytes[rows] > 0) & ((flags & Flag.SYN) == 0)
             with_option = (packets.option_kinds[rows] & _MPTCP_BIT) != 0

@@ -9,7 +9,11 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
+    FieldRule,
+    anything,
     comparable_lanes,
+    counted_on,
+    differing,
     direction_of,
     surely_one,
 )
@@ -21,6 +25,14 @@ from mptcp_check.model import Finding
 ID = "sequence_numbers_rewritten"
 
 _SPACE: Final = 1 << 32
+_DIFFERING: Final = FieldRule(
+    column="seq",
+    relevant=anything,
+    changed=differing,
+    nothing="no segment is in both captures",
+    sentence="",
+)
+"""Tells at once which lanes are worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -59,8 +71,11 @@ def detect(connection: PairedConnection) -> Finding:
     compared = 0
     hits: list[_Moved] = []
     for subflow, lane in lanes:
+        relevant, moved = counted_on(lane, _DIFFERING)
+        compared += relevant
+        if not moved:
+            continue
         rows = column(lane, "seq", least=surely_one(lane))
-        compared += len(rows.sent)
         if len(rows.sent) and rows.differ[0]:
             added = (rows.after.astype(np.int64) - rows.before.astype(np.int64)) % _SPACE
             hits.append(
