@@ -1,6 +1,7 @@
-"""Every segment of a lane has one fate: crossed, cut otherwise, lost by the path or by a capture."""
+"""Every segment of a lane has one fate: crossed, cut otherwise, lost by path or capture."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -296,7 +297,7 @@ def test_however_a_stream_is_cut_its_bytes_stay_where_they_are(cuts: list[int]) 
     text = START
     for number, start in enumerate((0, 1000, 2000)):
         text += f"0.05{number} < PSH data=1000 at={start} => lost\n"
-    for number, (start, end) in enumerate(zip(edges, edges[1:], strict=False)):
+    for number, (start, end) in enumerate(pairwise(edges)):
         text += f"0.06{number} < PSH data={end - start} at={start} injected\n"
 
     pieces = lane_of(text).byte_map
