@@ -289,10 +289,12 @@ class LaneTable:
         lossy = (table.loss_as_receiver[halves] > 0) | (table.loss_as_sender[halves ^ 1] > 0)
         whole = (lengths > 0) & (seen == lengths)
         before, after = self._outside(sent, here, at_sender=True)
+        early = _too_early(sent, here, self._matches.sent, shared.there, halves)
         fates[here] = np.select(
             [
                 whole & (some > 0),
                 whole,
+                early,
                 confirmed | (is_syn & table.lost_syn[halves]),
                 before,
                 after,
@@ -301,6 +303,7 @@ class LaneTable:
             [
                 int(Fate.RESEGMENTED),
                 int(Fate.SENT_AGAIN),
+                int(Fate.OUTSIDE),
                 int(Fate.CAPTURE_MAY_HAVE_LOST),
                 int(Fate.OUTSIDE),
                 int(Fate.AFTER_END),
@@ -333,10 +336,12 @@ class LaneTable:
         known_sent = np.maximum(table.reached[halves], table.confirmed[halves])
         went_on = takes_place & ~is_syn & (known_sent >= ends) & (lengths > seen)
         before, after = self._outside(received, there, at_sender=False)
+        early = _too_early(received, there, self._matches.received, shared.here, halves)
         origins[there] = np.select(
             [
                 whole & (some > 0),
                 whole,
+                early,
                 went_on | (is_syn & table.lost_syn[halves]),
                 before,
                 after,
@@ -345,6 +350,7 @@ class LaneTable:
             [
                 int(Origin.RESEGMENTED),
                 int(Origin.EXTRA_COPY),
+                int(Origin.OUTSIDE),
                 int(Origin.CAPTURE_MAY_HAVE_LOST),
                 int(Origin.OUTSIDE),
                 int(Origin.AFTER_END),
@@ -419,6 +425,27 @@ class LaneTable:
         found = np.zeros(len(self._shared.sent), np.int64)
         np.bitwise_or.at(found, self._sent.lane[self._matches.sent[strong]], bits)
         return found
+
+
+def _too_early(
+    segments_: Segments, chosen: Column, crossed: Column, other: HalfTable, halves: Column
+) -> npt.NDArray[np.bool_]:
+    """Say which segments come before the first one that crossed, where the other capture is late.
+
+    Without SYN and SYN/ACK the other capture began in the middle of the flow.
+
+    Args:
+        segments_: Of one end.
+        chosen: Those that did not cross.
+        crossed: Those that did.
+        other: Of the other end.
+        halves: Half of `other` of each chosen segment.
+    """
+    late = ~(other.has_syn[halves] | other.has_syn[halves ^ 1])
+    lanes = int(segments_.lane.max(initial=-1)) + 1
+    first = np.full(lanes, len(segments_), np.int64)
+    np.minimum.at(first, segments_.lane[crossed], crossed)
+    return np.asarray(late & (chosen < first[segments_.lane[chosen]]))
 
 
 def table_of(shared: Shared) -> tuple[Segments, Segments, Matches]:
