@@ -14,8 +14,9 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.octet_kernel import compare_octets
-from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, Flag
+from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
+from mptcp_check.analysis.pairing.changed_fields import changed_fields
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
 from mptcp_check.analysis.pairing.halves import HalfTable
 from mptcp_check.analysis.pairing.lane_crossing import (
@@ -39,22 +40,6 @@ from mptcp_check.model import Side
 
 _FIN: Final = int(Flag.FIN)
 _SYN: Final = int(Flag.SYN)
-_MOST_OPTION_BYTES: Final = 40
-_WORD_BYTES: Final = 4
-_COMPARED: Final = (
-    (Field.TTL, "ttl"),
-    (Field.TOS, "tos"),
-    (Field.IP_ID, "ip_id"),
-    (Field.SEQUENCE, "seq"),
-    (Field.ACK, "ack"),
-    (Field.FLAGS, "flags"),
-    (Field.WINDOW, "window"),
-    (Field.URGENT, "urgent"),
-    (Field.OPTIONS, "options_bytes"),
-    (Field.TIMESTAMPS, "ts_value"),
-    (Field.TIMESTAMPS, "ts_echo"),
-    (Field.PAYLOAD_BYTES, "payload_bytes"),
-)
 
 
 class Shared(NamedTuple):
@@ -405,23 +390,7 @@ class LaneTable:
         strong = self._matches.by >= MatchedBy.ALONE
         here, there = (rows[strong] for rows in self._crossed_rows)
         near, far = self._shared.here.capture.packets, self._shared.there.capture.packets
-        bits = np.zeros(len(here), np.int64)
-        for field, name in _COMPARED:
-            differs = getattr(near, name)[here] != getattr(far, name)[there]
-            bits |= np.where(differs, int(field), 0)
-        starts = near.tcp_offset[here], far.tcp_offset[there]
-        lengths = np.minimum(near.options_bytes[here], far.options_bytes[there])
-        for place in range(0, _MOST_OPTION_BYTES, _WORD_BYTES):
-            left = np.flatnonzero(
-                (lengths >= place + _WORD_BYTES) & (bits & int(Field.OPTIONS) == 0)
-            )
-            if not len(left):
-                break
-            words = [
-                _word(packets.buffer, start[left] + TCP_HEADER_BYTES + place)
-                for packets, start in zip((near, far), starts, strict=True)
-            ]
-            bits[left[words[0] != words[1]]] |= int(Field.OPTIONS)
+        bits = changed_fields(near, far, here, there)
         found = np.zeros(len(self._shared.sent), np.int64)
         np.bitwise_or.at(found, self._sent.lane[self._matches.sent[strong]], bits)
         return found
@@ -485,8 +454,3 @@ def _ranges(segments_: Segments, chosen: Column, lanes: int, shifts: Column) -> 
     own = chosen[segments_.length[chosen] > 0]
     starts = segments_.start[own] - shifts[segments_.lane[own]]
     return ByteRanges(lanes, segments_.lane[own], starts, starts + segments_.length[own])
-
-
-def _word(buffer: npt.NDArray[np.uint8], places: Column) -> Column:
-    window = buffer[np.add.outer(places, np.arange(_WORD_BYTES))]
-    return np.ascontiguousarray(window).view(np.uint32)[:, 0]
