@@ -64,6 +64,8 @@ class _Round:
     """Whether segments that take no place in the stream take part, such as pure ACKs."""
     content: bool = False
     """Whether the payload's ends must agree as well: only segments with payload take part."""
+    kind: int = 0
+    """Only segments with one of these flags take part; 0 is no condition."""
     like: bool = True
     """Whether groups of several like segments are matched, in the order of time."""
 
@@ -85,6 +87,7 @@ _ROUNDS: Final = (
         like=False,
     ),
     _Round(fields=("lane", "length", "kind"), content=True, like=False),
+    _Round(fields=("lane", "kind"), kind=int(Flag.FIN), like=False),
 )
 
 
@@ -194,6 +197,8 @@ def _taking_part(segments_: Segments, left: npt.NDArray[np.bool_], asked: _Round
         wanted &= getattr(segments_, name) != _ABSENT
     if not asked.bare:
         wanted &= (segments_.length > 0) | (segments_.kind != 0)
+    if asked.kind:
+        wanted &= (segments_.kind & asked.kind) != 0
     if asked.content:
         wanted &= segments_.length >= _LEAST_CONTENT_BYTES
     return np.flatnonzero(wanted)
