@@ -117,7 +117,10 @@ _SUBFLOWS: Final = _rows(
     (
         "add_addr_removed",
         "removes ADD_ADDR",
-        "the whole connection falls back to TCP when the option rides on the fourth ACK",
+        (
+            "the address is not learnt; the whole connection falls back to TCP when the "
+            "option rides on the fourth ACK"
+        ),
         "RFC 8684, section 3.4.1",
     ),
     (
@@ -133,13 +136,20 @@ _DATA: Final = _rows(
     (
         "mptcp_option_removed_from_data",
         "removes MPTCP options from the segments after the SYNs, from the first one on",
-        "plain TCP at the first data; counters MPCapableDataFallback, DssFallback",
+        (
+            "plain TCP at the first data (MPCapableDataFallback, DssFallback); with options "
+            "gone towards a client that receives in bulk, bytes are delivered twice"
+        ),
         "RFC 8684, section 3.7",
     ),
     (
         "mptcp_option_removed_midstream",
         "begins to remove MPTCP options in the middle of a connection",
-        "one subflow: TCP, data intact; two: both are reset and the application hangs",
+        (
+            "one subflow: the receiver of data goes on as TCP (DssFallback), in bulk bytes "
+            "are delivered twice or the application hangs; two: both are reset and the "
+            "application hangs"
+        ),
         "RFC 8684, section 3.7",
     ),
     (

@@ -26,7 +26,12 @@ from mptcp_check.model import Side, Transfer, Transport
 
 _SETTLE_S = 0.3
 """After the applications are done, for the last FINs and for tcpdump to write them."""
-_SETTLED = ("MPTcpExtMPJoinAckRx", "MPTcpExtMPRstTx", "MPTcpExtMPJoinRejected")
+_SETTLED = (
+    "MPTcpExtMPJoinAckRx",
+    "MPTcpExtMPRstTx",
+    "MPTcpExtMPJoinRejected",
+    "TcpAttemptFails",  # a RST for the join's SYN
+)
 """Counters of either side that say what became of a join."""
 _INTERFACES = tuple(f"eth{link}" for link in LINKS)
 

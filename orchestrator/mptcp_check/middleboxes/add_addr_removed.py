@@ -4,10 +4,11 @@ Real boxes: firewalls that forbid further subflows take the option out that invi
 nftables' ``reset tcp option mptcp`` with a subtype does it on Linux.  RFC 8684, section 3.4.1,
 has the option sent reliably because paths lose it.
 
-Linux 6.18: the server announces on the fourth ACK, a segment of its own without other MPTCP
-options.  Without ADD_ADDR that is a plain ACK where the client waits for the first DSS, so the
+Linux 6.18: the server announces on a segment of its own, without other MPTCP options. If it is the
+fourth ACK, without ADD_ADDR it is a plain ACK where the client waits for the first DSS, so the
 whole connection falls back to TCP: the client counts ``MPTcpExtMPCapableDataFallback``, the server
-``MPTcpExtAddAddrTx`` and ``MPTcpExtDssFallback`` (measured).
+``MPTcpExtAddAddrTx`` and ``MPTcpExtDssFallback``. If data comes first, MPTCP goes on and the
+address is not learnt (measured, either within ten tries).
 """
 
 import enum

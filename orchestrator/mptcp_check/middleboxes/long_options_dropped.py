@@ -5,7 +5,8 @@ offset; Multipath TCP's third ACK and first data fill 32 of the 40 bytes there a
 
 Linux 6.18: with the default limit SYNs pass (24 bytes with timestamps and MP_CAPABLE), the SYN/ACK
 with the server's key (32 bytes) does not, and no connection is made, where plain TCP (20 bytes)
-works.  The client counts ``MPTcpExtMPCapableSYNTXDrop`` (measured).
+works. The client counts ``MPTcpExtMPCapableSYNTXDrop`` after 3 s, as with
+``mp_capable_synack_dropped`` (measured).
 """
 
 from dataclasses import dataclass

@@ -3,11 +3,13 @@
 Real boxes: none is known to do it on purpose; a box that damages option bytes it takes for
 something else, or that tries to hide the key and keeps no state, does this.
 
-Linux 6.18: with the server's key altered in the SYN/ACK and nowhere else the client computes a
-wrong token and wrong data sequence numbers.  The kernels do not compare the keys of the third ACK
-with their own, so both believe in Multipath TCP: what arrives is outside of the expected data
-sequence numbers, is sent again for ever, and the applications hang; a join finds no connection
-(``MPTcpExtMPJoinNoTokenFound``) and is reset (measured; RFC 8684, sections 3.1 and 3.2).
+Linux 6.18: with the server's key altered in the SYN/ACK the client computes a wrong token and
+wrong data sequence numbers. The kernels do not compare the keys of the third ACK with their own,
+so both believe in Multipath TCP: what arrives is outside of the expected data sequence numbers, is
+sent again for ever, and the applications hang; a join finds no connection
+(``MPTcpExtMPJoinNoTokenFound``) and is reset. With the client's key altered in the third ACK the
+join fails at the client (``MPTcpExtMPJoinSynAckHMacFailure``) and a download over the first
+subflow works (measured; RFC 8684, sections 3.1 and 3.2).
 """
 
 from collections.abc import Sequence

@@ -3,8 +3,9 @@
 Real boxes: firewalls and intrusion detectors that check options against what the protocol is
 known to send once there is payload, and drop what they do not know.
 
-Linux 6.18: nothing arrives, the data is sent again with the same options, and the applications
-hang: there is no fallback once the handshake is done (measured; RFC 8684, section 3.7).
+Linux 6.18: nothing arrives, the data is sent again with the same options (``TcpExtTCPTimeouts``),
+and the applications hang: there is no fallback once the handshake is done, where plain TCP works
+(measured; RFC 8684, section 3.7).
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """The client's own MP_CAPABLE comes back in the SYN/ACK, as if the server had said it.
 
 Real boxes: some that echo every option they do not know, in front of large sites: a scan of 2015
-first took them for Multipath TCP servers, as they return the scanner's own key ("Multipath TCP
-deployments: correction", blog.multipath-tcp.org, October 2015).
+first took them for Multipath TCP servers, and told them by the scanner's own key that they return
+(blog.multipath-tcp.org, 27 October 2015).
 
 Linux 6.18: the answer's four bytes are no MP_CAPABLE of a SYN/ACK, which has twelve, so the client
 goes on as plain TCP and counts ``MPTcpExtMPCapableFallbackSYNACK``.  A server that got the option

@@ -4,10 +4,12 @@ Real boxes: proxies and normalisers that let the handshake through and write the
 follows anew (Honda et al., "Is it still possible to extend TCP?", IMC 2011, tried options in SYNs
 and in data apart for that).
 
-Linux 6.18: both go on as plain TCP at the first data.  Towards the server the client counts
+Linux 6.18: both go on as plain TCP at the first data. Towards the server the client counts
 ``MPTcpExtMPCapableDataFallback`` and the server ``MPTcpExtMPCapableFallbackACK``; towards the
-client, ``MPTcpExtMPCapableDataFallback`` and the server ``MPTcpExtDssFallback`` (measured;
-RFC 8684, section 3.7).
+client only, the client counts the same and the server ``MPTcpExtDssFallback``, if it is the client
+that sends data. If the server sends, it goes on believing in MPTCP, and in bulk what it repeats at
+the data level is new data for the client: bytes are delivered twice (measured, also with nftables
+in the place of this box; RFC 8684, section 3.7).
 """
 
 from dataclasses import dataclass

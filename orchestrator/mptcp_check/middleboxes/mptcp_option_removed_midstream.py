@@ -3,10 +3,11 @@
 Real boxes: any that take the options out, when the route changes onto them, a stand-by takes over
 or their state is lost.
 
-Linux 6.18: with one subflow both go on as plain TCP, the data intact, and count
-``MPTcpExtDssFallback``.  With two there is no way back to plain TCP: the subflows are reset
-(``MPTcpExtMPRstTx`` at one end, ``MPTcpExtMPRstRx`` at the other) and the applications hang
-(measured; RFC 8684, section 3.7).
+Linux 6.18: with one subflow the receiver of data falls back to plain TCP (``MPTcpExtDssFallback``)
+and the sender does not: what it repeats at the data level is new data for the receiver, so that
+bytes are delivered twice, or both wait for ever. With two there is no way back to plain TCP: the
+receiver resets both (``MPTcpExtMPRstTx``) and the applications hang (measured in bulk, also with
+nftables in the place of this box; RFC 8684, section 3.7).
 """
 
 from dataclasses import dataclass

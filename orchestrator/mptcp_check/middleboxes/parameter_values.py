@@ -34,6 +34,8 @@ class Notation:
     words: str
     """What may be written."""
     example: str
+    rank: Callable[[Any], Any] = lambda value: value
+    """Orders the values of a set."""
 
 
 def notation(name: str, hint: Any) -> Notation:  # noqa: ANN401 - a type, or what typing makes
@@ -72,9 +74,10 @@ def _one_of(members: Mapping[str, Any]) -> Notation:
     def write(value: Any) -> str:  # noqa: ANN401 - a member
         return next(name for name, member in members.items() if member == value)
 
+    order = list(members.values())
     *most, last = members
     words = f"{', '.join(most)} or {last}" if most else last
-    return Notation(read=read, write=write, words=words, example=last)
+    return Notation(read=read, write=write, words=words, example=last, rank=order.index)
 
 
 def _several(make: Callable[[list[Any]], Any], one: Notation) -> Notation:
@@ -82,8 +85,8 @@ def _several(make: Callable[[list[Any]], Any], one: Notation) -> Notation:
         return make([one.read(part) for part in text.split(_JOINS)] if text != NONE else [])
 
     def write(value: Any) -> str:  # noqa: ANN401 - a set or a tuple
-        written = [one.write(each) for each in value]
-        return _JOINS.join(sorted(written, key=_natural) if make is frozenset else written) or NONE
+        ordered = sorted(value, key=one.rank) if make is frozenset else value
+        return _JOINS.join(map(one.write, ordered)) or NONE
 
     return Notation(
         read=read,
@@ -124,11 +127,6 @@ def _measured(units: Mapping[str, int], words: str, example: str) -> Notation:
     return Notation(read=read, write=write, words=words, example=example)
 
 
-def _natural(text: str) -> tuple[int, str]:
-    """Sort numbers by their size, as they all are decimal and as long as they are great."""
-    return (len(text), text) if text.isdecimal() else (0, text)
-
-
 def _whole(text: str) -> int:
     if not re.fullmatch(r"-?(\d+|0x[0-9A-Fa-f]+)", text, re.ASCII):
         raise ValueError(text)
@@ -149,7 +147,7 @@ def _octets(text: str) -> bytes:
 
 _PLAIN: Mapping[type, Notation] = {
     bool: _one_of(_BOOLEANS),
-    int: Notation(read=_whole, write=str, words="a whole number, or 0x and hex", example="1"),
+    int: Notation(read=_whole, write=str, words="a whole number", example="1"),
     float: Notation(read=_fraction, write=repr, words="a decimal number", example="0.5"),
     str: Notation(read=str, write=str, words="text without a comma", example="text"),
     bytes: Notation(

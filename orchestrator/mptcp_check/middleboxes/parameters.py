@@ -78,13 +78,12 @@ def describe(parameters: type[P], *, defaults: P | None = None) -> tuple[Field, 
         parameters: The dataclass.
         defaults: Whose values are told as defaults; without it the dataclass's own.
     """
-    if defaults is None and not _required(parameters):
-        defaults = parameters()
     described: list[Field] = []
     documented = _documented(parameters)
     hints = typing.get_type_hints(parameters)
     for field in dataclasses.fields(_as_dataclass(parameters)):
-        value = getattr(defaults, field.name, None)
+        known = defaults is not None or not _is_required(field)
+        value = getattr(defaults, field.name, _default_of(field))
         if dataclasses.is_dataclass(hints[field.name]):
             described += describe(hints[field.name], defaults=value)
             continue
@@ -93,7 +92,7 @@ def describe(parameters: type[P], *, defaults: P | None = None) -> tuple[Field, 
             Field(
                 name=field.name,
                 type=how.words,
-                default=None if defaults is None else how.write(value),
+                default=how.write(value) if known else None,
                 doc=documented.get(field.name, ""),
             )
         )
@@ -123,12 +122,8 @@ def _default_of(field: dataclasses.Field[Any]) -> Any:  # noqa: ANN401 - whateve
     return None if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
-def _required(parameters: type) -> bool:
-    """Say whether a dataclass cannot be made without values."""
-    return any(
-        field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        for field in dataclasses.fields(_as_dataclass(parameters))
-    )
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _notations(parameters: Any) -> Mapping[str, Notation]:  # noqa: ANN401 - a dataclass

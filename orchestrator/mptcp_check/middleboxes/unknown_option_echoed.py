@@ -1,7 +1,7 @@
 """TCP options of a SYN that the box does not know come back in the SYN/ACK.
 
-Real boxes: mirrors in front of some large sites, which return whatever a scanner sends ("Multipath
-TCP deployments: correction", blog.multipath-tcp.org, October 2015).
+Real boxes: mirrors in front of some large sites, which return whatever option a scanner sends
+(blog.multipath-tcp.org, 27 October 2015).
 
 Linux 6.18: no consequence for MPTCP when the box knows option 30; if it does not, this is
 ``mptcp_option_echoed``.

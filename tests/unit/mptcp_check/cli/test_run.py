@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mptcp_check import run
 from mptcp_check.cli.main import main
 
 
@@ -38,3 +39,11 @@ def test_a_middlebox_that_cannot_be_played_is_one_line_with_the_next_step(
     assert said[1].startswith("  next step: ")
     assert hint in said[1]
     assert not out.exists()
+
+
+def test_each_link_gets_the_boxes_in_their_order_and_the_line_behind_them() -> None:
+    chains = run._chains(("mp_join_removed:removal=delete", "dscp_altered"))
+
+    names = [[type(box).__name__ for box in chain.behaviours] for chain in chains]
+    assert names == [["MpJoinRemoved", "DscpAltered", "Link"]] * 2
+    assert chains[0].behaviours[0] is not chains[1].behaviours[0]

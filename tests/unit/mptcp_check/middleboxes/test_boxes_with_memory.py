@@ -79,6 +79,15 @@ def test_an_option_of_the_syn_comes_back_in_the_answer(
         assert problems(left) == []
 
 
+def test_an_answer_that_would_grow_too_long_for_ip_passes_as_it_is() -> None:
+    mirror = made("mptcp_option_echoed")
+    sent(mirror, syn(CAPABLE))
+    longest = replace(answered(MSS), payload=bytes(0xFFFF - 20 - 20 - len(MSS)))
+
+    assert sent(mirror, longest) == frame_of(longest)
+    assert mirror.acted_count == 1  # the SYN
+
+
 def test_only_the_newest_syn_of_the_same_connection_is_echoed() -> None:
     mirror = made("mptcp_option_echoed")
     sent(mirror, syn(MSS + CAPABLE))

@@ -143,7 +143,7 @@ def test_a_description_tells_keys_words_defaults_and_meaning() -> None:
 
 
 def test_a_default_that_the_place_decides_is_not_told() -> None:
-    assert [each.default for each in describe(Placed)] == [None, None]
+    assert [each.default for each in describe(Placed)] == [None, "1"]
 
 
 def test_the_described_defaults_are_the_defaults() -> None:
