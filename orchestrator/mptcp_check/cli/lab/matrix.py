@@ -22,7 +22,6 @@ from mptcp_check.lab import matrix_html, matrix_run, playing, sandbox
 from mptcp_check.lab.case import CLEAN
 from mptcp_check.lab.kernel_boxes import PREFIX
 from mptcp_check.lab.matrix import Scored, Status
-from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS
 
 INTERRUPTED: Final = 130
 NOT_PERFECT: Final = 1
@@ -112,7 +111,7 @@ def matrix(
 def _wanted(text: str) -> tuple[str, ...]:
     """Return the behaviours to play; a wrong name or parameter is refused here."""
     if not text.split():
-        return (*(b for b in BEHAVIOURS if b not in IMPAIRMENTS), *sorted(IMPAIRMENTS))
+        return matrices.everything()
     names = tuple(dict.fromkeys(text.split()))
     for name in names:
         if name.startswith(PREFIX):
