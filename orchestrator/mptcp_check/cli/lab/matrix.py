@@ -25,6 +25,8 @@ from mptcp_check.lab.matrix import Scored, Status
 
 INTERRUPTED: Final = 130
 NOT_PERFECT: Final = 1
+_FRAME_LINES: Final = 8
+"""Of the terminal, for what stands around the rows."""
 _STYLES: Final = {
     Status.RIGHT: "green",
     Status.MISSED: "red",
@@ -155,7 +157,8 @@ class _Board:
             click.echo(f"  {len(self._scored):>4}/{self._cases_count} {_line(one)}", err=True)
             return
         progress = Text(f"{len(self._scored)} of {self._cases_count} cases", style="dim")
-        self._live.update(Group(_table(self._scored), progress))
+        newest_count = max(4, self._console.height - _FRAME_LINES)
+        self._live.update(Group(_table(self._scored, newest_count), progress))
 
 
 def _line(one: Scored) -> str:
@@ -164,14 +167,15 @@ def _line(one: Scored) -> str:
     return f"{one.status}: {one.case.name} ({one.case.circumstances.words()}): {first}"
 
 
-def _table(scored: Sequence[Scored]) -> Table:
+def _table(scored: Sequence[Scored], newest_count: int) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("played", no_wrap=True)
     for status in Status:
         shown.add_column(status.value, justify="right")
     shown.add_column("named")
     counted = matrices.confusion(scored)
-    for row in dict.fromkeys(matrices.row_name(one.case) for one in scored):
+    rows = list(dict.fromkeys(matrices.row_name(one.case) for one in scored))
+    for row in rows[-newest_count:]:
         own = [one for one in scored if matrices.row_name(one.case) == row]
         counts = [sum(one.status is status for one in own) for status in Status]
         named = ", ".join(f"{name} {n}" for name, n in sorted(counted.rows.get(row, {}).items()))
