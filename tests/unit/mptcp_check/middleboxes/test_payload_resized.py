@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.middleboxes.behaviour import Behaviour
 from mptcp_check.middleboxes.loss import Loss
 from mptcp_check.middleboxes.loss import Parameters as Lost
 from mptcp_check.middleboxes.payload_resized import Parameters, PayloadResized
@@ -155,26 +154,32 @@ def expected(sent: bytes, segments: list[tuple[int, bytes]], parameters: Paramet
 
 @settings(max_examples=60, deadline=None)
 @given(
-    RESIZED,
-    st.integers(0, 2**20),
-    st.sampled_from((0.0, 0.2)),
-    st.sampled_from((0.0, 0.2)),
-    st.booleans(),
+    parameters=RESIZED,
+    seed=st.integers(0, 2**20),
+    before=st.sampled_from((0.0, 0.2)),
+    behind=st.sampled_from((0.0, 0.2)),
+    sack=st.booleans(),
 )
 def test_the_receiver_gets_the_edited_stream_whatever_is_lost_before_and_behind_the_box(
-    parameters: Parameters, seed: int, before: float, behind: float, sack: bool
+    *, parameters: Parameters, seed: int, before: float, behind: float, sack: bool
 ) -> None:
     rng = random.Random(seed)  # noqa: S311 - reproducible
     sent = bytes(rng.choice(b"abcd") for _ in range(4000))
     tap = Tap()
-    boxes: list[Behaviour] = [
-        Loss(Lost(probability=before), rng=rng),
-        tap,
-        PayloadResized(parameters),
-        Loss(Lost(probability=behind), rng=rng),
-    ]
 
-    seen = talk(boxes, upload=sent, download=b"ok" * 700, seed=seed, sack=sack, isns=(500, 600))
+    seen = talk(
+        [
+            Loss(Lost(probability=before), rng=rng),
+            tap,
+            PayloadResized(parameters),
+            Loss(Lost(probability=behind), rng=rng),
+        ],
+        upload=sent,
+        download=b"ok" * 700,
+        seed=seed,
+        sack=sack,
+        isns=(500, 600),
+    )
 
     assert seen.client.done
     assert seen.server.done

@@ -6,9 +6,8 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.middleboxes.ack_hole_altered import AckHoleAltered
+from mptcp_check.middleboxes.ack_hole_altered import AckHoleAltered, Treatment
 from mptcp_check.middleboxes.ack_hole_altered import Parameters as Checked
-from mptcp_check.middleboxes.ack_hole_altered import Treatment
 from mptcp_check.middleboxes.acked_by_middlebox import AckedByMiddlebox
 from mptcp_check.middleboxes.acked_by_middlebox import Parameters as Acked
 from mptcp_check.middleboxes.behaviour import Behaviour, Randomness
@@ -38,7 +37,7 @@ BOXES: dict[str, Make] = {
     "numbers rewritten": lambda _: SequenceNumbersRewritten(),
     "split": lambda _: SegmentsSplit(Split(max_payload_bytes=90)),
     "coalesced": lambda _: SegmentsCoalesced(Coalesced(merge_count=3)),
-    "acknowledged early": lambda _: AckedByMiddlebox(Acked(timeout_ns=30 * MS)),
+    "acknowledged early": lambda _: AckedByMiddlebox(Acked(timeout_ns=30 * MS, engage_count=1)),
     "little room": lambda _: AckedByMiddlebox(Acked(timeout_ns=30 * MS, buffer_bytes=3000)),
     "in order": lambda _: HoleBlocked(),
     "acknowledgments dropped": lambda _: AckHoleAltered(),
@@ -63,17 +62,17 @@ def disturbance(rng: random.Random, probability: float) -> list[Behaviour]:
     ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
-    st.sampled_from(sorted(BOXES)),
-    st.integers(0, 2**20),
-    st.sampled_from((0.0, 0.1)),
-    st.sampled_from((0.0, 0.1)),
-    st.booleans(),
-    st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
+    name=st.sampled_from(sorted(BOXES)),
+    seed=st.integers(0, 2**20),
+    before=st.sampled_from((0.0, 0.1)),
+    behind=st.sampled_from((0.0, 0.1)),
+    sack=st.booleans(),
+    isns=st.tuples(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1)),
 )
 def test_both_ends_get_every_byte_whatever_the_path_does_before_and_behind_the_box(
-    name: str, seed: int, before: float, behind: float, sack: bool, isns: tuple[int, int]
+    *, name: str, seed: int, before: float, behind: float, sack: bool, isns: tuple[int, int]
 ) -> None:
     rng = random.Random(seed)  # noqa: S311 - reproducible
     upload, download = rng.randbytes(6000), rng.randbytes(9000)

@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_the_map_is_the_one_of_the_bytes(
     expected += payload[at:]
 
     cuts = [0, *sorted(data.draw(st.sets(st.integers(1, 99), max_size=8))), 100]
-    pieces = [segment(first + low, payload[low:high]) for low, high in zip(cuts, cuts[1:])]
+    pieces = [segment(first + low, payload[low:high]) for low, high in itertools.pairwise(cuts)]
     rebuilt = b""
     for piece in pieces:
         assert unwrapped(shift.forward(piece.sequence), first) == first + len(rebuilt)
