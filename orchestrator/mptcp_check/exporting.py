@@ -4,13 +4,13 @@ pyarrow is loaded when it is needed: it takes longer to load than a small captur
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, Self
 
 from mptcp_check import new_folder
-from mptcp_check.analysis.tables import connection_table, mapping_table, packet_table
+from mptcp_check.analysis.tables import connection_table, crossing_table, mapping_table, packet_table
 from mptcp_check.analysis.tables.connection_table import CONNECTION_HEADINGS, SUBFLOW_HEADINGS
 from mptcp_check.analysis.tables.mapping_table import Mappings
 from mptcp_check.analysis.tables.placing import place
@@ -32,12 +32,15 @@ ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell of text that starts with one of these is taken for a formula by spreadsheets."""
 
 
-def export(captures: Sequence[Inspected], folder: Path) -> None:
+def export(
+    captures: Sequence[Inspected], folder: Path, *, crossings: Iterable[Table] | None = None
+) -> None:
     """Write the tables of captures to a folder.
 
     Args:
         captures: What was inspected; connections are numbered through, as in the document.
         folder: New or empty; it is written whole or not at all.
+        crossings: A further table, of two captures together.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -52,6 +55,11 @@ def export(captures: Sequence[Inspected], folder: Path) -> None:
             for name, table in _tables(inspected, file=index, first=first):
                 files[name].write(table)
             first += len(inspected.inspection.connections)
+        if crossings is not None:
+            path = place_to_write / crossing_table.NAME
+            file = stack.enter_context(_TableFile(path, crossing_table.HEADINGS))
+            for table in crossings:
+                file.write(table)
 
 
 def _tables(inspected: Inspected, *, file: int, first: int) -> Iterator[tuple[str, Table]]:

@@ -7,11 +7,13 @@ longer than to inspect a hundred thousand packets.
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import click
 
 from mptcp_check import capture_input, inspecting, new_folder
+from mptcp_check.analysis.one_way.values import TwoEnds
 from mptcp_check.analysis.reporting import inspect_document
 from mptcp_check.analysis.reporting.inspect_document import InspectedFile
 from mptcp_check.capture_input import Progress
@@ -36,6 +38,12 @@ FOLDER = click.Path(path_type=Path, readable=False)
 @click.option(
     "--plot", type=FOLDER, metavar="DIR", help="Write plots of each connection to this folder."
 )
+@click.option(
+    "--server",
+    type=CAPTURE,
+    metavar="CAPTURE",
+    help="A capture of the same traffic at the server: show what was lost and delayed between.",
+)
 def inspect(
     *,
     captures: tuple[Path, ...],
@@ -44,6 +52,7 @@ def inspect(
     export: Path | None,
     split: Path | None,
     plot: Path | None,
+    server: Path | None,
 ) -> int:
     """Show the connections, subflows and metrics of each CAPTURE.
 
@@ -56,29 +65,35 @@ def inspect(
     Examples:
       mptcp-check inspect trace.pcapng
       mptcp-check inspect client.pcap.gz server.pcap.zst --json
+      mptcp-check inspect client.pcapng --server server.pcapng
       tcpdump -U -w - tcp | mptcp-check inspect -
       mptcp-check inspect trace.pcapng --export tables --split connections --plot plots
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-    results = ((export, _export), (split, _split), (plot, _plot))
-    _check(captures, [folder for folder, _ in results if folder is not None])
+    if server is not None:
+        if len(captures) > 1:
+            raise UsageError("--server goes with one capture", hint="name the client's alone")
+        captures = (*captures, server)
+    _check(captures, [folder for folder in (export, split, plot) if folder is not None])
     found: list[Inspected] = []
     files: list[InspectedFile] = []
     for path in captures:
         file, inspected = _inspected(path)
         files.append(file)
         found += [inspected] if inspected else []
-    if not found:
+    if not found or (server is not None and len(found) < len(captures)):
         return CaptureError.exit_code
+    ends = None if server is None else _two_ends(found)
+    results = ((export, partial(_export, ends=ends)), (split, _split), (plot, _plot))
     for folder, write in results:
         if folder is not None:
             with _progress(f"writing {folder}"):
                 write(found, folder)
             click.echo(f"{folder} is written", err=True)
     if as_json:
-        sys.stdout.writelines(inspect_document.lines(files))
+        sys.stdout.writelines(inspect_document.lines(files, **_more(files, ends)))
         sys.stdout.flush()
     else:
-        _show(files, all_connections=all_connections)
+        _show(files, ends, all_connections=all_connections)
     return 0
 
 
@@ -122,16 +137,45 @@ def _progress(text: str) -> AbstractContextManager[Progress | None]:
     return SlowProgress(live.console(), text)
 
 
-def _show(files: Sequence[InspectedFile], *, all_connections: bool) -> None:
+def _two_ends(found: Sequence[Inspected]) -> TwoEnds:
+    """Lay the client's and the server's capture beside each other."""
+    from mptcp_check.analysis.capture import capture_file  # noqa: PLC0415 - see the module
+    from mptcp_check.analysis.one_way.measure import measure  # noqa: PLC0415 - as above
+    from mptcp_check.analysis.pairing.pair import pair  # noqa: PLC0415 - as above
+
+    with _progress("pairing the two captures"):
+        client, server = (capture_file.read(inspected.given.octets) for inspected in found)
+        return measure(pair(client, server))
+
+
+def _more(files: Sequence[InspectedFile], ends: TwoEnds | None) -> inspect_document.Document:
+    if ends is None:
+        return {}
+    from mptcp_check.analysis.reporting import two_ends_document  # noqa: PLC0415 - see the module
+
+    first = inspect_document.first_ids(files)[-1]
+    return {"two_ends": two_ends_document.two_ends(ends, first_server_connection=first)}
+
+
+def _show(
+    files: Sequence[InspectedFile], ends: TwoEnds | None, *, all_connections: bool
+) -> None:
     from mptcp_check.cli import inspect_table, live  # noqa: PLC0415 - see the module
 
-    inspect_table.show(live.console(stderr=False), files, all_connections=all_connections)
+    console = live.console(stderr=False)
+    inspect_table.show(console, files, all_connections=all_connections)
+    if ends is not None:
+        from mptcp_check.cli import two_ends  # noqa: PLC0415 - as above
+
+        two_ends.show(console, ends, all_subflows=all_connections)
 
 
-def _export(found: Sequence[Inspected], folder: Path) -> None:
+def _export(found: Sequence[Inspected], folder: Path, ends: TwoEnds | None) -> None:
     from mptcp_check import exporting  # noqa: PLC0415 - see the module
+    from mptcp_check.analysis.tables import crossing_table  # noqa: PLC0415 - as above
 
-    exporting.export(found, folder)
+    crossings = None if ends is None else crossing_table.crossing_tables(ends)
+    exporting.export(found, folder, crossings=crossings)
 
 
 def _split(found: Sequence[Inspected], folder: Path) -> None:

@@ -65,15 +65,16 @@ def document(files: Sequence[InspectedFile]) -> Document:
     return {**head, "connections": list(_connections(files))}
 
 
-def lines(files: Sequence[InspectedFile]) -> Iterator[str]:
+def lines(files: Sequence[InspectedFile], **more: Document) -> Iterator[str]:
     """Yield the document as text, a connection a line, so that no size of it fills the memory.
 
     Args:
         files: As in `document`.
+        more: Further keys before the connections.
     """
     # What is made here holds no cycles; to look for them takes half of the time.
     encode = json.JSONEncoder(check_circular=False).encode
-    head = json.dumps(_head(files), indent=1)
+    head = json.dumps({**_head(files), **more}, indent=1)
     yield head.removesuffix("\n}") + ',\n "connections": ['
     separator = "\n"
     for connection in _connections(files):
