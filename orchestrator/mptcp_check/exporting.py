@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mptcp_check import new_folder
-from mptcp_check.analysis.tables import connection_table, crossing_table, mapping_table, packet_table
+from mptcp_check.analysis.tables import (
+    connection_table,
+    crossing_table,
+    mapping_table,
+    packet_table,
+)
 from mptcp_check.analysis.tables.connection_table import CONNECTION_HEADINGS, SUBFLOW_HEADINGS
 from mptcp_check.analysis.tables.mapping_table import Mappings
 from mptcp_check.analysis.tables.placing import place

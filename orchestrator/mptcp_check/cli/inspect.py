@@ -157,9 +157,7 @@ def _more(files: Sequence[InspectedFile], ends: TwoEnds | None) -> inspect_docum
     return {"two_ends": two_ends_document.two_ends(ends, first_server_connection=first)}
 
 
-def _show(
-    files: Sequence[InspectedFile], ends: TwoEnds | None, *, all_connections: bool
-) -> None:
+def _show(files: Sequence[InspectedFile], ends: TwoEnds | None, *, all_connections: bool) -> None:
     from mptcp_check.cli import inspect_table, live  # noqa: PLC0415 - see the module
 
     console = live.console(stderr=False)

@@ -36,9 +36,7 @@ def show(console: Console, ends: TwoEnds, *, all_subflows: bool) -> None:
     for subflow in shown:
         connection, number = subflow.numbers[Side.CLIENT]
         heading = f"connection {connection}, path {number}"
-        console.print(
-            Text.assemble((heading, "bold"), f"  {subflow.client} → {subflow.server}")
-        )
+        console.print(Text.assemble((heading, "bold"), f"  {subflow.client} → {subflow.server}"))
         for direction, name in two_ends_words.WAYS.items():
             metrics = subflow.way(direction)
             symbol, style = ("✗", "red") if metrics.lost_count else ("•", "")

@@ -20,11 +20,12 @@ def overview(ends: TwoEnds) -> Iterator[tuple[str, str]]:
         yield "clock", "not estimated: no packet crossed in one of the directions"
     else:
         yield "clock", _clock(ends.clock)
-    lossy = [str(side) for side in Side if ends.lossy.get(side)]
+    lossy = [str(side) for side in Side if ends.lossy[side]]
     if lossy:
         captures = " and ".join(f"the {side}'s" for side in lossy)
-        yield "captures", (
-            f"{captures} lost packets; those are told apart where acknowledgements tell"
+        yield (
+            "captures",
+            (f"{captures} lost packets; those are told apart where acknowledgements tell"),
         )
 
 

@@ -27,6 +27,8 @@ WINDOWS: Final = 8
 _MOST_PPM: Final = 1_000.0
 """Crystals are within 100 ppm, Linux slews by 500 ppm at most (adjtimex(2))."""
 _HALVINGS: Final = 80
+_RESOLUTION_NS: Final = 2_000
+"""What classic captures round, microseconds, in both directions together."""
 _MILLION: Final = 1e6
 
 
@@ -51,9 +53,7 @@ class Bounds:
         return float((self.above_ns - slope * self.time_ns).min())
 
 
-def estimate(
-    sent_ns: Column, received_ns: Column, by_server: Column
-) -> ClockEstimate | None:
+def estimate(sent_ns: Column, received_ns: Column, by_server: Column) -> ClockEstimate | None:
     """Estimate the server's clock against the client's.
 
     Args:
@@ -175,7 +175,7 @@ def _possible(hulls: tuple[Bounds, Bounds]) -> tuple[float, float] | None:
     most = _MOST_PPM / _MILLION
 
     def room(slope: float) -> float:
-        return hulls[0].least(slope) + hulls[1].least(-slope)
+        return hulls[0].least(slope) + hulls[1].least(-slope) + _RESOLUTION_NS
 
     low, high = -most, most
     for _ in range(_HALVINGS):  # `room` is concave
@@ -197,9 +197,7 @@ def _edge(room: Callable[[float], float], inside: float, outside: float) -> floa
     return inside
 
 
-def _offset_bounds(
-    hulls: tuple[Bounds, Bounds], low: float, high: float
-) -> tuple[float, float]:
+def _offset_bounds(hulls: tuple[Bounds, Bounds], low: float, high: float) -> tuple[float, float]:
     """Return the bounds of the offset at the reference time, for any drift of an interval."""
     slopes = np.linspace(low, high, 65)
     upper = max(hulls[0].least(float(slope)) for slope in slopes)

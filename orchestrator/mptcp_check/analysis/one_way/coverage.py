@@ -86,14 +86,14 @@ class Acknowledged:
         if len(self._lane):
             same = (index < len(self._lane)) & (self._lane[found] == data.lane)
             by_number = np.where(same, self._time_ns[found], NEVER)
-        return np.minimum(by_number, self._blocks.first_ns(start, end))
+        return np.asarray(np.minimum(by_number, self._blocks.first_ns(start, end)))
 
     def reached(self, data: Segments) -> Column:
         """Return whether a segment, at its time, began at or below what was acknowledged."""
         last = self._last_before(data)
         start, _ = data.span
         told = (last >= 0) & (self._lane[last] == data.lane) if len(self._lane) else last >= 0
-        return told & (self._highest[last] >= start) if len(self._lane) else told
+        return np.asarray(told & (self._highest[last] >= start)) if len(self._lane) else told
 
     def answered_between(self, data: Segments, from_ns: Column, until_ns: Column) -> Column:
         """Return whether the receiver sent anything for a lane after one time, before another."""

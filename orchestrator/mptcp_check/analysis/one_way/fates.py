@@ -63,7 +63,7 @@ def fates(
     lossy = _lossy(sent, arrived, captures, missing & lone & ~outside & ~split, unsent)
     receiver_lossy = np.where(sent.at_server, lossy[Side.CLIENT], lossy[Side.SERVER])
     # A copy that came later, where none was acknowledged before, says that this one did not come.
-    follows = sent.elicits & came & ~unseen & _later_copy_arrived(sent, arrived, matches)
+    follows = sent.elicits & came & ~unseen & _later_copy_arrived(sent, matches)
 
     fate = np.full(len(sent), Fate.LOST, np.int8)
     fate[receiver_lossy & ~follows & ~(sent.elicits & ~came)] = Fate.UNKNOWN
@@ -104,15 +104,15 @@ def _first_arrival_ns(sent: Segments, arrived: Segments, matches: Matches) -> Co
     by_copy = np.full(len(sent) + 1, NEVER)
     there = matches.received >= 0
     np.minimum.at(by_copy, matches.group[there], arrived.time_ns[matches.received[there]])
-    return np.minimum(by_bytes, by_copy[matches.group])
+    return np.asarray(np.minimum(by_bytes, by_copy[matches.group]))
 
 
-def _later_copy_arrived(sent: Segments, arrived: Segments, matches: Matches) -> Column:
+def _later_copy_arrived(sent: Segments, matches: Matches) -> Column:
     """Return whether a copy of the segment that was sent later arrived."""
     last = np.full(len(sent) + 1, -1, np.int64)
     there = np.flatnonzero(matches.received >= 0)
     np.maximum.at(last, matches.group[there], there)
-    return last[matches.group] > np.arange(len(sent))
+    return np.asarray(last[matches.group] > np.arange(len(sent)))
 
 
 def _outside(
@@ -144,7 +144,7 @@ def _lossy(
     unsent: Column,
 ) -> dict[Side, bool]:
     """Say which capture lost segments: by its own count, or as the other one shows."""
-    found = {}
+    found = dict.fromkeys(Side, False)
     for side, capture in captures.items():
         counted = any(interface.dropped_count for interface in capture.interfaces)
         missed = not_captured & (sent.at_server == (side is Side.CLIENT))
@@ -153,9 +153,7 @@ def _lossy(
     return found
 
 
-def _not_taken(
-    sent: Segments, arrived: Segments, matches: Matches, acks: Acknowledged
-) -> Column:
+def _not_taken(sent: Segments, arrived: Segments, matches: Matches, acks: Acknowledged) -> Column:
     """Return which segments arrived and were acknowledged only after a later copy arrived.
 
     Only where the receiver said something in between, and by a SACK or the acknowledged number

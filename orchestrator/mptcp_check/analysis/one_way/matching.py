@@ -1,4 +1,4 @@
-"""Find the arrival of each sent segment: by its place in the stream, then by what tells copies apart.
+"""Find the arrival of each sent segment: by its place, then by what tells copies apart.
 
 Copies of one range differ in their timestamp (RFC 7323, section 4.1) and IP identification, where
 the path leaves these as they were: the segments of which there is but one copy at both ends tell,

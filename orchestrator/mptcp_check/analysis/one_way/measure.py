@@ -53,7 +53,8 @@ def measure(connections: Sequence[PairedConnection]) -> TwoEnds:
     clock = _clock(sent, arrived, matches)
     delay_ns, has_delay = _delays(sent, arrived, matches, clock)
     lanes = _WAYS * len(chosen)
-    ways = list(_ways(sent, arrived, matches, judged, _Delays(delay_ns, has_delay, clock), lanes))
+    delays = _Delays(delay_ns, has_delay, clock)
+    ways = list(_ways(sent, arrived, matches, judged, delays=delays, lanes=lanes))
     there = matches.received >= 0
     received = np.where(there, matches.received, 0)
     return TwoEnds(
@@ -95,7 +96,9 @@ class _Delays:
 
 
 def _captures(laid: Sequence[Aligned]) -> dict[Side, Capture]:
-    halves = (half for found in laid[:1] for lane in found.lanes for half in (lane.sent, lane.received))
+    halves = (
+        half for found in laid[:1] for lane in found.lanes for half in (lane.sent, lane.received)
+    )
     return {half.side: half.capture for half in halves if half is not None}
 
 
@@ -128,6 +131,7 @@ def _ways(
     arrived: Segments,
     matches: Matches,
     judged: Fates,
+    *,
     delays: _Delays,
     lanes: int,
 ) -> Iterator[WayMetrics]:
@@ -145,9 +149,7 @@ def _ways(
     least = np.full(lanes, np.iinfo(np.int64).max)
     np.minimum.at(least, own, value_ns)
     varying = variation.spreads(own, value_ns - least[own], lanes)
-    apart = variation.spreads(
-        *variation.consecutive(lane, delays.value_ns, delays.known), lanes
-    )
+    apart = variation.spreads(*variation.consecutive(lane, delays.value_ns, delays.known), lanes)
     sent_count, duplicates = count(fate >= 0), count(matches.duplicate, arrived.lane)
     unsent = count(judged.unsent, arrived.lane)
     lost_data, again = count(lost & (sent.length > 0)), count(lost & (matches.copy > 0))

@@ -64,12 +64,12 @@ class Segments:
     @property
     def end(self) -> Column:
         """int64: the place whose acknowledgement covers it; FIN takes one."""
-        return self.place + self.length + ((self.flags & Flag.FIN) != 0)
+        return np.asarray(self.place + self.length + ((self.flags & Flag.FIN) != 0))
 
     @property
     def elicits(self) -> Column:
         """bool: the receiver acknowledges it."""
-        return (self.length > 0) | ((self.flags & (Flag.SYN | Flag.FIN)) != 0)
+        return np.asarray((self.length > 0) | ((self.flags & (Flag.SYN | Flag.FIN)) != 0))
 
     @property
     def span(self) -> tuple[Column, Column]:
@@ -79,7 +79,8 @@ class Segments:
 
 def overall(lane: Column, place: Column) -> Column:
     """Return lane and place as one number; places of one lane stay in their order."""
-    return lane * LANE_STRIDE + np.clip(place, -PLACE_LIMIT, PLACE_LIMIT) + PLACE_LIMIT
+    inside = np.clip(place, -PLACE_LIMIT, PLACE_LIMIT)
+    return np.asarray(lane * LANE_STRIDE + inside + PLACE_LIMIT)
 
 
 def difference(a: Column | int, b: Column | int) -> Column:
@@ -110,7 +111,11 @@ def _shift(lane: Lane, clues: Sequence[Clue]) -> int | None:
     if sent is None or received is None:
         return None
     starts = _origin(sent), _origin(received)
-    if starts[0] is None or starts[1] is None or (sent.isn is not None and received.isn is not None):
+    if (
+        starts[0] is None
+        or starts[1] is None
+        or (sent.isn is not None and received.isn is not None)
+    ):
         return 0
     if Clue.SEQUENCE in clues:
         return int(difference(starts[1], starts[0]))
@@ -156,7 +161,7 @@ def _segments(subflows: Sequence[Aligned], *, received: bool) -> Segments:
             correction = 0 if received else subflow.shifts[1 - index]
             back.append(-1 if origin is None else (origin - correction) % SPACE)
     sizes = np.array([len(half.rows) for half in halves], np.int64)
-    lane = np.repeat(np.arange(len(halves)), sizes)
+    lanes = np.repeat(np.arange(len(halves)), sizes)
     rows = _joined([half.rows for half in halves])
     place = _joined([half.starts for half in halves]) + np.repeat(np.array(shifts, np.int64), sizes)
     server = np.array([half.side is Side.SERVER for half in halves], np.bool_)
@@ -166,7 +171,7 @@ def _segments(subflows: Sequence[Aligned], *, received: bool) -> Segments:
     origin_of_acks = np.repeat(np.array(back, np.int64), sizes)
     acknowledges = ((columns["flags"] & Flag.ACK) != 0) & (origin_of_acks >= 0)
     ack = np.where(acknowledges, (columns.pop("ack") - origin_of_acks) % SPACE, -1)
-    return Segments(lane=lane, at_server=at_server, row=rows, place=place, ack=ack, **columns)
+    return Segments(lane=lanes, at_server=at_server, row=rows, place=place, ack=ack, **columns)
 
 
 def _joined(parts: Sequence[Column]) -> Column:

@@ -28,11 +28,12 @@ def spreads(lane: Column, value_ns: Column, lanes: int) -> Sequence[Spread]:
     known = count > 0
     picked = np.zeros(at.shape, np.int64)
     picked[:, known] = values[(first + at)[:, known]]
+    columns = [[int(value) for value in row] for row in (count, *picked)]
     return [
         Spread(count=n, min_ns=low, median_ns=middle, p95_ns=p95, p99_ns=p99, max_ns=high)
         if n
         else Spread()
-        for n, (low, middle, p95, p99, high) in zip(count.tolist(), picked.T.tolist(), strict=True)
+        for n, low, middle, p95, p99, high in zip(*columns, strict=True)
     ]
 
 

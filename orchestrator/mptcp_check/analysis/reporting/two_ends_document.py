@@ -26,7 +26,7 @@ def two_ends(ends: TwoEnds, *, first_server_connection: int) -> Document:
     return {
         "clock": None if ends.clock is None else asdict(ends.clock),
         "assumption": ASSUMPTION,
-        "lossy_captures": {str(side): ends.lossy.get(side, False) for side in Side},
+        "lossy_captures": {str(side): ends.lossy[side] for side in Side},
         "subflows_alone": {str(side): ends.alone_count[side] for side in Side},
         "subflows_proxied": ends.proxied_count,
         "subflows_unaligned": ends.unaligned_count,
