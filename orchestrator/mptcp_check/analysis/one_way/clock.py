@@ -128,23 +128,24 @@ def _drift(
 ) -> tuple[float, float, float] | None:
     """Return the drift and its interval, as ratios; none if no straight line fits.
 
-    Three things bound it: no delay is below 0 (hard); and, if the least delay of a direction stays
-    the same, the slope of the hull below each direction, give or take what the least delays in
-    parts of the time leave open.
+    Two things bound it: no delay is below 0, which is hard; and, if the least delay of a direction
+    stays the same, the slope of the hull below it, give or take what the least delays in parts of
+    the time leave open.  The direction that leaves less open decides, if the other agrees.
     """
     hard = _possible(hulls)
     if hard is None:
         return None
-    intervals = [(_slope(up, hulls[0], 1.0)), (_slope(down, hulls[1], -1.0))]
-    low, high = max(i[1] for i in intervals), min(i[2] for i in intervals)
-    if low > high:  # the least delay of one direction changed: who can tell which
-        low, high = min(i[1] for i in intervals), max(i[2] for i in intervals)
+    slopes = sorted(
+        (_slope(up, hulls[0], 1.0), _slope(down, hulls[1], -1.0)), key=lambda s: s[2] - s[1]
+    )
+    best, low, high = slopes[0]
+    if low > slopes[1][2] or high < slopes[1][1]:
+        # the least delay of one direction changed, and nothing tells of which
+        best = (best + slopes[1][0]) / 2
+        low, high = min(low, slopes[1][1]), max(high, slopes[1][2])
     low, high = max(low, hard[0]), min(high, hard[1])
     if low > high:
         low, high = hard
-    widths = [max(i[2] - i[1], 1e-12) for i in intervals]
-    weighted = sum(i[0] / w for i, w in zip(intervals, widths, strict=True))
-    best = weighted / sum(1 / w for w in widths)
     return min(max(best, low), high), low, high
 
 
@@ -165,8 +166,8 @@ def _slope(side: Bounds, hull: Bounds, sign: float) -> tuple[float, float, float
     least = np.full(WINDOWS, np.inf)
     np.minimum.at(least, part, rest)
     above = float(least[np.isfinite(least)].max())
-    # half of the time is the arm that the line is turned on
-    error = (above + 1.0) / (span / 2)
+    # half of the time is the arm that the line is turned on, at either end of it
+    error = 2 * (above + 1.0) / (span / 2)
     return sign * slope, sign * slope - error, sign * slope + error
 
 

@@ -171,12 +171,12 @@ def test_the_offset_moves_with_the_applied_drift() -> None:
 
 
 def minute(ends: Ends) -> Ends:
-    """Send a segment every 100 ms for a minute, a third of them held up."""
+    """Send a segment every 600 ms for a minute, two thirds of them held up."""
     talk = Conversation(ends=ends)
     start = talk.open() + MS
-    for index in range(600):
-        talk.data(start + index * 100 * MS, index * MSS, more_ns=(index % 3) * MS)
-    talk.close(start + 61 * SECOND, 600 * MSS)
+    for index in range(100):
+        talk.data(start + index * 600 * MS, index * MSS, more_ns=(index % 3) * MS)
+    talk.close(start + 61 * SECOND, 100 * MSS)
     return ends
 
 
@@ -190,7 +190,7 @@ def test_drift_is_taken_out_of_the_delays_of_captured_packets() -> None:
     assert way.delay_min_ns == pytest.approx(5 * MS, abs=100 * US)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(shift_ns=st.integers(-SECOND, 10**16))
 def test_delays_do_not_depend_on_what_the_clocks_were_set_to(shift_ns: int) -> None:
     found = [minute(Ends(offset_ns=offset)).measured() for offset in (0, shift_ns)]
