@@ -26,6 +26,9 @@ from mptcp_check.model import Side
 
 _WAYS: Final = 2
 
+Numbers = dict[int, tuple[int, int]]
+"""Numbers of connection and subflow in their own capture, by the identity of the view."""
+
 
 def measure(connections: Sequence[PairedConnection]) -> TwoEnds:
     """Follow every segment of paired connections from one capture point to the other.
@@ -57,10 +60,11 @@ def measure(connections: Sequence[PairedConnection]) -> TwoEnds:
     ways = list(_ways(sent, arrived, matches, judged, delays=delays, lanes=lanes))
     there = matches.received >= 0
     received = np.where(there, matches.received, 0)
+    known = _numbers(connections)
     return TwoEnds(
         clock=clock,
         subflows=tuple(
-            _subflow(connection, subflow, ways[_WAYS * index], ways[_WAYS * index + 1])
+            _subflow(connection, subflow, known, ways[_WAYS * index : _WAYS * index + _WAYS])
             for index, (connection, subflow, _) in enumerate(chosen)
         ),
         crossings=Crossings(
@@ -184,12 +188,8 @@ def _ways(
 
 
 def _subflow(
-    connection: PairedConnection, subflow: PairedSubflow, c2s: WayMetrics, s2c: WayMetrics
+    connection: PairedConnection, subflow: PairedSubflow, known: Numbers, ways: Sequence[WayMetrics]
 ) -> SubflowWays:
-    numbers = {}
-    for side, view in subflow.views.items():
-        owner = next(c for c in connection.views[side] if any(s is view for s in c.subflows))
-        numbers[side] = (owner.id, view.id)
     shown = subflow.views[connection.client_side]
     return SubflowWays(
         connection=connection.id,
@@ -197,7 +197,17 @@ def _subflow(
         role=subflow.role,
         client=shown.client,
         server=shown.server,
-        numbers=numbers,
-        c2s=c2s,
-        s2c=s2c,
+        numbers={side: known[id(view)] for side, view in subflow.views.items()},
+        c2s=ways[0],
+        s2c=ways[1],
     )
+
+
+def _numbers(connections: Sequence[PairedConnection]) -> Numbers:
+    return {
+        id(subflow): (connection.id, subflow.id)
+        for paired in connections
+        for views in paired.views.values()
+        for connection in views
+        for subflow in connection.subflows
+    }

@@ -50,7 +50,7 @@ def crossed(
     return estimate(np.array(sent), np.array(received), np.array(server))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)  # the interval is a statistic
 @given(
     seed=st.integers(0, 10**6),
     drift_ppm=st.floats(-200, 200),
