@@ -94,7 +94,9 @@ class Conversation:
     taken: set[int] = field(default_factory=set)
     """Places of segments of `MSS` bytes that the server has."""
 
-    def segment(self, by_client: bool, place: int, time_ns: int, **fields: object) -> Segment:
+    def segment(
+        self, place: int, time_ns: int, *, by_client: bool = True, **fields: object
+    ) -> Segment:
         """Make a segment; timestamps are milliseconds, identification counts."""
         self.ip_id += 1
         ends = (self.client, self.server) if by_client else (self.server, self.client)
@@ -120,11 +122,11 @@ class Conversation:
 
     def open(self, time_ns: int = 0) -> int:
         """Shake hands; return when it is done."""
-        syn = self.segment(True, -1, time_ns, flags=SYN, ack=0)
+        syn = self.segment(-1, time_ns, flags=SYN, ack=0)
         there = self.ends.cross(time_ns, syn, by_client=True)
-        synack = self.segment(False, -1, there, flags=SYN | ACK)
+        synack = self.segment(-1, there, by_client=False, flags=SYN | ACK)
         here = self.ends.cross(there, synack, by_client=False)
-        self.ends.cross(here, self.segment(True, 0, here), by_client=True)
+        self.ends.cross(here, self.segment(0, here), by_client=True)
         return here
 
     def data(
@@ -140,7 +142,7 @@ class Conversation:
     ) -> None:
         """Send one segment of data and, if it arrives, let the server acknowledge at once."""
         payload = bytes((place // MSS + i) & 0xFF for i in range(MSS))
-        segment = self.segment(True, place, time_ns, flags=ACK | PSH, payload=payload)
+        segment = self.segment(place, time_ns, flags=ACK | PSH, payload=payload)
         arrives_ns = self.ends.cross(
             time_ns, segment, by_client=True, lost=lost, more_ns=more_ns, seen=seen
         )
@@ -148,7 +150,7 @@ class Conversation:
             return
         if taken:
             self.taken.add(place)
-        ack = self.segment(False, 0, arrives_ns, options=self.told(arrives_ns))
+        ack = self.segment(0, arrives_ns, by_client=False, options=self.told(arrives_ns))
         self.ends.cross(arrives_ns + 1000, ack, by_client=False, lost=ack_lost)
 
     def told(self, time_ns: int) -> bytes:
@@ -162,11 +164,11 @@ class Conversation:
 
     def close(self, time_ns: int, place: int) -> int:
         """End it from both sides."""
-        fin = self.segment(True, place, time_ns, flags=FIN | ACK)
+        fin = self.segment(place, time_ns, flags=FIN | ACK)
         there = self.ends.cross(time_ns, fin, by_client=True)
-        answer = self.segment(False, 0, there, flags=FIN | ACK)
+        answer = self.segment(0, there, by_client=False, flags=FIN | ACK)
         here = self.ends.cross(there, answer, by_client=False)
-        self.ends.cross(here, self.segment(True, place + 1, here), by_client=True)
+        self.ends.cross(here, self.segment(place + 1, here), by_client=True)
         return here
 
 

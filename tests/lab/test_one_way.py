@@ -1,4 +1,4 @@
-"""A real kernel behind links with a known delay, rate and queue: both captures tell what they did."""
+"""A real kernel behind links of known delay, rate and queue: two captures tell what they did."""
 
 import pytest
 

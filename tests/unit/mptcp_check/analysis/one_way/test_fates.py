@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mptcp_check.analysis.one_way.values import Fate, TwoEnds
 from mptcp_check.model import Side
-from segments import ACK, RST, CLIENT
+from segments import ACK, CLIENT, RST
 from two_ends import MS, MSS, SECOND, Conversation, Ends, fates
 
 ONLY_CLIENT, ONLY_SERVER = (Side.CLIENT,), (Side.SERVER,)
@@ -124,7 +124,7 @@ def test_a_lost_acknowledgement_is_nobodys_where_the_capture_lost_packets_too() 
     talk = Conversation(ends=ends)
     start = talk.open() + MS
     talk.data(start, 0, seen=ONLY_CLIENT)
-    bare = talk.segment(True, MSS, start + 5 * MS)
+    bare = talk.segment(MSS, start + 5 * MS)
     ends.cross(start + 5 * MS, bare, by_client=True, lost=True)
     talk.close(start + SECOND, MSS)
 
@@ -161,7 +161,7 @@ def test_a_repetition_without_need_is_no_loss_of_the_host() -> None:
 def test_a_repeated_syn_counts_by_its_copy() -> None:
     ends = Ends()
     talk = Conversation(ends=ends)
-    syn = talk.segment(True, -1, 0, flags=0x02, ack=0)
+    syn = talk.segment(-1, 0, flags=0x02, ack=0)
     ends.cross(0, syn, by_client=True, lost=True)
     start = talk.open(SECOND)
     talk.data(start, 0)
@@ -202,15 +202,15 @@ def test_merged_and_split_segments_are_not_followed_and_not_lost() -> None:
     ends = Ends()
     talk = Conversation(ends=ends)
     start = talk.open() + MS
-    big = talk.segment(True, 0, start, flags=ACK, payload=bytes(4 * MSS))
+    big = talk.segment(0, start, flags=ACK, payload=bytes(4 * MSS))
     ends.note(Side.CLIENT, start, big)
     for index in range(4):
-        part = talk.segment(True, index * MSS, start, flags=ACK, payload=bytes(MSS))
+        part = talk.segment(index * MSS, start, flags=ACK, payload=bytes(MSS))
         ends.note(Side.SERVER, start + 5 * MS, part)
     for index in range(4, 6):
-        part = talk.segment(True, index * MSS, start, flags=ACK, payload=bytes(MSS))
+        part = talk.segment(index * MSS, start, flags=ACK, payload=bytes(MSS))
         ends.note(Side.CLIENT, start + index * MS, part)
-    merged = talk.segment(True, 4 * MSS, start, flags=ACK, payload=bytes(2 * MSS))
+    merged = talk.segment(4 * MSS, start, flags=ACK, payload=bytes(2 * MSS))
     ends.note(Side.SERVER, start + 12 * MS, merged)
     talk.data(start + 20 * MS, 6 * MSS)
     talk.close(start + SECOND, 7 * MSS)
@@ -226,7 +226,7 @@ def test_what_an_enemy_in_between_sends_is_not_sent_by_the_client() -> None:
     talk = Conversation(ends=ends)
     start = talk.open() + MS
     talk.data(start, 0)
-    forged = talk.segment(True, MSS, start, flags=RST | ACK)
+    forged = talk.segment(MSS, start, flags=RST | ACK)
     ends.note(Side.SERVER, start + 9 * MS, forged)
     found = ends.measured()
 
@@ -290,7 +290,7 @@ def test_equal_acknowledgements_without_anything_to_tell_them_apart_are_only_cou
     talk = Conversation(ends=ends)
     start = talk.open() + MS
     talk.data(start, 0)
-    bare = replace(talk.segment(True, MSS, start), ip_id=0)
+    bare = replace(talk.segment(MSS, start), ip_id=0)
     for index in range(3):
         ends.cross(start + (20 + index) * MS // 10, bare, by_client=True, lost=index == 0)
     talk.close(start + SECOND, MSS)
@@ -324,7 +324,7 @@ def test_no_segments_make_it_raise_and_every_one_has_a_fate(
     start = talk.open()
     for index, (by_client, seq, ack, flags, size, at_client, at_server) in enumerate(segments):
         odd = talk.segment(
-            by_client, 0, start, seq=seq, ack=ack, flags=flags & 0xFF, payload=bytes(size)
+            0, start, by_client=by_client, seq=seq, ack=ack, flags=flags & 0xFF, payload=bytes(size)
         )
         seen = [side for side, held in ((Side.CLIENT, at_client), (Side.SERVER, at_server)) if held]
         ends.cross(start + index * MS, odd, by_client=by_client, seen=seen)

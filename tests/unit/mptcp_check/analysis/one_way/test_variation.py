@@ -1,5 +1,6 @@
 """Numbers of all lanes at once are those that one lane at a time gives."""
 
+import itertools
 import math
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_runs_of_losses_and_their_distances(losses: list[list[bool]]) -> None:
     for index, own in enumerate(losses):
         runs = [run for run in "".join("x" if each else " " for each in own).split() if run]
         places = [place for place, each in enumerate(own) if each]
-        distances = [b - a for a, b in zip(places, places[1:], strict=False)]
+        distances = [b - a for a, b in itertools.pairwise(places)]
         assert found.period_count[index] == len(runs)
         assert found.longest_count[index] == max(map(len, runs), default=0)
         assert found.distance_median_count[index] == (
