@@ -3,7 +3,7 @@
 True time is the client's clock; the server's is ahead by an offset and runs faster by a drift.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 import capture_files as cf
@@ -31,6 +31,8 @@ class Ends:
     delay_ns: tuple[int, int] = (5 * MS, 5 * MS)
     """Least way to the server, and back."""
     snap_bytes: int = 262_144
+    rewritten: Callable[[Segment], Segment] = lambda segment: segment
+    """What the path makes of a packet from the client."""
     records: dict[Side, list[tuple[int, bytes]]] = field(
         default_factory=lambda: {side: [] for side in Side}
     )
@@ -60,7 +62,7 @@ class Ends:
         if ends[0] in seen:
             self.note(ends[0], time_ns, segment)
         if ends[1] in seen and not lost:
-            self.note(ends[1], arrives_ns, segment)
+            self.note(ends[1], arrives_ns, self.rewritten(segment) if by_client else segment)
         return arrives_ns
 
     def captures(self) -> tuple[Capture, Capture]:
@@ -160,7 +162,8 @@ class Conversation:
         if not above:
             return tcp.encode([stamp])
         left = self.isn[0] + 1 + above[-1]
-        return tcp.encode([stamp, tcp.Sack(blocks=((left, left + MSS),))])
+        edges = (left % 2**32, (left + MSS) % 2**32)
+        return tcp.encode([stamp, tcp.Sack(blocks=(edges,))])
 
     def close(self, time_ns: int, place: int) -> int:
         """End it from both sides."""
