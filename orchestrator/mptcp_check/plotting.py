@@ -7,7 +7,7 @@
 The directory appears whole or not at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,15 @@ from mptcp_check import new_folder
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.flows.connections import Connection, Kind
 from mptcp_check.analysis.plots import page, svg
+from mptcp_check.analysis.plots.figure import Figure
 from mptcp_check.analysis.plots.figures import figures_of
 from mptcp_check.analysis.series.extraction import series_of
+from mptcp_check.analysis.series.values import ConnectionSeries
 
 MOST_CONNECTIONS: Final = 1_000
 """Drawn at most, those with the most payload: each one is a folder of eleven files."""
+
+MoreFigures = Callable[[ConnectionSeries], Iterable[Figure]]
 
 
 def write(
@@ -29,6 +33,7 @@ def write(
     *,
     source: str = "",
     most: int = MOST_CONNECTIONS,
+    more: MoreFigures = lambda _: (),
 ) -> tuple[Path, ...]:
     """Draw every Multipath TCP connection that carried data.
 
@@ -38,6 +43,7 @@ def write(
         directory: Made here; it must not be there yet, or be empty.
         source: Name of the capture, for the reader.
         most: How many connections are drawn; the index says how many were not.
+        more: Further figures of a connection.
 
     Returns:
         The files, the index first.
@@ -47,12 +53,19 @@ def write(
         OSError: The disk is full.
     """
     with new_folder.whole(directory) as made:
-        names = [path.relative_to(made) for path in _draw(capture, connections, made, source, most)]
+        drawn = _draw(capture, connections, made, source, most=most, more=more)
+        names = [path.relative_to(made) for path in drawn]
     return tuple(directory / name for name in names)
 
 
 def _draw(
-    capture: Capture, connections: Sequence[Connection], made: Path, source: str, most: int
+    capture: Capture,
+    connections: Sequence[Connection],
+    made: Path,
+    source: str,
+    *,
+    most: int,
+    more: MoreFigures,
 ) -> Iterator[Path]:
     """Write everything; the index is yielded first."""
     packets = capture.packets
@@ -73,7 +86,7 @@ def _draw(
         series = series_of(packets, connection)
         folder = made / f"connection-{connection.id}"
         folder.mkdir()
-        figures = figures_of(series)
+        figures = (*figures_of(series), *more(series))
         drawings = {figure.id: svg.render(figure) for figure in figures}
         files.append(folder / "index.html")
         files[-1].write_text(

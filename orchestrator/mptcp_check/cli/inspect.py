@@ -83,7 +83,11 @@ def inspect(
     if not found or (server is not None and len(found) < len(captures)):
         return CaptureError.exit_code
     ends = None if server is None else _two_ends(found)
-    results = ((export, partial(_export, ends=ends)), (split, _split), (plot, _plot))
+    results = (
+        (export, partial(_export, ends=ends)),
+        (split, _split),
+        (plot, partial(_plot, ends=ends)),
+    )
     for folder, write in results:
         if folder is not None:
             with _progress(f"writing {folder}"):
@@ -182,7 +186,7 @@ def _split(found: Sequence[Inspected], folder: Path) -> None:
     splitting.split(found, folder)
 
 
-def _plot(found: Sequence[Inspected], folder: Path) -> None:
+def _plot(found: Sequence[Inspected], folder: Path, ends: TwoEnds | None) -> None:
     """Draw each capture; several ones in folders with their numbers."""
     from mptcp_check import plotting  # noqa: PLC0415 - see the module
     from mptcp_check.analysis.capture import capture_file  # noqa: PLC0415 - see the module
@@ -190,7 +194,14 @@ def _plot(found: Sequence[Inspected], folder: Path) -> None:
 
     def draw(inspected: Inspected, place: Path) -> None:
         packets = capture_file.read(inspected.given.octets)
-        plotting.write(packets, connections(packets.packets), place, source=inspected.given.name)
+        own = connections(packets.packets)
+        name = inspected.given.name
+        if ends is None or inspected is not found[0]:
+            plotting.write(packets, own, place, source=name)
+            return
+        from mptcp_check.analysis.plots.delay_figure import delay_figures  # noqa: PLC0415 - as above
+
+        plotting.write(packets, own, place, source=name, more=partial(delay_figures, ends))
 
     if len(found) == 1:
         draw(found[0], folder)

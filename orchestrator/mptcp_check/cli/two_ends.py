@@ -37,11 +37,7 @@ def show(console: Console, ends: TwoEnds, *, all_subflows: bool) -> None:
         connection, number = subflow.numbers[Side.CLIENT]
         heading = f"connection {connection}, path {number}"
         console.print(Text.assemble((heading, "bold"), f"  {subflow.client} → {subflow.server}"))
-        for direction, name in two_ends_words.WAYS.items():
-            metrics = subflow.way(direction)
-            symbol, style = ("✗", "red") if metrics.lost_count else ("•", "")
-            words = f"{name}: {two_ends_words.way(metrics)}"
-            console.print(Text.assemble("  ", (f"{symbol} ", style), words))
+        console.print(_ways(subflow))
     if len(shown) < len(ends.subflows):
         rest = f"{len(ends.subflows) - len(shown):,} more subflows: --all shows them"
         console.print(Text(rest, style="dim"))
@@ -50,3 +46,15 @@ def show(console: Console, ends: TwoEnds, *, all_subflows: bool) -> None:
 def _weight(subflow: SubflowWays) -> tuple[int, int]:
     ways = (subflow.c2s, subflow.s2c)
     return sum(m.lost_count for m in ways), sum(m.sent_count for m in ways)
+
+
+def _ways(subflow: SubflowWays) -> Table:
+    lines = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        lines.add_column()
+    for direction, name in two_ends_words.WAYS.items():
+        metrics = subflow.way(direction)
+        symbol, style = ("✗", "red") if metrics.lost_count else ("•", "")
+        words = Text.assemble(f"{name}: {two_ends_words.way(metrics)}")
+        lines.add_row("", Text(symbol, style=style), words)
+    return lines
