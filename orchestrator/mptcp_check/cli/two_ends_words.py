@@ -99,7 +99,8 @@ def _oddities(metrics: WayMetrics) -> Iterator[str]:
         "{} arrived but not taken by the host": metrics.dropped_by_host_count,
         "{} missed by the receiver's capture": metrics.not_captured_count,
         "{} missed by the sender's capture, or not of its making": metrics.unsent_count,
-        "{} split or merged, so not followed": metrics.resized_count,
+        "{} split or merged, so followed by their first byte only": metrics.resized_count,
+        "{} bytes of these lost": metrics.resized_lost_bytes,
         "{} lost by the path or by the capture": metrics.unknown_count,
         "{} while the other capture did not run": metrics.not_observed_count,
     }

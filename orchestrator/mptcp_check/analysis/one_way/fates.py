@@ -30,6 +30,8 @@ class Fates:
     """int8, per sent segment: `Fate`."""
     unsent: Column
     """bool, per arrival: only the receiver's capture holds it."""
+    merged: Column
+    """bool, per arrival: it holds bytes of `Fate.RESIZED` segments."""
     lossy: dict[Side, bool]
     """Whether a capture lost segments itself."""
 
@@ -73,7 +75,7 @@ def fates(
     fate[split] = Fate.RESIZED
     fate[~missing] = Fate.ARRIVED
     fate[_not_taken(sent, arrived, matches, by_receiver)] = Fate.DROPPED_BY_HOST
-    return Fates(fate=fate, unsent=unsent, lossy=lossy)
+    return Fates(fate=fate, unsent=unsent, merged=merged, lossy=lossy)
 
 
 def _resized(

@@ -28,6 +28,9 @@ class Matches:
     """int64, per sent segment: index of its first arrival, -1 without one."""
     sure: Column
     """bool, per sent segment: the arrival is its own, not one of several equal copies'."""
+    first_byte: Column
+    """int64, per sent segment without an arrival: index of the only one that begins with the same
+    byte, of another length, -1 without one: what a split or a merge left of it."""
     sent: Column
     """int64, per arrival: index of the sent segment, -1 without one; of duplicates too."""
     duplicate: Column
@@ -84,6 +87,17 @@ class _Pool:
         self.origin[more] = free[order[start[group] + sent_count[group] - 1]]
         self.duplicate[more] = True
 
+    def beginnings(self, keys: list[Column]) -> Column:
+        """Return for free segments with payload the only free arrival with the same keys."""
+        here = np.flatnonzero((self.received < 0) & (self.sent.length > 0))
+        there = np.flatnonzero((self.origin < 0) & (self.arrived.length > 0))
+        free = np.concatenate([here, there + len(self.sent)])
+        order, start, sent_count, arrived_count = grouped([key[free] for key in keys], len(here))
+        alone = start[(sent_count == 1) & (arrived_count == 1)]
+        found = np.full(len(self.sent), -1, np.int64)
+        found[free[order[alone]]] = free[order[alone + 1]] - len(self.sent)
+        return found
+
 
 def grouped(keys: list[Column], sent: int) -> tuple[Column, Column, Column, Column]:
     """Group rows by equal keys, the first `sent` rows of them being the sent ones.
@@ -127,6 +141,7 @@ def match(sent: Segments, arrived: Segments) -> Matches:
     return Matches(
         received=pool.received,
         sure=pool.sure,
+        first_byte=pool.beginnings([base[0], base[1], kept[0]]),
         sent=pool.origin,
         duplicate=pool.duplicate,
         copy=np.where(sent.elicits, copy, 0),

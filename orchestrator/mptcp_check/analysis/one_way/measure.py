@@ -58,8 +58,8 @@ def measure(connections: Sequence[PairedConnection]) -> TwoEnds:
     lanes = _WAYS * len(chosen)
     delays = _Delays(delay_ns, has_delay, clock)
     ways = list(_ways(sent, arrived, matches, judged, delays=delays, lanes=lanes))
-    there = matches.received >= 0
-    received = np.where(there, matches.received, 0)
+    received = _arrivals(matches)
+    there = received >= 0
     known = _numbers(connections)
     return TwoEnds(
         clock=clock,
@@ -106,22 +106,28 @@ def _captures(laid: Sequence[Aligned]) -> dict[Side, Capture]:
     return {half.side: half.capture for half in halves if half is not None}
 
 
+def _arrivals(matches: Matches) -> Column:
+    """Return for each sent segment the arrival of its first byte, -1 without one."""
+    return np.where(matches.received >= 0, matches.received, matches.first_byte)
+
+
 def _picked(column: Column, index: Column, there: Column) -> Column:
     return np.where(there, column[index], 0) if len(column) else np.zeros(len(index), np.int64)
 
 
 def _clock(sent: Segments, arrived: Segments, matches: Matches) -> ClockEstimate | None:
-    sure = np.flatnonzero(matches.sure)
-    received = matches.received[sure]
-    return clocks.estimate(sent.time_ns[sure], arrived.time_ns[received], sent.at_server[sure])
+    received = _arrivals(matches)
+    sure = np.flatnonzero(matches.sure | (matches.first_byte >= 0))
+    received_ns = arrived.time_ns[received[sure]]
+    return clocks.estimate(sent.time_ns[sure], received_ns, sent.at_server[sure])
 
 
 def _delays(
     sent: Segments, arrived: Segments, matches: Matches, clock: ClockEstimate | None
 ) -> tuple[Column, Column]:
     """Return the delay of each sent segment, and where it has one."""
-    there = matches.sure & (matches.received >= 0)
-    received_ns = _picked(arrived.time_ns, np.where(there, matches.received, 0), there)
+    there = matches.sure | (matches.first_byte >= 0)
+    received_ns = _picked(arrived.time_ns, _arrivals(matches), there)
     delay_ns = np.where(there, received_ns - sent.time_ns, 0)
     if clock is not None:
         client_ns = np.where(sent.at_server, received_ns, sent.time_ns)
@@ -145,6 +151,11 @@ def _ways(
     def count(chosen: Column, of: Column = lane) -> list[int]:
         return [int(n) for n in np.bincount(of[chosen], minlength=lanes)]
 
+    split = fate == Fate.RESIZED
+    kept = np.bincount(lane[split], weights=sent.length[split], minlength=lanes)
+    kept -= np.bincount(
+        arrived.lane[judged.merged], weights=arrived.length[judged.merged], minlength=lanes
+    )
     by_fate = {each: count(fate == each) for each in Fate}
     runs = variation.loss_runs(lane, lost, lanes)
     came = np.flatnonzero((matches.sent >= 0) & ~matches.duplicate)
@@ -170,6 +181,7 @@ def _ways(
             dropped_by_host_count=by_fate[Fate.DROPPED_BY_HOST][index],
             not_captured_count=by_fate[Fate.NOT_CAPTURED][index],
             resized_count=by_fate[Fate.RESIZED][index],
+            resized_lost_bytes=max(int(kept[index]), 0),
             not_observed_count=by_fate[Fate.NOT_OBSERVED][index],
             unknown_count=by_fate[Fate.UNKNOWN][index],
             unsent_count=unsent[index],

@@ -22,9 +22,10 @@ from mptcp_check.model import Direction, Side
 
 SPACE: Final = 1 << 32
 HALF_SPACE: Final = 1 << 31
-LANE_STRIDE: Final = 1 << 42
-"""Between lanes where place and lane are one number; no stream is longer than half of it."""
-PLACE_LIMIT: Final = (1 << 41) - 1
+LANE_STRIDE: Final = 1 << 40
+"""Between lanes where place and lane are one number: room for four million subflows."""
+PLACE_LIMIT: Final = (1 << 39) - 1
+"""Longer than a stream between two captures can be: 512 GiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -97,6 +97,8 @@ class WayMetrics:
     dropped_by_host_count: int
     not_captured_count: int
     resized_count: int
+    resized_lost_bytes: int
+    """Payload of resized segments less that of the segments that arrived of them."""
     not_observed_count: int
     unknown_count: int
     unsent_count: int
@@ -161,7 +163,8 @@ class Crossings:
     sent_frame: Column
     """int64: Wireshark's number in the sender's capture."""
     received_frame: Column
-    """int64: in the receiver's capture; 0 where it is not there."""
+    """int64: in the receiver's capture; 0 where it is not there.  Of a resized segment the frame
+    that begins with its first byte."""
     sent_ns: Column
     """int64: by the sender's clock."""
     received_ns: Column
@@ -169,7 +172,7 @@ class Crossings:
     delay_ns: Column
     """int64: by the corrected clocks, where `has_delay`."""
     has_delay: Column
-    """bool: it arrived, and which arrival is its own is beyond doubt."""
+    """bool: it arrived, or its first byte did, and which arrival is its own is beyond doubt."""
     payload_bytes: Column
     """int64."""
     copy: Column

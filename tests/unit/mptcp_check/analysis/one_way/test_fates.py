@@ -217,8 +217,29 @@ def test_merged_and_split_segments_are_not_followed_and_not_lost() -> None:
     found = ends.measured()
 
     assert fates(found, data=True) == [Fate.RESIZED] * 3 + [Fate.ARRIVED]
+    assert found.subflows[0].c2s.resized_lost_bytes == 0
     assert found.subflows[0].c2s.unsent_count == 0
     assert found.lossy == {Side.CLIENT: False, Side.SERVER: False}
+
+
+def test_what_is_lost_of_a_large_segment_is_told_in_bytes_and_its_delay_by_its_first_byte() -> None:
+    ends = Ends()
+    talk = Conversation(ends=ends)
+    start = talk.open() + MS
+    for burst in range(3):
+        at, first = start + burst * 20 * MS, burst * 4
+        big = talk.segment(first * MSS, at, flags=ACK, payload=bytes(4 * MSS))
+        ends.note(Side.CLIENT, at, big)
+        for index in range(4):
+            if (burst, index) != (1, 2):
+                part = talk.segment((first + index) * MSS, at, flags=ACK, payload=bytes(MSS))
+                ends.note(Side.SERVER, at + (5 + burst) * MS + index, part)
+    talk.data(start + 400 * MS, 6 * MSS)
+    talk.close(start + SECOND, 12 * MSS)
+    way = ends.measured().subflows[0].c2s
+
+    assert (way.resized_count, way.resized_lost_bytes, way.lost_count) == (3, MSS, 0)
+    assert (way.variation.count, way.variation.max_ns) == (way.sent_count, 2 * MS)
 
 
 def test_what_an_enemy_in_between_sends_is_not_sent_by_the_client() -> None:
