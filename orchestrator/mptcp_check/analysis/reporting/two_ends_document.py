@@ -1,9 +1,10 @@
 """What two captures tell together, as the key ``two_ends`` of ``inspect --json --server``."""
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Final
 
-from mptcp_check.analysis.one_way.values import SubflowWays, TwoEnds
+from mptcp_check.analysis.one_way.values import Spread, SubflowWays, TwoEnds, WayMetrics
 from mptcp_check.analysis.reporting.inspect_document import Document
 from mptcp_check.model import Side
 
@@ -13,6 +14,12 @@ ASSUMPTION: Final = (
     "delay_error_ns. Their variation does not depend on it."
 )
 """What absolute delays rest on."""
+
+# There may be tens of thousands of these: `asdict`, which copies deeply, takes ten times as long.
+_WAY: Final = tuple(field.name for field in fields(WayMetrics))
+_SPREAD: Final = tuple(field.name for field in fields(Spread))
+_WAY_VALUES: Final = attrgetter(*_WAY)
+_SPREAD_VALUES: Final = attrgetter(*_SPREAD)
 
 
 def two_ends(ends: TwoEnds, *, first_server_connection: int) -> Document:
@@ -44,6 +51,13 @@ def _subflow(subflow: SubflowWays, first: int) -> Document:
         "role": str(subflow.role),
         "client": str(subflow.client),
         "server": str(subflow.server),
-        "c2s": asdict(subflow.c2s),
-        "s2c": asdict(subflow.s2c),
+        "c2s": _way(subflow.c2s),
+        "s2c": _way(subflow.s2c),
     }
+
+
+def _way(metrics: WayMetrics) -> Document:
+    cells: Document = dict(zip(_WAY, _WAY_VALUES(metrics), strict=True))
+    for name in ("variation", "consecutive"):
+        cells[name] = dict(zip(_SPREAD, _SPREAD_VALUES(cells[name]), strict=True))
+    return cells
