@@ -156,7 +156,7 @@ def _lossy(
 
 
 def _not_taken(sent: Segments, arrived: Segments, matches: Matches, acks: Acknowledged) -> Column:
-    """Return which segments arrived and were acknowledged only after a later copy arrived.
+    """Return which segments arrived and were not acknowledged before a later copy arrived.
 
     Only where the receiver said something in between, and by a SACK or the acknowledged number
     would have said that it took the segment.  A SYN is answered at once or not at all.
@@ -175,7 +175,7 @@ def _not_taken(sent: Segments, arrived: Segments, matches: Matches, acks: Acknow
     told = acks.reached(data) | acks.selective(data)
     answered = acks.answered_between(data, data.time_ns, next_ns)
     silent = ((data.flags & Flag.SYN) != 0) & (next_ns - data.time_ns > SYN_PATIENCE_NS)
-    found[this] = ((told & answered) | silent) & (covered_ns >= next_ns) & (covered_ns != NEVER)
+    found[this] = ((told & answered) | silent) & (covered_ns >= next_ns)
     return found
 
 

@@ -18,8 +18,8 @@ class Fate(enum.IntEnum):
     LOST = 1
     """Lost between the two capture points."""
     DROPPED_BY_HOST = 2
-    """It arrived at the receiver's capture point, and the receiver did not take it: only a copy
-    that came later was acknowledged."""
+    """It arrived at the receiver's capture point, and the receiver did not take it: it was not
+    acknowledged before a later copy arrived."""
     NOT_CAPTURED = 3
     """The receiver acknowledged it, but its capture does not hold it: the capture lost it."""
     RESIZED = 4

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mptcp_check.analysis.one_way.values import Fate, TwoEnds
 from mptcp_check.model import Side
-from segments import ACK, CLIENT, RST
+from segments import ACK, CLIENT, RST, SYN
 from two_ends import MS, MSS, SECOND, Conversation, Ends, fates
 
 ONLY_CLIENT, ONLY_SERVER = (Side.CLIENT,), (Side.SERVER,)
@@ -161,13 +161,23 @@ def test_a_repetition_without_need_is_no_loss_of_the_host() -> None:
 def test_a_repeated_syn_counts_by_its_copy() -> None:
     ends = Ends()
     talk = Conversation(ends=ends)
-    syn = talk.segment(-1, 0, flags=0x02, ack=0)
+    syn = talk.segment(-1, 0, flags=SYN, ack=0)
     ends.cross(0, syn, by_client=True, lost=True)
     start = talk.open(SECOND)
     talk.data(start, 0)
     talk.close(start + SECOND, MSS)
 
     assert fates(ends.measured())[:3] == [Fate.LOST, Fate.ARRIVED, Fate.ARRIVED]
+
+
+def test_a_syn_that_arrived_and_got_no_answer_was_dropped_by_the_host() -> None:
+    ends = Ends()
+    talk = Conversation(ends=ends)
+    for at in (0, SECOND, 3 * SECOND):
+        syn = talk.segment(-1, at, flags=SYN, ack=0)
+        ends.cross(at, syn, by_client=True)
+
+    assert fates(ends.measured()) == [Fate.DROPPED_BY_HOST, Fate.DROPPED_BY_HOST, Fate.ARRIVED]
 
 
 def test_a_packet_that_comes_twice_was_doubled_on_the_way() -> None:
