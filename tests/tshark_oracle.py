@@ -50,6 +50,13 @@ def numbers(cells: list[str]) -> list[int]:
     return [int(cell, 0) for cell in cells]
 
 
+def in_order(octets: bytes, path: Path, ordered: Path) -> Path:
+    """Write a capture's frames in the order of time."""
+    path.write_bytes(octets)
+    subprocess.run(["reordercap", str(path), str(ordered)], check=True, capture_output=True)
+    return ordered
+
+
 @functools.cache
 def known_fields() -> frozenset[str]:
     """Return the names of all fields that this tshark knows."""
