@@ -7,7 +7,7 @@ from typing import Final
 from mptcp_check import capture_input
 from mptcp_check.analysis.capture.records import Problem
 from mptcp_check.analysis.metrics.inspector import Inspector
-from mptcp_check.analysis.metrics.values import Inspection, Totals
+from mptcp_check.analysis.metrics.values import Inspection
 from mptcp_check.analysis.tables.placing import BLOCK_BYTES
 from mptcp_check.capture_input import CaptureInput, Progress
 
@@ -46,20 +46,7 @@ def inspect_file(path: Path, *, progress: Progress | None = None) -> Inspected:
 
 def unreadable(reason: str) -> Inspection:
     """Return what a capture holds from which nothing could be read."""
-    return Inspection(
-        format="",
-        interfaces=(),
-        link_types=(),
-        problems=(Problem(offset=0, reason=reason),),
-        packets_count=0,
-        bytes_count=0,
-        fragment_count=0,
-        cut_count=0,
-        first_ns=None,
-        last_ns=None,
-        totals=Totals(),
-        connections=(),
-    )
+    return replace(Inspector().finish(), problems=(Problem(offset=0, reason=reason),))
 
 
 def _inspection(given: CaptureInput, progress: Progress | None) -> Inspection:

@@ -32,6 +32,7 @@ SOURCES: Final = (
     "metrics/measure_kernel",
     "metrics/round_trip_kernel",
     "metrics/state_tables",
+    "reporting/row_kernel",
     "series/coverage",
     "series/numbering",
 )

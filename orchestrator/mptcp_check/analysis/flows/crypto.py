@@ -9,6 +9,9 @@ import hmac
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 HASHES: Final[dict[int, Callable[..., Any]]] = {0: hashlib.sha1, 1: hashlib.sha256}
 """Hash function by MPTCP version: section 3.1 of either RFC, flag H."""
 
@@ -30,6 +33,14 @@ def token(key: int, version: int) -> int:
         version: MPTCP version, 0 or 1.
     """
     return int.from_bytes(_digest(key, version)[:4], "big")
+
+
+def tokens(keys: npt.NDArray[np.uint64], version: int) -> npt.NDArray[np.int64]:
+    """Return what `token` returns, of each of many keys."""
+    make = HASHES[version]
+    octets = keys.astype(">u8").tobytes()
+    digests = [make(octets[at : at + 8]).digest()[:4] for at in range(0, len(octets), 8)]
+    return np.frombuffer(b"".join(digests), ">u4").astype(np.int64)
 
 
 def initial_data_sequence_number(key: int, version: int) -> int:

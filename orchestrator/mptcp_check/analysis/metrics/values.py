@@ -1,11 +1,15 @@
 """What `inspection` measures, as values: per direction, per subflow, per connection, per file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mptcp_check.analysis.capture.records import Interface, Problem
 from mptcp_check.analysis.flows.endpoints import Endpoint
 from mptcp_check.analysis.flows.subflows import Close, HmacState, Kind, Role
+
+if TYPE_CHECKING:
+    from mptcp_check.analysis.metrics.inspection import Connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,5 +264,5 @@ class Inspection:
     first_ns: int | None
     last_ns: int | None
     totals: Totals
-    connections: Sequence[ConnectionMetrics]
-    """In the order of their first segments; see `inspection.Connections`."""
+    connections: "Connections"
+    """In the order of their first segments."""
