@@ -97,6 +97,7 @@ class Assembly:
         self.end_ns: Column = self._reduced(np.maximum, facts.end_ns[flow])
         self.add_addr_ok = np.zeros(len(first), np.int64)
         self.add_addr_bad = np.zeros(len(first), np.int64)
+        self.add_addr_leftmost = np.zeros(len(first), np.int64)
         self._check_hmacs()
 
     def hmac_state(self, place: int) -> HmacState:
@@ -171,7 +172,11 @@ class Assembly:
             self.hmac_bad[place] = verdicts.count(HmacState.BAD)
             client_end = int(self.client_end[place])
             for option in handshake.add_addrs:
-                verdict = check_add_addr(option, known[1], by_client=option.end == client_end)
+                by_client = option.end == client_end
+                verdict = check_add_addr(option, known[1], by_client=by_client)
+                if verdict is HmacState.BAD:
+                    verdict = check_add_addr(option, known[1], by_client=by_client, leftmost=True)
+                    self.add_addr_leftmost[owner] += verdict is HmacState.OK
                 self.add_addr_ok[owner] += verdict is HmacState.OK
                 self.add_addr_bad[owner] += verdict is HmacState.BAD
 

@@ -78,8 +78,14 @@ def join_hmac(
     return _hmac(own_key, peer_key, message, version)[:JOIN_ACK_HMAC_BYTES]
 
 
-def add_addr_hmac(
-    *, own_key: int, peer_key: int, address_id: int, address: bytes, port: int
+def add_addr_hmac(  # noqa: PLR0913 - what an announcement says
+    *,
+    own_key: int,
+    peer_key: int,
+    address_id: int,
+    address: bytes,
+    port: int,
+    leftmost: bool = False,
 ) -> bytes:
     """Return the truncated HMAC of an ADD_ADDR of version 1: RFC 8684, section 3.4.1.
 
@@ -89,12 +95,15 @@ def add_addr_hmac(
         address_id: The announced id.
         address: 4 or 16 bytes in network order.
         port: The announced port; 0 if the option has none, as the RFC asks.
+        leftmost: Truncate as Linux did while ADD_ADDR was new, before its commit 12555a2d97e5
+            ("mptcp: use rightmost 64 bits in ADD_ADDR HMAC", May 2020, Linux 5.7).
 
     Returns:
-        The rightmost 8 bytes of HMAC-SHA256.
+        The rightmost 8 bytes of HMAC-SHA256, or the leftmost ones.
     """
     message = address_id.to_bytes(1, "big") + address + port.to_bytes(2, "big")
-    return _hmac(own_key, peer_key, message, 1)[-SHORT_HMAC_BYTES:]
+    whole = _hmac(own_key, peer_key, message, 1)
+    return whole[:SHORT_HMAC_BYTES] if leftmost else whole[-SHORT_HMAC_BYTES:]
 
 
 def _digest(key: int, version: int) -> bytes:

@@ -200,13 +200,16 @@ def check_join(
     return tuple(verdicts)
 
 
-def check_add_addr(option: Signal, keys: Keys, *, by_client: bool) -> HmacState:
+def check_add_addr(
+    option: Signal, keys: Keys, *, by_client: bool, leftmost: bool = False
+) -> HmacState:
     """Check the HMAC of an ADD_ADDR: RFC 8684, section 3.4.1.
 
     Args:
         option: An ADD_ADDR with an HMAC.
         keys: Of the connection.
         by_client: The connection's client sent it.
+        leftmost: Expect the truncation of an early Linux: see `crypto.add_addr_hmac`.
     """
     if keys.client is None or keys.server is None or not option.address:
         return HmacState.UNKNOWN
@@ -217,6 +220,7 @@ def check_add_addr(option: Signal, keys: Keys, *, by_client: bool) -> HmacState:
         address_id=option.address_id,
         address=option.address,
         port=option.port,
+        leftmost=leftmost,
     )
     return _verdict(option.hmac, expected)
 

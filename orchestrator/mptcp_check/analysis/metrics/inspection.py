@@ -82,6 +82,7 @@ def summary(  # noqa: PLR0913 - what is known of a file
         bytes_count=bytes_count,
         fragment_count=fragment_count,
         cut_count=cut_count,
+        late_count=tracker.late_count,
         first_ns=first_ns,
         last_ns=last_ns,
         totals=_totals(tracker, connections.places),
@@ -156,9 +157,7 @@ def _totals(tracker: Tracker, assembly: Assembly) -> Totals:
         tcp_packets=tracker.packets_count,
         mp_capable_attempts=int(has[CAPABLE_SYN].sum()),
         mp_capable_established=int(handshakes.capable.sum()),
-        mp_capable_plain_synack=int(
-            (has[CAPABLE_SYN] & ~has[CAPABLE_SYNACK] & both_syns).sum()
-        ),
+        mp_capable_plain_synack=int((has[CAPABLE_SYN] & ~has[CAPABLE_SYNACK] & both_syns).sum()),
         join_attempts=int(joins.sum()),
         join_complete=int((joins & handshakes.joined).sum()),
         join_without_connection=int(has[JOIN_SYN][members.flow[of_orphan]].sum()),

@@ -2,7 +2,8 @@
 
 A set is its highest interval and a list of the lower ones, ascending, none touching another.
 Nearly every addition goes on where the highest interval ends.  A full list forgets its lowest
-hole: what fills that later counts as seen.  Intervals hold their first byte, the byte after their
+hole: what fills that later counts as seen, and its size is added up, so that everybody can be told
+by how much the numbers may be wrong.  Intervals hold their first byte, the byte after their
 last one, and the time since when they stand above a hole.
 """
 
@@ -15,6 +16,7 @@ from mptcp_check.analysis.metrics.state_tables import (
     LARGEST_CLASS,
     SET_CLASS,
     SET_COUNT,
+    SET_FORGOTTEN,
     SET_HIGH,
     SET_LIST,
     SET_LOW,
@@ -70,6 +72,7 @@ def make_room(sets: Any, which: int, arena: Any, blocks: Any) -> None:  # noqa: 
         sets[which, SET_LIST] = grown(arena, blocks, at, size)
         sets[which, SET_CLASS] = size + 1
         return
+    sets[which, SET_FORGOTTEN] += arena[at + WORDS] - arena[at + 1]
     arena[at + 1] = arena[at + WORDS + 1]
     for word in range(at + WORDS, at + (count - 1) * WORDS):
         arena[word] = arena[word + WORDS]

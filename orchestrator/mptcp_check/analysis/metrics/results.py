@@ -18,6 +18,9 @@ from mptcp_check.analysis.metrics.state_tables import (
     CELL_BITS,
     DIRECTION_FIELDS,
     DIRECTION_RECORD,
+    OFFERS_SACK,
+    OFFERS_STAMPS,
+    OWN_DATA,
     SEQUENCE,
     UNKNOWN,
 )
@@ -42,7 +45,7 @@ class Batch(NamedTuple):
     first: int
     """Number of the first connection."""
     connections: Table
-    """A row per connection: the fields of `ConnectionMetrics` up to ``add_addr_bad_count``."""
+    """A row per connection: the fields of `ConnectionMetrics` up to ``add_addr_leftmost_count``."""
     data: tuple[Table, Table]
     """A row per connection, by the client and by the server: `DataMetrics`."""
     starts: Column
@@ -67,7 +70,12 @@ class Results:
         self._directions = state.directions
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
-        self._median_ns, self._p95_ns = round_trips(state.cells, 4 * len(tracker.openers))
+        self._forgotten = state.forgotten(SEQUENCE)
+        self._forgotten_own = state.forgotten(OWN_DATA)
+        self._forgotten_data = state.forgotten(ALL_DATA)
+        self._median_ns, self._p95_ns, self._stddev_ns = round_trips(
+            state.cells, 4 * len(tracker.openers)
+        )
 
     def batches(self) -> Iterator[Batch]:
         """Yield all connections, as many at a time as have `BATCH_SUBFLOWS` subflows."""
@@ -88,9 +96,7 @@ class Results:
         client = 2 * flow + assembly.client_end[members]
         ends = self._ends(flow, assembly.client_end[members])
         owner = np.repeat(np.arange(stop - first), np.diff(starts))
-        c2s, s2c = (
-            self._data(first, stop, starts, owner, client ^ side) for side in range(2)
-        )
+        c2s, s2c = (self._data(first, stop, starts, owner, client ^ side) for side in range(2))
         directions = tuple(
             self._direction(client ^ side, data["data_bytes"].values[owner])
             for side, data in enumerate((c2s, s2c))
@@ -140,6 +146,7 @@ class Results:
             "end_ns": numbers(assembly.end_ns[some]),
             "add_addr_ok_count": numbers(assembly.add_addr_ok[some]),
             "add_addr_bad_count": numbers(assembly.add_addr_bad[some]),
+            "add_addr_leftmost_count": numbers(assembly.add_addr_leftmost[some]),
         }
 
     def _subflows(
@@ -175,9 +182,7 @@ class Results:
             "token": _tokens(np.where(named, tokens, UNKNOWN)),
             "start_ns": numbers(tracker.start_ns[flow]),
             "end_ns": numbers(tracker.end_ns[flow]),
-            "handshake_ns": numbers(
-                answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)
-            ),
+            "handshake_ns": numbers(answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)),
             "join_delay_ns": numbers(asked - start_ns[owner], joining & (asked != UNKNOWN)),
         }
 
@@ -205,39 +210,58 @@ class Results:
             "retransmitted_count": numbers(one["retransmitted_count"]),
             "out_of_order_count": numbers(one["out_of_order"]),
             "missed_bytes": numbers(np.where(sent, np.maximum(missed, 0), 0)),
+            "forgotten_hole_bytes": numbers(self._forgotten[directions]),
+            "ack_count": numbers(one["acks"]),
             "pure_ack_count": numbers(one["pure_acks"]),
             "duplicate_ack_count": numbers(one["duplicate_acks"]),
+            "triple_duplicate_ack_count": numbers(one["triple_acks"]),
+            "sack_permitted": numbers(one["offers"] & OFFERS_SACK > 0),
             "sack_count": numbers(one["sacks"]),
+            "dsack_count": numbers(one["dsacks"]),
+            "sack_blocks_max": numbers(one["sack_blocks_max"]),
             "zero_window_count": numbers(one["zero_windows"]),
             "zero_window_ns": numbers(one["zero_window_ns"]),
+            "zero_window_probe_count": numbers(one["zero_probes"]),
+            "zero_window_probe_bytes": numbers(one["zero_probe_bytes"]),
             "window_max_bytes": numbers(one["window_max"]),
             "window_min_bytes": _known(one["window_min"]),
+            "window_mean_bytes": _means(one["window_sum"], one["windows"]),
             "window_scale": _known(one["scale"]),
+            "timestamps_offered": numbers(one["offers"] & OFFERS_STAMPS > 0),
             "mss_bytes": _known(one["mss"]),
             "segment_max_bytes": numbers(one["segment_max"]),
             "segment_min_bytes": _known(one["segment_min"]),
             "initial_window_bytes": numbers(one["initial_window"]),
+            "initial_window_count": numbers(one["initial_segments"]),
             "flight_max_bytes": numbers(one["flight_max"]),
             "syn_count": numbers(one["syns"]),
             "fin_count": numbers(one["fins"]),
             "rst_count": numbers(one["rsts"]),
             "push_count": numbers(one["pushes"]),
             "urgent_count": numbers(one["urgents"]),
+            "urgent_bytes": numbers(one["urgent_bytes"]),
             "ecn_ce_count": numbers(one["ce_marks"]),
             "ece_count": numbers(one["eces"]),
             "cut_count": numbers(one["cuts"]),
+            "cut_bytes": numbers(one["cut_bytes"]),
             "first_ns": numbers(one["first_ns"], sent),
             "last_ns": numbers(one["last_ns"], sent),
             "first_data_ns": _known(one["first_data_ns"]),
             "last_data_ns": _known(one["last_data_ns"]),
             "idle_max_ns": numbers(one["idle_max_ns"]),
             "throughput_bps": _rates(unique, span_ns),
+            "syn_rtt_ns": numbers(
+                one["syn_acked_ns"] - one["syn_ns"],
+                (one["syn_acked_ns"] != UNKNOWN) & (one["syns"] == 1),
+            ),
             **self._times("rtt_timestamps", 2 * directions + BY_STAMPS, one, "stamp"),
             **self._times("rtt_acks", 2 * directions + BY_ACKS, one, "ack"),
             "mapping_count": numbers(mappings),
+            "doubtful_mapping_count": numbers(one["mappings_in_doubt"]),
             "mapped_bytes": numbers(one["mapped"]),
             "duplicate_mapped_bytes": numbers(one["duplicate_mapped"]),
             "reinjected_bytes": numbers(one["reinjected"]),
+            "forgotten_mapped_bytes": numbers(self._forgotten_own[directions]),
             "infinite_mapping_count": numbers(one["infinite"]),
             "dss_checksum_ok_count": numbers(one["checksums_ok"]),
             "dss_checksum_bad_count": numbers(one["checksums_bad"]),
@@ -246,9 +270,7 @@ class Results:
             "data_share": numbers(one["fresh"] / np.maximum(total_bytes, 1), shared),
         }
 
-    def _times(
-        self, name: str, histograms: Column, one: npt.NDArray[np.void], kind: str
-    ) -> Table:
+    def _times(self, name: str, histograms: Column, one: npt.NDArray[np.void], kind: str) -> Table:
         count, least = one[f"{kind}_samples"], one[f"{kind}_min_ns"]
         any_ = count > 0
         return {
@@ -256,6 +278,9 @@ class Results:
             f"{name}_min_ns": numbers(least, any_),
             f"{name}_median_ns": numbers(np.maximum(self._median_ns[histograms], least), any_),
             f"{name}_p95_ns": numbers(np.maximum(self._p95_ns[histograms], least), any_),
+            f"{name}_max_ns": numbers(one[f"{kind}_max_ns"], any_),
+            f"{name}_mean_ns": _means(one[f"{kind}_sum_ns"], count),
+            f"{name}_stddev_ns": numbers(self._stddev_ns[histograms], any_),
         }
 
     def _data(
@@ -273,6 +298,7 @@ class Results:
         parts = np.unique(np.stack([owner, counted]), axis=1)
         parts = parts[:, fields["data_bytes"][parts[1]] > 0]
         found = _sums(fields, parts[0], parts[1], self._data_spans, stop - first)
+        np.add.at(found["forgotten_hole_bytes"], parts[0], self._forgotten_data[parts[1]])
         plain = np.flatnonzero(
             (found["data_bytes"] == 0) & (self._assembly.kind[first:stop] != MPTCP)
         )
@@ -283,6 +309,7 @@ class Results:
         plain, streams, one, unique = plain[some], streams[some], one[some], unique[some]
         found["data_bytes"][plain] = unique
         found["duplicate_bytes"][plain] = one["payload"] - unique
+        found["forgotten_hole_bytes"][plain] = self._forgotten[streams]
         found["missing_bytes"][plain] = np.maximum(self._sequence_spans[streams] - unique, 0)
         found["out_of_order_count"][plain] = one["out_of_order"]
         found["first_ns"][plain] = one["first_data_ns"]
@@ -298,14 +325,19 @@ class Results:
 CONNECTION_COLUMNS: Final = (
     *("id", "kind", "mptcp_version", "client", "server", "token_client", "token_server"),
     *("checksum_required", "established", "orphan", "close", "start_ns", "end_ns"),
-    *("handshake_ns", "add_addr_ok_count", "add_addr_bad_count"),
+    *("handshake_ns", "add_addr_ok_count", "add_addr_bad_count", "add_addr_leftmost_count"),
 )
+
+NOTHING: Final = "-"
+"""In place of a field: the column is not made of one."""
 
 DATA_PARTS: Final[dict[str, tuple[str, np.ufunc]]] = {
     "data_bytes": ("data_bytes", np.add),
+    "acknowledged_bytes": ("data_acked", np.add),
     "duplicate_bytes": ("data_duplicate", np.add),
     "reinjected_bytes": ("data_reinjected", np.add),
     "missing_bytes": ("", np.add),
+    "forgotten_hole_bytes": (NOTHING, np.add),
     "out_of_order_count": ("data_out_of_order", np.add),
     "gap_count": ("data_gaps", np.add),
     "reorder_max_bytes": ("reorder_max", np.maximum),
@@ -334,6 +366,8 @@ def _sums(
         return found
     heads = np.flatnonzero(np.diff(owner, prepend=-1))
     for name, (field, put) in DATA_PARTS.items():
+        if field is NOTHING:
+            continue
         if field:
             parts = fields[field][place].astype(np.int64)
         else:
@@ -361,17 +395,18 @@ def cells_of(cells: Cells) -> Sequence[Any]:
     return values
 
 
-def round_trips(cells: Column, count: int) -> tuple[Column, Column]:
-    """Return median and 95th percentile of every histogram, nanoseconds.
+def round_trips(cells: Column, count: int) -> tuple[Column, Column, Column]:
+    """Return median, 95th percentile and standard deviation of every histogram, nanoseconds.
 
     Args:
         cells: The hash table of `round_trip_kernel`.
         count: How many histograms there may be.
 
     Returns:
-        One per histogram: the middles of the cells that hold them; 0 for one without a sample.
+        One per histogram, as if each sample were the middle of its cell; 0 for one without any.
+        The deviation is divided by the count less one.
     """
-    found = (np.zeros(count, np.int64), np.zeros(count, np.int64))
+    found = (np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64))
     used = cells[cells[:, 0] != UNKNOWN]
     used = used[np.argsort(used[:, 0])]
     if not len(used):
@@ -381,7 +416,12 @@ def round_trips(cells: Column, count: int) -> tuple[Column, Column]:
     ends = np.append(starts[1:], len(used)) - 1
     before = np.where(starts > 0, sums[starts - 1], 0)
     totals = sums[ends] - before
-    for column, (numerator, denominator) in zip(found, ((1, 2), (19, 20)), strict=True):
+    values = _middle(used[:, 0]).astype(np.float64)
+    means = np.add.reduceat(values * used[:, 1], starts) / totals
+    squares = (values - np.repeat(means, np.diff(np.append(starts, len(used))))) ** 2
+    variances = np.add.reduceat(squares * used[:, 1], starts) / np.maximum(totals - 1, 1)
+    found[2][owners] = np.rint(np.sqrt(variances))
+    for column, (numerator, denominator) in zip(found[:2], ((1, 2), (19, 20)), strict=True):
         # the first cell up to which this part of the samples is counted
         wanted = before + -(-totals * numerator // denominator)
         column[owners] = _middle(used[np.searchsorted(sums, wanted), 0])
@@ -406,6 +446,11 @@ def _rates(sizes_bytes: Column, spans_ns: Column) -> Cells:
     pairs = zip(sizes_bytes[some].tolist(), spans_ns[some].tolist(), strict=True)
     rates[some] = [size * 8 * NANOSECONDS / span for size, span in pairs]
     return numbers(rates, some)
+
+
+def _means(sums: Column, counts: Column) -> Cells:
+    """Return means, rounded down; none of nothing."""
+    return numbers(sums // np.maximum(counts, 1), counts > 0)
 
 
 def _known(column: Column) -> Cells:

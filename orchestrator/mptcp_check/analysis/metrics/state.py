@@ -19,9 +19,11 @@ from mptcp_check.analysis.metrics.state_tables import (
     DIRECTION_RECORD,
     FREE,
     MAPPING_SLOTS,
+    MAPPINGS_FORGOTTEN,
     ROOM_WORDS,
     SET_COLUMNS,
     SET_COUNT,
+    SET_FORGOTTEN,
     SET_HIGH,
     SET_LIST,
     SET_LOW,
@@ -51,7 +53,7 @@ class State:
         """Histogram cells of all directions: see `state_tables.Memory`."""
         self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
         self._old = np.full((1, 2), UNKNOWN, np.int64)
-        self._counters = np.zeros(2, np.int64)
+        self._counters = np.zeros(3, np.int64)
         self._firsts = np.empty(0, np.int64)
 
     def add_flows(self, count: int) -> None:
@@ -81,6 +83,11 @@ class State:
         first = self._arena[np.where(listed, sets[:, SET_LIST], 0)]
         spans: Column = sets[:, SET_HIGH] - np.where(listed, first, sets[:, SET_LOW])
         return spans
+
+    def forgotten(self, which: int) -> Column:
+        """Return for each direction the bytes of the holes that one of its sets has forgotten."""
+        holes: Column = self._sets[which : SETS * 2 * self._flows : SETS, SET_FORGOTTEN]
+        return holes
 
     def measure(
         self, packets: Packets, order: Column, flow_of: Column, end_of: Column, capable: Column
@@ -142,6 +149,7 @@ class State:
             move_cells(self.cells, larger)
             self.cells = larger
         if 4 * self._counters[YOUNG_USED] > len(self._young):
+            self._counters[MAPPINGS_FORGOTTEN] += int((self._old[:, 0] != UNKNOWN).sum())
             self._old = self._young
             self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
             self._counters[YOUNG_USED] = 0

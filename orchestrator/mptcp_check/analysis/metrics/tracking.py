@@ -24,6 +24,7 @@ LOW_64_BITS: Final = 0xFFFF_FFFF_FFFF_FFFF
 V4_HALF: Final = 0xFFFF
 """Bytes 8 to 11 of an IPv4 address in its IPv6 form: RFC 4291, section 2.5.5.2."""
 SUBTYPES: Final = 16
+NEVER: Final = int(np.iinfo(np.int64).min)
 
 _NO_CAPABLE: Final = np.empty((0, 5), np.int64)
 
@@ -39,6 +40,9 @@ class Tracker:
         self.options = np.zeros(SUBTYPES, np.int64)
         """Count of options by subtype."""
         self.packets_count = 0
+        self.late_count = 0
+        """Segments earlier than the latest of the batches before."""
+        self._latest_ns = NEVER
         self._finder = FlowFinder()
         self.handshakes = Handshakes()
         self._owners: dict[int, int] = {}
@@ -52,6 +56,7 @@ class Tracker:
         order = time_order(packets.time_ns)
         flow_of, end_of = self._finder.take(headers_of(packets), order)
         self.packets_count += len(packets)
+        self._count_late(packets.time_ns)
         self.state.add_flows(self._finder.count)
         self.options[Subtype.DSS] += len(packets.dss)
         capable = _NO_CAPABLE
@@ -66,6 +71,11 @@ class Tracker:
             capable = _capable_mappings(packets)
         self.state.measure(packets, order, flow_of, end_of, capable)
         return flow_of, end_of
+
+    def _count_late(self, time_ns: Column) -> None:
+        if len(time_ns):
+            self.late_count += int((time_ns < self._latest_ns).sum())
+            self._latest_ns = max(self._latest_ns, int(time_ns.max()))
 
     def _openers(self, flows: Column | slice) -> Column:
         table = self._finder.table

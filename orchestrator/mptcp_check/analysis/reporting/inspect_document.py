@@ -106,6 +106,7 @@ CONNECTION: Final = object_template(
         "handshake_ns": "handshake_ns",
         "add_addr_hmac_ok": "add_addr_ok_count",
         "add_addr_hmac_bad": "add_addr_bad_count",
+        "add_addr_hmac_leftmost": "add_addr_leftmost_count",
         "data_bytes_c2s": "data_bytes_c2s",
         "data_bytes_s2c": "data_bytes_s2c",
         "data_c2s": "c2s",
@@ -185,6 +186,7 @@ def _file(file: InspectedFile) -> Document:
         "link_types": list(found.link_types),
         "fragments": found.fragment_count,
         "cut_segments": found.cut_count,
+        "late_segments": found.late_count,
         "first_ns": found.first_ns,
         "last_ns": found.last_ns,
         "interfaces": [
