@@ -78,7 +78,7 @@ def join_hmac(
     return _hmac(own_key, peer_key, message, version)[:JOIN_ACK_HMAC_BYTES]
 
 
-def add_addr_hmac(  # noqa: PLR0913 - what an announcement says
+def add_addr_hmac(
     *,
     own_key: int,
     peer_key: int,

@@ -64,9 +64,7 @@ def by_timestamps(packets: Packets, sender: Lane, receiver: Lane) -> Steps:
     )
     questions = np.flatnonzero(stamped & alive)
     echoing = (packets.option_kinds[back] & _TIMESTAMPS) != 0
-    answers = np.flatnonzero(
-        echoing & ((packets.flags[back] & (Flag.ACK | Flag.RST)) == Flag.ACK)
-    )
+    answers = np.flatnonzero(echoing & ((packets.flags[back] & (Flag.ACK | Flag.RST)) == Flag.ACK))
     if not len(questions) or not len(answers):
         return Steps(time_ns=sender.time_ns[:0], value=sender.time_ns[:0])
     first = int(packets.ts_value[sent[questions[0]]])
