@@ -125,10 +125,10 @@ def key_columns(columns: HandshakeColumns) -> KeyColumns:
     version = np.select(
         [columns.answered, ack, syn, synack],
         [
-            columns.cells(step, "version").astype(np.int64)
+            columns.cells(step, "version").astype(np.int8)
             for step in (CAPABLE_SYNACK, CAPABLE_ACK, CAPABLE_SYN, CAPABLE_SYNACK)
         ],
-        default=-1,
+        default=np.int8(-1),
     )
     present = {
         step: columns.cells(step, "present") for step in (CAPABLE_SYN, CAPABLE_SYNACK, CAPABLE_ACK)
@@ -152,7 +152,7 @@ def key_columns(columns: HandshakeColumns) -> KeyColumns:
         server_known=server_known,
         token_client=_tokens(client, client_known, version),
         token_server=_tokens(server, server_known, version),
-        checksum_required=np.where(any_of_them, required, -1),
+        checksum_required=np.where(any_of_them, required, -1).astype(np.int8),
     )
 
 

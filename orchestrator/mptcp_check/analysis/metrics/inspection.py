@@ -70,7 +70,6 @@ def summary(  # noqa: PLR0913 - what is known of a file
     last_ns: int | None,
 ) -> Inspection:
     """Return what a tracker found, with what is known of the file."""
-    tracker.finish()
     connections = Connections(tracker)
     names = (NAMES.get(one.link_type, str(one.link_type)) for one in interfaces)
     return Inspection(
@@ -96,12 +95,11 @@ class Connections(Sequence[ConnectionMetrics]):
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self._assembly = Assembly(tracker)
-        self._results = Results(tracker, self._assembly)
+        self._results = Results(tracker)
 
     def __len__(self) -> int:
         """Return the count of connections."""
-        return len(self._assembly.members)
+        return len(self.places.members)
 
     def __iter__(self) -> Iterator[ConnectionMetrics]:
         """Yield all connections."""
@@ -137,7 +135,7 @@ class Connections(Sequence[ConnectionMetrics]):
     @property
     def places(self) -> Assembly:
         """Which TCP connections each of them is made of, and what it is."""
-        return self._assembly
+        return self._results.assembly
 
 
 def _totals(tracker: Tracker, assembly: Assembly) -> Totals:

@@ -58,7 +58,7 @@ class State:
         """Make room for TCP connections up to a count, and write what new ones start with."""
         rows = 2 * count
         if rows > len(self.directions):
-            room = max(rows, len(self.directions) * 5 // 4)
+            room = max(rows, len(self.directions) * 17 // 16)
             # In place, as the system only moves pages for it: a copy would take twice the memory.
             self.directions.resize(room, refcheck=False)
             self._sets.resize((SETS * room, SET_COLUMNS), refcheck=False)
@@ -73,6 +73,13 @@ class State:
     def join(self, direction: int, data: int) -> None:
         """Let a direction's data count in the numbers of another one's: an MP_JOIN."""
         self.directions["counted_in"][direction] = data
+
+    def release(self) -> Column:
+        """Forget all but `directions`, as nothing is measured after this; return `cells`."""
+        cells, self.cells = self.cells, np.full((1, 2), UNKNOWN, np.int64)
+        for table in (self._sets, self._arena, self._young, self._old, self._firsts):
+            table.resize(0, refcheck=False)
+        return cells
 
     def spans(self, which: int) -> Column:
         """Return for each direction how far one of its sets reaches, from first to last byte."""
@@ -136,9 +143,9 @@ class State:
     def _make_room(self) -> None:
         """Give whichever table is full more room; mappings start a new generation."""
         if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
-            self._arena.resize(len(self._arena) * 3 // 2, refcheck=False)
+            self._arena.resize(max(len(self._arena) * 5 // 4, len(self._arena) + 2 * ROOM_WORDS), refcheck=False)
         if 2 * self._counters[CELLS_USED] > len(self.cells):
-            larger = np.full((4 * len(self.cells), 2), UNKNOWN, np.int64)
+            larger = np.full((2 * len(self.cells), 2), UNKNOWN, np.int64)
             move_cells(self.cells, larger)
             self.cells = larger
         if 4 * self._counters[YOUNG_USED] > len(self._young):

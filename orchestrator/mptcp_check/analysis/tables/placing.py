@@ -18,8 +18,8 @@ from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_ord
 from mptcp_check.analysis.metrics.inspector import BATCH_FRAMES
 from mptcp_check.analysis.metrics.values import ConnectionMetrics
 
-BLOCK_BYTES: Final = 32 << 20
-"""How much of a capture is looked at before its pages are given back; no record is longer."""
+BLOCK_BYTES: Final = 4 << 20
+"""How much of a capture is looked at before its pages are given back; more for a longer record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
