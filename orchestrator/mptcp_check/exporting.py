@@ -3,7 +3,6 @@
 pyarrow is loaded when it is needed: it takes longer to load than a small capture to inspect.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,8 +24,10 @@ TABLES: Final[dict[str, Sequence[Heading]]] = {
 }
 """The tables by the names of their files."""
 
-BATCH_CONNECTIONS: Final = 2000
-"""Made into rows at once."""
+GROUP_ROWS: Final = 1 << 16
+"""Rows of a Parquet row group: fewer make readers slow, more have to be in memory at once."""
+GROUP_CELLS: Final = 1 << 20
+"""Cells of a row group of a table with many columns."""
 
 ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell of text that starts with one of these is taken for a formula by spreadsheets."""
@@ -57,13 +58,12 @@ def export(captures: Sequence[Inspected], folder: Path) -> None:
 def _tables(inspected: Inspected, *, file: int, first: int) -> Iterator[tuple[str, Table]]:
     connections = inspected.inspection.connections
     numbers: dict[str, int] = {"file": file, "first_connection": first}
-    rest = iter(connections)
-    while some := list(itertools.islice(rest, BATCH_CONNECTIONS)):
-        yield "connections", connection_table.connection_table(some, **numbers)
-        yield "subflows", connection_table.subflow_table(some, **numbers)
+    for batch in connections.batches():
+        yield "connections", connection_table.connection_table(batch, **numbers)
+        yield "subflows", connection_table.subflow_table(batch, **numbers)
     mappings = Mappings()
     given = inspected.given
-    for placed in place(given.octets, connections, given.release):
+    for placed in place(given.octets, connections.places, given.release):
         yield "packets", packet_table.packet_table(placed, **numbers)
         for rows in mappings.take(placed):
             yield "mappings", mapping_table.mapping_table(rows, **numbers)
@@ -80,30 +80,49 @@ class _TableFile:
         self._arrow = pa
         self._headings = headings
         self._schema = pa.schema([(h.name, _arrow_type(pa, h.kind)) for h in headings])
-        self._writers: tuple[Any, ...] = (
-            parquet.ParquetWriter(path.with_suffix(".parquet"), self._schema, compression="zstd"),
-            csv.CSVWriter(path.with_suffix(".csv"), self._schema),
+        self._parquet = parquet.ParquetWriter(
+            path.with_suffix(".parquet"), self._schema, compression="zstd"
         )
+        self._csv = csv.CSVWriter(path.with_suffix(".csv"), self._schema)
+        self._group_rows = min(GROUP_ROWS, GROUP_CELLS // len(headings))
+        self._waiting: list[Any] = []
+        self._waiting_rows = 0
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for writer in self._writers:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._write_group()
+        for writer in (self._parquet, self._csv):
             writer.close()
 
     def write(self, table: Table) -> None:
         """Append rows."""
-        for writer, safe in zip(self._writers, (False, True), strict=True):
-            arrays = [self._array(table[h.name], h, safe=safe) for h in self._headings]
-            writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self._schema))
+        rows = self._rows(table, safe=False)
+        self._csv.write_table(self._rows(table, safe=True))
+        self._waiting.append(rows)
+        self._waiting_rows += len(rows)
+        if self._waiting_rows >= self._group_rows:
+            self._write_group()
+
+    def _write_group(self) -> None:
+        """Write what waits for its row group."""
+        if self._waiting_rows:
+            self._parquet.write_table(self._arrow.concat_tables(self._waiting))
+        self._waiting.clear()
+        self._waiting_rows = 0
+
+    def _rows(self, table: Table, *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
+        arrays = [self._array(table[h.name], h, safe=safe) for h in self._headings]
+        return self._arrow.Table.from_arrays(arrays, schema=self._schema)
 
     def _array(self, cells: Cells, heading: Heading, *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
         pa = self._arrow
         if cells.words is None:
             kind = _arrow_type(pa, heading.kind)
             return pa.array(cells.values, mask=cells.missing).cast(kind)
-        words = [harmless(word) for word in cells.words] if safe else list(cells.words)
+        words = [harmless(str(word)) if safe else str(word) for word in cells.words]
         indexes = pa.array(cells.values, mask=cells.missing)
         return pa.DictionaryArray.from_arrays(indexes, pa.array(words, pa.string())).cast(
             pa.string()

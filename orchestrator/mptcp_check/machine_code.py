@@ -190,9 +190,9 @@ def numba_works() -> bool:
     mark = _cache_directory() / f"works-{_made_with()}"
     if mark.is_file():
         return True
-    try:
-        import numba  # noqa: F401, PLC0415 - slow to import
-    except (ImportError, OSError, AttributeError, SystemError):  # made for another NumPy or CPU
+    # In a process of its own: it takes time and memory, and may be made for another NumPy or CPU.
+    command = [sys.executable, "-c", "import numba"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         return False
     with contextlib.suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Which connection each segment belongs to, batch by batch, as an inspection has numbered them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,10 +13,9 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.packets import Packets
 from mptcp_check.analysis.capture.records import BROKEN, TABLE_FULL, Reader, Records
-from mptcp_check.analysis.flows.endpoints import source
+from mptcp_check.analysis.flows.assembly import Assembly
 from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_order
 from mptcp_check.analysis.metrics.inspector import BATCH_FRAMES
-from mptcp_check.analysis.metrics.values import ConnectionMetrics
 
 BLOCK_BYTES: Final = 4 << 20
 """How much of a capture is looked at before its pages are given back; more for a longer record."""
@@ -40,34 +39,27 @@ Release = Callable[[int, int], None]
 
 
 def place(
-    octets: npt.NDArray[np.uint8], connections: Sequence[ConnectionMetrics], release: Release
+    octets: npt.NDArray[np.uint8], places: Assembly, release: Release
 ) -> Iterator[Placed]:
     """Yield the segments of a capture in the order of the file.
 
     Args:
         octets: The capture.
-        connections: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the
-            numbers of TCP connections follow the batches where segments are out of order.
+        places: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the numbers of
+            TCP connections follow the batches where segments are out of order.
         release: Told of each block that is done with.
     """
-    flows = sum(len(connection.subflows) for connection in connections)
-    owner, position = np.zeros(flows, np.int64), np.zeros(flows, np.int64)
-    client = [""] * flows
-    for connection in connections:
-        for subflow in connection.subflows:
-            owner[subflow.flow], position[subflow.flow] = connection.id, subflow.id
-            client[subflow.flow] = str(subflow.client)
-    # Whether the end that sent a TCP connection's first segment is the server.
-    first_is_server = np.zeros(flows, np.bool_)
+    members = places.members
+    sizes = np.diff(members.starts)
+    owner, position = np.empty_like(members.flow), np.empty_like(members.flow)
+    first_is_server = np.empty(len(members.flow), np.bool_)
+    owner[members.flow] = np.repeat(np.arange(len(sizes)), sizes)
+    position[members.flow] = np.arange(len(members.flow)) - np.repeat(members.starts[:-1], sizes)
+    # End 0 sent a TCP connection's first segment.
+    first_is_server[members.flow] = places.client_end != 0
     finder = FlowFinder()
     for packets in _batches(octets, release):
-        known = finder.count
         flow, end = finder.take(headers_of(packets), time_order(packets.time_ns))
-        fresh = np.flatnonzero(flow >= known)
-        new, first = np.unique(flow[fresh], return_index=True)
-        for number, row in zip(new.tolist(), fresh[first].tolist(), strict=True):
-            by_client = str(source(packets, row)) == client[number]
-            first_is_server[number] = by_client == bool(end[row])
         yield Placed(
             packets=packets,
             connection=owner[flow],
