@@ -16,12 +16,15 @@ from mptcp_check.analysis.tables.placing import place
 from mptcp_check.analysis.tables.table import Cells, Heading, Table
 from mptcp_check.inspecting import Inspected
 
-TABLES: Final[dict[str, Sequence[Heading]]] = {
+OF_PACKETS: Final[dict[str, Sequence[Heading]]] = {
     "packets": packet_table.HEADINGS,
     "mappings": mapping_table.HEADINGS,
+}
+OF_CONNECTIONS: Final[dict[str, Sequence[Heading]]] = {
     "subflows": SUBFLOW_HEADINGS,
     "connections": CONNECTION_HEADINGS,
 }
+TABLES: Final = OF_PACKETS | OF_CONNECTIONS
 """The tables by the names of their files."""
 
 GROUP_ROWS: Final = 1 << 16
@@ -43,31 +46,37 @@ def export(captures: Sequence[Inspected], folder: Path) -> None:
     Raises:
         UsageError: The folder cannot be written.
     """
-    with new_folder.whole(folder) as place_to_write, ExitStack() as stack:
-        files = {
-            name: stack.enter_context(_TableFile(place_to_write / name, headings))
-            for name, headings in TABLES.items()
-        }
-        first = 0
-        for index, inspected in enumerate(captures):
-            for name, table in _tables(inspected, file=index, first=first):
-                files[name].write(table)
-            first += len(inspected.inspection.connections)
+    with new_folder.whole(folder) as place_to_write:
+        for tables, make in ((OF_CONNECTIONS, _of_connections), (OF_PACKETS, _of_packets)):
+            with ExitStack() as stack:
+                files = {
+                    name: stack.enter_context(_TableFile(place_to_write / name, headings))
+                    for name, headings in tables.items()
+                }
+                first = 0
+                for index, inspected in enumerate(captures):
+                    for name, table in make(inspected, index, first):
+                        files[name].write(table)
+                    first += len(inspected.inspection.connections)
 
 
-def _tables(inspected: Inspected, *, file: int, first: int) -> Iterator[tuple[str, Table]]:
-    connections = inspected.inspection.connections
+def _of_connections(inspected: Inspected, file: int, first: int) -> Iterator[tuple[str, Table]]:
     numbers: dict[str, int] = {"file": file, "first_connection": first}
-    for batch in connections.batches():
+    for batch in inspected.inspection.connections.batches():
         yield "connections", connection_table.connection_table(batch, **numbers)
         yield "subflows", connection_table.subflow_table(batch, **numbers)
-    mappings = Mappings()
-    given = inspected.given
-    for placed in place(given.octets, connections.places, given.release):
+
+
+def _of_packets(inspected: Inspected, file: int, first: int) -> Iterator[tuple[str, Table]]:
+    numbers: dict[str, int] = {"file": file, "first_connection": first}
+    mappings, given = Mappings(), inspected.given
+    places = inspected.inspection.connections.places
+    for placed in place(given.again, given.size_bytes, places):
         yield "packets", packet_table.packet_table(placed, **numbers)
         for rows in mappings.take(placed):
             yield "mappings", mapping_table.mapping_table(rows, **numbers)
-    yield "mappings", mapping_table.mapping_table(mappings.rest(), **numbers)
+    for rows in mappings.rest():
+        yield "mappings", mapping_table.mapping_table(rows, **numbers)
 
 
 class _TableFile:
@@ -77,11 +86,16 @@ class _TableFile:
         import pyarrow as pa  # noqa: PLC0415 - see the module
         from pyarrow import csv, parquet  # noqa: PLC0415 - see the module
 
+        # Arrow's own pool keeps what it ever had; the system's gives it back.
+        pa.set_memory_pool(pa.system_memory_pool())
         self._arrow = pa
         self._headings = headings
         self._schema = pa.schema([(h.name, _arrow_type(pa, h.kind)) for h in headings])
         self._parquet = parquet.ParquetWriter(
-            path.with_suffix(".parquet"), self._schema, compression="zstd"
+            path.with_suffix(".parquet"),
+            self._schema,
+            compression="zstd",
+            use_dictionary=[h.name for h in headings if h.kind == "text"],
         )
         self._csv = csv.CSVWriter(path.with_suffix(".csv"), self._schema)
         self._group_rows = min(GROUP_ROWS, GROUP_CELLS // len(headings))

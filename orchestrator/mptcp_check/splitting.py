@@ -15,7 +15,7 @@ from typing import Final, Self
 import numpy as np
 
 from mptcp_check import new_folder
-from mptcp_check.analysis.capture.record_bounds import Bounds, bounds
+from mptcp_check.analysis.capture.record_bounds import Bounds, BoundsReader
 from mptcp_check.analysis.flows.assembly import TCP
 from mptcp_check.analysis.tables.placing import place
 from mptcp_check.inspecting import Inspected
@@ -48,25 +48,28 @@ def split(captures: Sequence[Inspected], folder: Path) -> None:
 
 def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> None:
     found, given = inspected.inspection, inspected.given
-    octets = given.octets
     places = found.connections.places
     own = places.kind != TCP
-    # 32 bits: there is a file for each number, and no folder holds so many.
-    part_of = np.zeros(found.packets_count, dtype=np.int32)
-    for placed in place(octets, places, given.release):
-        parts = np.where(own[placed.connection], placed.connection + 1, REST)
-        part_of[placed.packets.frame.astype(np.int64) - 1] = parts
 
     def name(number: int) -> Path:
         what = rest if number == REST else f"connection-{first + number - 1}"
         return folder / f"{what}.{found.format}"
 
+    records = BoundsReader()
+    done = 0
     with _Parts(name) as files:
-        for records in bounds(octets, found.packets_count):
-            here = part_of[records.first_frame - 1 :][: len(records.start)]
-            files.describe(records.descriptions)
-            _copy(octets.data, records, here, files)
-            given.release(int(records.start[0]), int(records.end[-1]))
+        for placed in place(given.again, given.size_bytes, places):
+            packets = placed.packets
+            part_of = np.full(packets.frame_count, REST, np.int64)
+            parts = np.where(own[placed.connection], placed.connection + 1, REST)
+            part_of[packets.frame.astype(np.int64) - done - 1] = parts
+            done += packets.frame_count
+            at = 0
+            for some in records.bounds(placed.octets, packets.frame_count):
+                files.describe(some.descriptions)
+                here = part_of[at : at + len(some.start)]
+                _copy(placed.octets.data, some, here, files)
+                at += len(some.start)
 
 
 def _copy(octets: memoryview, records: Bounds, part_of: np.ndarray, files: "_Parts") -> None:
