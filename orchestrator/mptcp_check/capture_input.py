@@ -112,6 +112,16 @@ class CaptureInput:
             raise CaptureError(f"{self.name}: byte {at + len(found)}: {SHRUNK}")
         return found
 
+    def telling(self, progress: Progress | None) -> Callable[[int, int], npt.NDArray[np.uint8]]:
+        """Return `again`, which tells before each block how many bytes came before it."""
+
+        def again(at: int, size: int) -> npt.NDArray[np.uint8]:
+            if progress:
+                progress(at, self.size_bytes)
+            return self.again(at, size)
+
+        return again
+
 
 def read(path: Path) -> Capture:
     """Read a pcap or pcapng file, also compressed with gzip or zstd.

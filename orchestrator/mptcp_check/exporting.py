@@ -12,8 +12,9 @@ from mptcp_check import new_folder
 from mptcp_check.analysis.tables import connection_table, mapping_table, packet_table
 from mptcp_check.analysis.tables.connection_table import CONNECTION_HEADINGS, SUBFLOW_HEADINGS
 from mptcp_check.analysis.tables.mapping_table import Mappings
-from mptcp_check.analysis.tables.placing import place
+from mptcp_check.analysis.tables.placing import Read, place
 from mptcp_check.analysis.tables.table import Cells, Heading, Table
+from mptcp_check.capture_input import Progress
 from mptcp_check.inspecting import Inspected
 
 OF_PACKETS: Final[dict[str, Sequence[Heading]]] = {
@@ -36,12 +37,15 @@ ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A cell of text that starts with one of these is taken for a formula by spreadsheets."""
 
 
-def export(captures: Sequence[Inspected], folder: Path) -> None:
+def export(
+    captures: Sequence[Inspected], folder: Path, *, progress: Progress | None = None
+) -> None:
     """Write the tables of captures to a folder.
 
     Args:
         captures: What was inspected; connections are numbered through, as in the document.
         folder: New or empty; it is written whole or not at all.
+        progress: Told how many bytes of each capture were made into rows.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -55,23 +59,28 @@ def export(captures: Sequence[Inspected], folder: Path) -> None:
                 }
                 first = 0
                 for index, inspected in enumerate(captures):
-                    for name, table in make(inspected, index, first):
+                    read = inspected.given.telling(progress)
+                    for name, table in make(inspected, read, index, first):
                         files[name].write(table)
                     first += len(inspected.inspection.connections)
 
 
-def _of_connections(inspected: Inspected, file: int, first: int) -> Iterator[tuple[str, Table]]:
+def _of_connections(
+    inspected: Inspected, _read: Read, file: int, first: int
+) -> Iterator[tuple[str, Table]]:
     numbers: dict[str, int] = {"file": file, "first_connection": first}
     for batch in inspected.inspection.connections.batches():
         yield "connections", connection_table.connection_table(batch, **numbers)
         yield "subflows", connection_table.subflow_table(batch, **numbers)
 
 
-def _of_packets(inspected: Inspected, file: int, first: int) -> Iterator[tuple[str, Table]]:
+def _of_packets(
+    inspected: Inspected, read: Read, file: int, first: int
+) -> Iterator[tuple[str, Table]]:
     numbers: dict[str, int] = {"file": file, "first_connection": first}
-    mappings, given = Mappings(), inspected.given
+    mappings = Mappings()
     places = inspected.inspection.connections.places
-    for placed in place(given.again, given.size_bytes, places):
+    for placed in place(read, inspected.given.size_bytes, places):
         yield "packets", packet_table.packet_table(placed, **numbers)
         for rows in mappings.take(placed):
             yield "mappings", mapping_table.mapping_table(rows, **numbers)

@@ -49,9 +49,7 @@ def unreadable(reason: str) -> Inspection:
     return replace(Inspector().finish(), problems=(Problem(offset=0, reason=reason),))
 
 
-def _inspection(
-    given: CaptureInput, progress: Progress | None
-) -> tuple[CaptureInput, Inspection]:
+def _inspection(given: CaptureInput, progress: Progress | None) -> tuple[CaptureInput, Inspection]:
     """Look at a capture block by block; return what of it was there, too."""
     inspector = Inspector()
     at, size = 0, BLOCK_BYTES

@@ -149,7 +149,7 @@ class Compiler:
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-c", self._code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -192,7 +192,7 @@ def numba_works() -> bool:
         return True
     # In a process of its own: it takes time and memory, and may be made for another NumPy or CPU.
     command = [sys.executable, "-c", "import numba"]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
+    if subprocess.run(command, capture_output=True, check=False).returncode:  # noqa: S603 - as above
         return False
     with contextlib.suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)

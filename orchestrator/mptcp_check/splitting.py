@@ -17,7 +17,8 @@ import numpy as np
 from mptcp_check import new_folder
 from mptcp_check.analysis.capture.record_bounds import Bounds, BoundsReader
 from mptcp_check.analysis.flows.assembly import TCP
-from mptcp_check.analysis.tables.placing import place
+from mptcp_check.analysis.tables.placing import Read, place
+from mptcp_check.capture_input import Progress
 from mptcp_check.inspecting import Inspected
 
 REST: Final = 0
@@ -28,12 +29,13 @@ WRITTEN_BYTES: Final = 1 << 20
 """Written at once."""
 
 
-def split(captures: Sequence[Inspected], folder: Path) -> None:
+def split(captures: Sequence[Inspected], folder: Path, *, progress: Progress | None = None) -> None:
     """Write the parts of captures to a folder.
 
     Args:
         captures: What was inspected; connections are numbered through, as in the document.
         folder: New or empty; it is written whole or not at all.
+        progress: Told how many bytes of each capture were taken apart.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -42,11 +44,12 @@ def split(captures: Sequence[Inspected], folder: Path) -> None:
     with new_folder.whole(folder) as place_to_write:
         for index, inspected in enumerate(captures):
             rest = "rest" if len(captures) == 1 else f"rest-{index}"
-            _split_one(inspected, place_to_write, first=first, rest=rest)
+            told = inspected.given.telling(progress)
+            _split_one(inspected, told, place_to_write, first=first, rest=rest)
             first += len(inspected.inspection.connections)
 
 
-def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> None:
+def _split_one(inspected: Inspected, read: Read, folder: Path, *, first: int, rest: str) -> None:
     found, given = inspected.inspection, inspected.given
     places = found.connections.places
     own = places.kind != TCP
@@ -58,11 +61,12 @@ def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> 
     records = BoundsReader()
     done = 0
     with _Parts(name) as files:
-        for placed in place(given.again, given.size_bytes, places):
+        for placed in place(read, given.size_bytes, places):
             packets = placed.packets
             part_of = np.full(packets.frame_count, REST, np.int64)
             parts = np.where(own[placed.connection], placed.connection + 1, REST)
-            part_of[packets.frame.astype(np.int64) - done - 1] = parts
+            # frames are counted in 32 bits, also those beyond
+            part_of[packets.frame - np.uint32((done + 1) & 0xFFFF_FFFF)] = parts
             done += packets.frame_count
             at = 0
             for some in records.bounds(placed.octets, packets.frame_count):

@@ -240,8 +240,8 @@ class Handshakes:
         sizes = np.where(table.present[rows] & HMAC_160 != 0, LONG_HMAC_BYTES, SHORT_HMAC_BYTES)
         kept["hmac_bytes"] = np.where(at >= 0, sizes, 0)
         proving = np.flatnonzero(at >= 0)
-        octets = at[proving, None] + np.arange(LONG_HMAC_BYTES)
-        octets = packets.buffer[np.minimum(octets, len(packets.buffer) - 1)]
+        places = at[proving, None] + np.arange(LONG_HMAC_BYTES)
+        octets = packets.buffer[np.minimum(places, len(packets.buffer) - 1)]
         kept["hmac"][proving] = octets.view(kept["hmac"].dtype)[:, 0]
 
     def _announce(self, packets: Packets, rows: Column, owners: Column, ends: Column) -> None:

@@ -56,7 +56,8 @@ class HandshakeColumns:
         has = [index >= 0 for index in self._index]
         self.has = has
         """By step of `handshakes`: the option is there."""
-        self.joining: Column = (has[JOIN_SYN] | has[JOIN_SYNACK] | has[JOIN_ACK]) & ~has[CAPABLE_SYN]
+        any_join = has[JOIN_SYN] | has[JOIN_SYNACK] | has[JOIN_ACK]
+        self.joining: Column = any_join & ~has[CAPABLE_SYN]
         """A further subflow: any form of MP_JOIN and no MP_CAPABLE in the SYN."""
         self.joined: Column = has[JOIN_SYN] & has[JOIN_SYNACK] & has[JOIN_ACK]
         """All three steps carried their form of MP_JOIN."""

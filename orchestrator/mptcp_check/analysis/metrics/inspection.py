@@ -6,6 +6,7 @@ from typing import Final, overload
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.link_layers import NAMES
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.capture.records import Interface, Problem
@@ -133,6 +134,11 @@ class Connections(Sequence[ConnectionMetrics]):
         return self._results.batches()
 
     @property
+    def payload_bytes(self) -> Column:
+        """All TCP payload of each, retransmissions included."""
+        return self._results.payload_bytes()
+
+    @property
     def places(self) -> Assembly:
         """Which TCP connections each of them is made of, and what it is."""
         return self._results.assembly
@@ -154,9 +160,7 @@ def _totals(tracker: Tracker, assembly: Assembly) -> Totals:
         tcp_packets=tracker.packets_count,
         mp_capable_attempts=int(has[CAPABLE_SYN].sum()),
         mp_capable_established=int(handshakes.capable.sum()),
-        mp_capable_plain_synack=int(
-            (has[CAPABLE_SYN] & ~has[CAPABLE_SYNACK] & both_syns).sum()
-        ),
+        mp_capable_plain_synack=int((has[CAPABLE_SYN] & ~has[CAPABLE_SYNACK] & both_syns).sum()),
         join_attempts=int(joins.sum()),
         join_complete=int((joins & handshakes.joined).sum()),
         join_without_connection=int(has[JOIN_SYN][members.flow[of_orphan]].sum()),

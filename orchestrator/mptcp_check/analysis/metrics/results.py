@@ -93,9 +93,7 @@ class Results:
         client = 2 * flow + assembly.client_end[members]
         ends = self._ends(flow, assembly.client_end[members])
         owner = np.repeat(np.arange(stop - first), np.diff(starts))
-        c2s, s2c = (
-            self._data(first, stop, starts, owner, client ^ side) for side in range(2)
-        )
+        c2s, s2c = (self._data(first, stop, starts, owner, client ^ side) for side in range(2))
         directions = tuple(
             self._direction(client ^ side, data["data_bytes"].values[owner])
             for side, data in enumerate((c2s, s2c))
@@ -116,6 +114,14 @@ class Results:
             subflows=subflows,
             directions=(directions[0], directions[1]),
         )
+
+    def payload_bytes(self) -> Column:
+        """Return the TCP payload of each connection."""
+        members = self.assembly.members
+        payload = self._directions["payload"]
+        sent = payload[2 * members.flow] + payload[2 * members.flow + 1]
+        found: Column = np.add.reduceat(sent, members.starts[:-1]) if len(sent) else sent
+        return found
 
     def _ends(self, flow: Column, client_end: Column) -> tuple[list[str], list[str]]:
         """Return client and server of subflows."""
@@ -180,9 +186,7 @@ class Results:
             "token": _tokens(np.where(named, tokens, UNKNOWN)),
             "start_ns": numbers(tracker.start_ns[flow]),
             "end_ns": numbers(tracker.end_ns[flow]),
-            "handshake_ns": numbers(
-                answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)
-            ),
+            "handshake_ns": numbers(answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)),
             "join_delay_ns": numbers(asked - start_ns[owner], joining & (asked != UNKNOWN)),
         }
 
@@ -251,9 +255,7 @@ class Results:
             "data_share": numbers(one["fresh"] / np.maximum(total_bytes, 1), shared),
         }
 
-    def _times(
-        self, name: str, histograms: Column, one: npt.NDArray[np.void], kind: str
-    ) -> Table:
+    def _times(self, name: str, histograms: Column, one: npt.NDArray[np.void], kind: str) -> Table:
         count, least = one[f"{kind}_samples"], one[f"{kind}_min_ns"]
         any_ = count > 0
         return {

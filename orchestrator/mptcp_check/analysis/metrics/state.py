@@ -143,7 +143,8 @@ class State:
     def _make_room(self) -> None:
         """Give whichever table is full more room; mappings start a new generation."""
         if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
-            self._arena.resize(max(len(self._arena) * 5 // 4, len(self._arena) + 2 * ROOM_WORDS), refcheck=False)
+            more = max(len(self._arena) // 4, 2 * ROOM_WORDS)
+            self._arena.resize(len(self._arena) + more, refcheck=False)
         if 2 * self._counters[CELLS_USED] > len(self.cells):
             larger = np.full((2 * len(self.cells), 2), UNKNOWN, np.int64)
             move_cells(self.cells, larger)

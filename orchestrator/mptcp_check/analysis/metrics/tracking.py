@@ -94,9 +94,7 @@ class Tracker:
             self._unasked.append(np.stack([tokens, numbers])[:, tokens != NO_TOKEN])
         else:
             for past_tokens, past_numbers in self._unasked:
-                self._owners.update(
-                    zip(past_tokens.tolist(), past_numbers.tolist(), strict=True)
-                )
+                self._owners.update(zip(past_tokens.tolist(), past_numbers.tolist(), strict=True))
             self._unasked.clear()
             for place, (flow, token) in enumerate(zip(flows.tolist(), asked.tolist(), strict=True)):
                 if token != NO_TOKEN and handshakes.joining[place]:
@@ -129,7 +127,8 @@ class Tracker:
         self.isn: Column = table.isn[:count]
         self.flags: Column = table.flags[:count]
         self.data_fin: Column = (directions["data_fins"] > 0).reshape(count, 2)
-        self.speaks_mptcp: Column = (directions["options"] > 0).reshape(count, 2).any(axis=1)
+        spoken: Column = directions["options"].reshape(count, 2).max(axis=1, initial=0)
+        self.speaks_mptcp: Column = spoken > 0
         silent = directions["packets"] == 0
         first = np.where(silent, np.iinfo(np.int64).max, directions["first_ns"])
         last = np.where(silent, np.iinfo(np.int64).min, directions["last_ns"])

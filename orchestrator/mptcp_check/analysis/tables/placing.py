@@ -75,9 +75,7 @@ def place(read: Read, size_bytes: int, places: Assembly) -> Iterator[Placed]:
         )
 
 
-def _batches(
-    read: Read, size_bytes: int
-) -> Iterator[tuple[Packets, npt.NDArray[np.uint8]]]:
+def _batches(read: Read, size_bytes: int) -> Iterator[tuple[Packets, npt.NDArray[np.uint8]]]:
     """Yield the same batches that an `Inspector` decodes, with the bytes that they come from."""
     reader: Reader = pcap_framing.PcapReader()
     if read(0, 4).tobytes() == pcapng_framing.MAGIC:
