@@ -8,15 +8,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mptcp_check import capture_input, inspecting, new_folder
 from mptcp_check.analysis.reporting import inspect_document
 from mptcp_check.analysis.reporting.inspect_document import InspectedFile
-from mptcp_check.capture_input import Progress
 from mptcp_check.errors import CaptureError, UsageError
 from mptcp_check.inspecting import Inspected
+
+if TYPE_CHECKING:
+    from mptcp_check.cli.inspect_progress import SlowProgress
 
 # What cannot be read is said in our own words.
 CAPTURE = click.Path(path_type=Path, allow_dash=True, readable=False)
@@ -71,8 +74,8 @@ def inspect(
         return CaptureError.exit_code
     for folder, write in results:
         if folder is not None:
-            with _progress(f"writing {folder}"):
-                write(found, folder)
+            with _progress(f"writing {folder}") as progress:
+                write(found, folder, progress)
             click.echo(f"{folder} is written", err=True)
     if as_json:
         sys.stdout.writelines(inspect_document.lines(files))
@@ -112,7 +115,7 @@ def _inspected(path: Path) -> tuple[InspectedFile, Inspected | None]:
     return InspectedFile(path=name, inspection=inspected.inspection), inspected
 
 
-def _progress(text: str) -> AbstractContextManager[Progress | None]:
+def _progress(text: str) -> "AbstractContextManager[SlowProgress | None]":
     """Return a progress bar where somebody looks."""
     if not sys.stderr.isatty():
         return nullcontext()
@@ -128,27 +131,27 @@ def _show(files: Sequence[InspectedFile], *, all_connections: bool) -> None:
     inspect_table.show(live.console(stderr=False), files, all_connections=all_connections)
 
 
-def _export(found: Sequence[Inspected], folder: Path) -> None:
+def _export(found: Sequence[Inspected], folder: Path, progress: "SlowProgress | None") -> None:
     from mptcp_check import exporting  # noqa: PLC0415 - see the module
 
-    exporting.export(found, folder)
+    exporting.export(found, folder, progress=progress)
 
 
-def _split(found: Sequence[Inspected], folder: Path) -> None:
+def _split(found: Sequence[Inspected], folder: Path, progress: "SlowProgress | None") -> None:
     from mptcp_check import splitting  # noqa: PLC0415 - see the module
 
-    splitting.split(found, folder)
+    splitting.split(found, folder, progress=progress)
 
 
-def _plot(found: Sequence[Inspected], folder: Path) -> None:
+def _plot(found: Sequence[Inspected], folder: Path, progress: "SlowProgress | None") -> None:
     """Draw each capture; several ones in folders with their numbers."""
     from mptcp_check import plotting  # noqa: PLC0415 - see the module
-    from mptcp_check.analysis.capture import capture_file  # noqa: PLC0415 - see the module
-    from mptcp_check.analysis.flows.connections import connections  # noqa: PLC0415 - as above
 
     def draw(inspected: Inspected, place: Path) -> None:
-        packets = capture_file.read(inspected.given.octets)
-        plotting.write(packets, connections(packets.packets), place, source=inspected.given.name)
+        counted = progress.counted if progress else None
+        left_out = plotting.plot(inspected, place, progress=counted)
+        if left_out:
+            click.echo(f"mptcp-check: {inspected.given.name}: {left_out}", err=True)
 
     if len(found) == 1:
         draw(found[0], folder)

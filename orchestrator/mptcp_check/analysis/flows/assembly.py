@@ -95,9 +95,9 @@ class Assembly:
         """Index into `CLOSES`."""
         self.start_ns: Column = self._reduced(np.minimum, facts.start_ns[flow])
         self.end_ns: Column = self._reduced(np.maximum, facts.end_ns[flow])
-        self.add_addr_ok = np.zeros(len(first), np.int64)
-        self.add_addr_bad = np.zeros(len(first), np.int64)
-        self.add_addr_leftmost = np.zeros(len(first), np.int64)
+        self.add_addr_ok = np.zeros(len(first), np.int32)
+        self.add_addr_bad = np.zeros(len(first), np.int32)
+        self.add_addr_leftmost = np.zeros(len(first), np.int32)
         self._check_hmacs()
 
     def hmac_state(self, place: int) -> HmacState:
@@ -130,7 +130,7 @@ class Assembly:
             ],
             [MPTCP, FALLBACK, MPTCP],
             default=TCP,
-        )
+        ).astype(np.int8)
 
     def _close(self) -> Column:
         """Say how each connection ended; joins that were never complete have no say in it."""
@@ -152,7 +152,7 @@ class Assembly:
             [fastclose, (by_client & by_server) | all_finished, all_ended],
             [CLOSES.index(close) for close in order],
             default=CLOSES.index(Close.OPEN),
-        )
+        ).astype(np.int8)
 
     def _check_hmacs(self) -> None:
         """Check the HMACs of joins and announcements, which only few TCP connections have."""

@@ -50,21 +50,29 @@ CAPABLE_SYN, CAPABLE_SYNACK, CAPABLE_ACK, JOIN_SYN, JOIN_SYNACK, JOIN_ACK = rang
 NO_STEP: Final = -1
 NO_OPTION: Final = -1
 
-COPIED: Final = (
-    *("packet", "length", "version", "flags", "present", "key", "peer_key", "token", "nonce"),
-    *("address_id", "address_family", "address_high", "address_low", "port"),
+COPIED: Final = ("length", "version", "flags", "present", "key", "peer_key", "address_id")
+"""Columns of `packets.SignalOptions` that are kept of every option."""
+COPIED_OF_FEW: Final = (
+    *("token", "nonce", "address_family", "address_high", "address_low", "port"),
 )
-"""Columns of `packets.SignalOptions` that are kept."""
+"""Columns that say nothing of an MP_CAPABLE, which most options are."""
 OPTION: Final = np.dtype(
     [
         *((name, SIGNAL_TYPES[name]) for name in COPIED),
-        ("row", "int64"),
+        ("row", "uint32"),
+        ("packet", "uint32"),
         ("end", "uint8"),
+        ("further", "uint32"),  # its row in the other table; 0 is an empty one
+    ]
+)
+FURTHER: Final = np.dtype(
+    [
+        *((name, SIGNAL_TYPES[name]) for name in COPIED_OF_FEW),
         ("hmac_bytes", "uint8"),
         ("hmac", f"V{LONG_HMAC_BYTES}"),
     ]
 )
-"""What is kept of an option."""
+"""What is kept of an option, and what more of those other than MP_CAPABLE."""
 FIRST_OPTIONS: Final = 64
 
 
@@ -121,6 +129,8 @@ class Handshakes:
     def __init__(self) -> None:
         self._options: npt.NDArray[np.void] = np.zeros(FIRST_OPTIONS, OPTION)
         self._option_count = 0
+        self._further: npt.NDArray[np.void] = np.zeros(FIRST_OPTIONS, FURTHER)
+        self._further_count = 1
         self._steps = np.full((0, STEPS), NO_OPTION, np.int32)
         self._fastclose = np.zeros(0, np.bool_)
         self._announcements: dict[int, list[int]] = {}
@@ -159,8 +169,12 @@ class Handshakes:
 
     def cells(self, name: str, indexes: Column) -> Column:
         """Return a column of chosen options; 0 where there is none."""
-        column = self._options[name]
-        found: Column = np.where(indexes >= 0, column[np.maximum(indexes, 0)], column.dtype.type(0))
+        there = np.maximum(indexes, 0)
+        if name in COPIED_OF_FEW:
+            column = self._further[name][self._options["further"][there]]
+        else:
+            column = self._options[name][there]
+        found: Column = np.where(indexes >= 0, column, column.dtype.type(0))
         return found
 
     def fastclosed(self, flows: Column | slice) -> Column:
@@ -196,31 +210,39 @@ class Handshakes:
         known = len(self._steps)
         if flows > known:
             # In place, as the system only moves pages for it: a copy would take twice the memory.
-            room = max(flows, known * 5 // 4)
+            room = max(flows, known * 9 // 8)
             self._steps.resize((room, STEPS), refcheck=False)
             self._steps[known:] = NO_OPTION
             self._fastclose.resize(room, refcheck=False)
 
     def _keep(self, packets: Packets, rows: Column, ends: Column) -> int:
         """Keep options; return the index of the first one."""
-        first = self._option_count
+        table, first = packets.signals, self._option_count
         self._option_count += len(rows)
-        if self._option_count > len(self._options):
-            room = max(self._option_count, len(self._options) * 5 // 4)
-            self._options.resize(room, refcheck=False)
+        _lengthen(self._options, self._option_count)
         kept = self._options[first : self._option_count]
         for name in COPIED:
-            kept[name] = getattr(packets.signals, name)[rows]
-        kept["row"], kept["end"] = rows, ends
-        at = packets.signals.hmac_offset[rows]
-        sizes = np.where(kept["present"] & HMAC_160 != 0, LONG_HMAC_BYTES, SHORT_HMAC_BYTES)
+            kept[name] = getattr(table, name)[rows]
+        kept["row"], kept["packet"], kept["end"] = rows, table.packet[rows], ends
+        few = np.flatnonzero(table.subtype[rows] != MP_CAPABLE)
+        kept["further"][few] = np.arange(self._further_count, self._further_count + len(few))
+        self._keep_further(packets, rows[few])
+        return first
+
+    def _keep_further(self, packets: Packets, rows: Column) -> None:
+        table, first = packets.signals, self._further_count
+        self._further_count += len(rows)
+        _lengthen(self._further, self._further_count)
+        kept = self._further[first : self._further_count]
+        for name in COPIED_OF_FEW:
+            kept[name] = getattr(table, name)[rows]
+        at = table.hmac_offset[rows]
+        sizes = np.where(table.present[rows] & HMAC_160 != 0, LONG_HMAC_BYTES, SHORT_HMAC_BYTES)
         kept["hmac_bytes"] = np.where(at >= 0, sizes, 0)
         proving = np.flatnonzero(at >= 0)
-        if len(proving):
-            octets = at[proving, None] + np.arange(LONG_HMAC_BYTES)
-            octets = packets.buffer[np.minimum(octets, len(packets.buffer) - 1)]
-            kept["hmac"][proving] = octets.view(kept["hmac"].dtype)[:, 0]
-        return first
+        places = at[proving, None] + np.arange(LONG_HMAC_BYTES)
+        octets = packets.buffer[np.minimum(places, len(packets.buffer) - 1)]
+        kept["hmac"][proving] = octets.view(kept["hmac"].dtype)[:, 0]
 
     def _announce(self, packets: Packets, rows: Column, owners: Column, ends: Column) -> None:
         """Keep ADD_ADDRs with an HMAC: an address is announced until it is echoed, each once."""
@@ -239,9 +261,10 @@ class Handshakes:
     def _signal(self, index: int) -> Signal | None:
         if index == NO_OPTION:
             return None
-        cells: dict[str, Any] = dict(
-            zip(OPTION.names or (), self._options[index].item(), strict=True)
-        )
+        option = self._options[index]
+        cells: dict[str, Any] = dict(zip(OPTION.names or (), option.item(), strict=True))
+        further = self._further[cells.pop("further")].item()
+        cells |= zip(FURTHER.names or (), further, strict=True)
         family, high, low = (
             cells.pop(name) for name in ("address_family", "address_high", "address_low")
         )
@@ -250,6 +273,12 @@ class Handshakes:
             address = (high << 64 | low).to_bytes(16, "big")[-4 if family == IPV4 else 0 :]
         hmac = bytes(cells.pop("hmac"))[: cells.pop("hmac_bytes")]
         return Signal(address=address, hmac=hmac, **cells)
+
+
+def _lengthen(table: npt.NDArray[np.void], rows: int) -> None:
+    """Give a table room for so many rows, in place: see `make_room`."""
+    if rows > len(table):
+        table.resize(max(rows, len(table) * 9 // 8), refcheck=False)
 
 
 def _rows(packets: Packets) -> Column:

@@ -56,7 +56,8 @@ class HandshakeColumns:
         has = [index >= 0 for index in self._index]
         self.has = has
         """By step of `handshakes`: the option is there."""
-        self.joining: Column = (has[JOIN_SYN] | has[JOIN_SYNACK] | has[JOIN_ACK]) & ~has[CAPABLE_SYN]
+        any_join = has[JOIN_SYN] | has[JOIN_SYNACK] | has[JOIN_ACK]
+        self.joining: Column = any_join & ~has[CAPABLE_SYN]
         """A further subflow: any form of MP_JOIN and no MP_CAPABLE in the SYN."""
         self.joined: Column = has[JOIN_SYN] & has[JOIN_SYNACK] & has[JOIN_ACK]
         """All three steps carried their form of MP_JOIN."""
@@ -125,10 +126,10 @@ def key_columns(columns: HandshakeColumns) -> KeyColumns:
     version = np.select(
         [columns.answered, ack, syn, synack],
         [
-            columns.cells(step, "version").astype(np.int64)
+            columns.cells(step, "version").astype(np.int8)
             for step in (CAPABLE_SYNACK, CAPABLE_ACK, CAPABLE_SYN, CAPABLE_SYNACK)
         ],
-        default=-1,
+        default=np.int8(-1),
     )
     present = {
         step: columns.cells(step, "present") for step in (CAPABLE_SYN, CAPABLE_SYNACK, CAPABLE_ACK)
@@ -152,7 +153,7 @@ def key_columns(columns: HandshakeColumns) -> KeyColumns:
         server_known=server_known,
         token_client=_tokens(client, client_known, version),
         token_server=_tokens(server, server_known, version),
-        checksum_required=np.where(any_of_them, required, -1),
+        checksum_required=np.where(any_of_them, required, -1).astype(np.int8),
     )
 
 

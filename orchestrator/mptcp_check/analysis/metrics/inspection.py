@@ -6,6 +6,7 @@ from typing import Final, overload
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.link_layers import NAMES
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.capture.records import Interface, Problem
@@ -70,7 +71,6 @@ def summary(  # noqa: PLR0913 - what is known of a file
     last_ns: int | None,
 ) -> Inspection:
     """Return what a tracker found, with what is known of the file."""
-    tracker.finish()
     connections = Connections(tracker)
     names = (NAMES.get(one.link_type, str(one.link_type)) for one in interfaces)
     return Inspection(
@@ -97,12 +97,11 @@ class Connections(Sequence[ConnectionMetrics]):
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self._assembly = Assembly(tracker)
-        self._results = Results(tracker, self._assembly)
+        self._results = Results(tracker)
 
     def __len__(self) -> int:
         """Return the count of connections."""
-        return len(self._assembly.members)
+        return len(self.places.members)
 
     def __iter__(self) -> Iterator[ConnectionMetrics]:
         """Yield all connections."""
@@ -136,9 +135,14 @@ class Connections(Sequence[ConnectionMetrics]):
         return self._results.batches()
 
     @property
+    def payload_bytes(self) -> Column:
+        """All TCP payload of each, retransmissions included."""
+        return self._results.payload_bytes()
+
+    @property
     def places(self) -> Assembly:
         """Which TCP connections each of them is made of, and what it is."""
-        return self._assembly
+        return self._results.assembly
 
 
 def _totals(tracker: Tracker, assembly: Assembly) -> Totals:

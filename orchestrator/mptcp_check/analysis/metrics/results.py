@@ -29,8 +29,8 @@ from mptcp_check.analysis.tables.table import Cells, Table, numbers, one_of
 
 NANOSECONDS: Final = 1_000_000_000
 
-BATCH_SUBFLOWS: Final = 2048
-"""Made into rows at once: their text is some megabytes."""
+BATCH_SUBFLOWS: Final = 512
+"""Made into rows at once: their text is two megabytes."""
 
 ROLES: Final = (Role.INITIAL, Role.JOIN)
 HMAC_STATES: Final = (HmacState.UNKNOWN, HmacState.OK, HmacState.BAD)
@@ -61,26 +61,31 @@ class Batch(NamedTuple):
 
 
 class Results:
-    """What was measured on all connections of a capture."""
+    """What was measured on all connections of a capture; the tracker measures no more."""
 
-    def __init__(self, tracker: Tracker, assembly: Assembly) -> None:
-        self._tracker = tracker
-        self._assembly = assembly
+    def __init__(self, tracker: Tracker) -> None:
+        tracker.finish()
         state = tracker.state
+        self._tracker = tracker
         self._directions = state.directions
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
         self._forgotten = state.forgotten(SEQUENCE)
         self._forgotten_own = state.forgotten(OWN_DATA)
         self._forgotten_data = state.forgotten(ALL_DATA)
+        # All that is read out now takes the place of what is given back here.
+        cells = state.release()
         self._median_ns, self._p95_ns, self._stddev_ns = round_trips(
-            state.cells, 4 * len(tracker.openers)
+            cells, 4 * len(tracker.openers)
         )
+        del cells
+        self.assembly = Assembly(tracker)
+        """Which TCP connections each connection is made of, and what it is."""
 
     def batches(self) -> Iterator[Batch]:
         """Yield all connections, as many at a time as have `BATCH_SUBFLOWS` subflows."""
-        starts = self._assembly.members.starts
-        first, count = 0, len(self._assembly.members)
+        starts = self.assembly.members.starts
+        first, count = 0, len(self.assembly.members)
         while first < count:
             end = int(np.searchsorted(starts, starts[first] + BATCH_SUBFLOWS, side="right")) - 1
             stop = min(max(end, first + 1), count)
@@ -89,7 +94,7 @@ class Results:
 
     def batch(self, first: int, stop: int) -> Batch:
         """Return the connections from one number up to another one."""
-        assembly = self._assembly
+        assembly = self.assembly
         members = slice(int(assembly.members.starts[first]), int(assembly.members.starts[stop]))
         starts = assembly.members.starts[first : stop + 1] - members.start
         flow = assembly.members.flow[members]
@@ -118,6 +123,14 @@ class Results:
             directions=(directions[0], directions[1]),
         )
 
+    def payload_bytes(self) -> Column:
+        """Return the TCP payload of each connection."""
+        members = self.assembly.members
+        payload = self._directions["payload"]
+        sent = payload[2 * members.flow] + payload[2 * members.flow + 1]
+        found: Column = np.add.reduceat(sent, members.starts[:-1]) if len(sent) else sent
+        return found
+
     def _ends(self, flow: Column, client_end: Column) -> tuple[list[str], list[str]]:
         """Return client and server of subflows."""
         texts = self._tracker.end_texts
@@ -126,7 +139,7 @@ class Results:
     def _connections(
         self, first: int, stop: int, ends: tuple[list[str], list[str]], initial: Column
     ) -> Table:
-        assembly, some = self._assembly, slice(first, stop)
+        assembly, some = self.assembly, slice(first, stop)
         keys = assembly.keys
         clients, servers = ends
         checksum = keys.checksum_required[some]
@@ -152,7 +165,7 @@ class Results:
     def _subflows(
         self, members: slice, ends: tuple[list[str], list[str]], owner: Column, start_ns: Column
     ) -> Table:
-        assembly, tracker = self._assembly, self._tracker
+        assembly, tracker = self.assembly, self._tracker
         flow = assembly.members.flow[members]
         by_server = assembly.members.by_server[members]
         joining = assembly.joining[members]
@@ -300,7 +313,7 @@ class Results:
         found = _sums(fields, parts[0], parts[1], self._data_spans, stop - first)
         np.add.at(found["forgotten_hole_bytes"], parts[0], self._forgotten_data[parts[1]])
         plain = np.flatnonzero(
-            (found["data_bytes"] == 0) & (self._assembly.kind[first:stop] != MPTCP)
+            (found["data_bytes"] == 0) & (self.assembly.kind[first:stop] != MPTCP)
         )
         streams = directions[starts[plain]]
         one = fields[streams]

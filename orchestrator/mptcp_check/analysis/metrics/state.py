@@ -60,7 +60,7 @@ class State:
         """Make room for TCP connections up to a count, and write what new ones start with."""
         rows = 2 * count
         if rows > len(self.directions):
-            room = max(rows, len(self.directions) * 5 // 4)
+            room = max(rows, len(self.directions) * 17 // 16)
             # In place, as the system only moves pages for it: a copy would take twice the memory.
             self.directions.resize(room, refcheck=False)
             self._sets.resize((SETS * room, SET_COLUMNS), refcheck=False)
@@ -76,6 +76,13 @@ class State:
         """Let a direction's data count in the numbers of another one's: an MP_JOIN."""
         self.directions["counted_in"][direction] = data
 
+    def release(self) -> Column:
+        """Forget all but `directions`, as nothing is measured after this; return `cells`."""
+        cells, self.cells = self.cells, np.full((1, 2), UNKNOWN, np.int64)
+        for table in (self._sets, self._arena, self._young, self._old, self._firsts):
+            table.resize(0, refcheck=False)
+        return cells
+
     def spans(self, which: int) -> Column:
         """Return for each direction how far one of its sets reaches, from first to last byte."""
         sets = self._sets[which : SETS * 2 * self._flows : SETS]
@@ -86,8 +93,10 @@ class State:
 
     def forgotten(self, which: int) -> Column:
         """Return for each direction the bytes of the holes that one of its sets has forgotten."""
-        holes: Column = self._sets[which : SETS * 2 * self._flows : SETS, SET_FORGOTTEN]
-        return holes
+        holes = self._sets[which : SETS * 2 * self._flows : SETS, SET_FORGOTTEN]
+        # Nearly always nothing: that takes no room.
+        nothing = np.broadcast_to(np.zeros(1, np.int64), holes.shape)
+        return holes.copy() if holes.any() else nothing
 
     def measure(
         self, packets: Packets, order: Column, flow_of: Column, end_of: Column, capable: Column
@@ -143,9 +152,10 @@ class State:
     def _make_room(self) -> None:
         """Give whichever table is full more room; mappings start a new generation."""
         if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
-            self._arena.resize(len(self._arena) * 3 // 2, refcheck=False)
+            more = max(len(self._arena) // 4, 2 * ROOM_WORDS)
+            self._arena.resize(len(self._arena) + more, refcheck=False)
         if 2 * self._counters[CELLS_USED] > len(self.cells):
-            larger = np.full((4 * len(self.cells), 2), UNKNOWN, np.int64)
+            larger = np.full((2 * len(self.cells), 2), UNKNOWN, np.int64)
             move_cells(self.cells, larger)
             self.cells = larger
         if 4 * self._counters[YOUNG_USED] > len(self._young):

@@ -48,6 +48,9 @@ class Tracker:
         self._owners: dict[int, int] = {}
         """By token: twice the TCP connection whose data numbers count, and one more if the token
         is the client's, so that who joins is the server."""
+        self._unasked: list[Column] = []
+        """What goes into `_owners` as soon as anyone joins: rows of tokens and of those numbers.
+        In a capture without joins, the dictionary would take as much memory as the options."""
         self._placed = np.zeros(0, np.bool_)
         """TCP connections whose tokens are both in `_owners`, or which joined."""
 
@@ -87,29 +90,28 @@ class Tracker:
         """Remember connections' tokens, and let joining ones count with those they join."""
         count = self._finder.count
         if count > len(self._placed):
-            self._placed.resize(max(count, len(self._placed) * 5 // 4), refcheck=False)
+            self._placed.resize(max(count, len(self._placed) * 9 // 8), refcheck=False)
         flows = flows[~self._placed[flows]]
         handshakes = HandshakeColumns(self.handshakes, flows)
         keys = key_columns(handshakes)
         asked = np.where(handshakes.has[JOIN_SYN], handshakes.cells(JOIN_SYN, "token"), NO_TOKEN)
         both = (keys.token_server != NO_TOKEN) & (keys.token_client != NO_TOKEN)
         done = np.where(handshakes.joining, asked != NO_TOKEN, both)
-        facts = zip(
-            flows.tolist(),
-            handshakes.joining.tolist(),
-            asked.tolist(),
-            keys.token_server.tolist(),
-            keys.token_client.tolist(),
-            strict=True,
-        )
-        for flow, joining, token, token_server, token_client in facts:
-            if joining:
-                if token != NO_TOKEN:
+        tokens = np.stack([keys.token_server, keys.token_client], axis=1)
+        numbers = np.stack([2 * flows, 2 * flows + 1], axis=1)
+        tokens[handshakes.joining] = NO_TOKEN
+        if not self._owners and not handshakes.joining.any():
+            self._unasked.append(np.stack([tokens, numbers])[:, tokens != NO_TOKEN])
+        else:
+            for past_tokens, past_numbers in self._unasked:
+                self._owners.update(zip(past_tokens.tolist(), past_numbers.tolist(), strict=True))
+            self._unasked.clear()
+            for place, (flow, token) in enumerate(zip(flows.tolist(), asked.tolist(), strict=True)):
+                if token != NO_TOKEN and handshakes.joining[place]:
                     self._join(flow, token)
-                continue
-            for own, server_joins in ((token_server, 0), (token_client, 1)):
-                if own != NO_TOKEN:
-                    self._owners[own] = 2 * flow + server_joins
+                for side, own in enumerate(tokens[place].tolist()):
+                    if own != NO_TOKEN:
+                        self._owners[own] = 2 * flow + side
         self._placed[flows[done]] = True
 
     def _join(self, flow: int, token: int) -> None:
@@ -127,6 +129,7 @@ class Tracker:
     def finish(self) -> None:
         """Read out what `Facts` asks of every TCP connection; nothing is taken after this."""
         self._owners.clear()
+        self._unasked.clear()
         table, count = self._finder.table, self._finder.count
         directions = self.state.directions[: 2 * count]
         self.openers = self._openers(slice(0, count))
@@ -134,7 +137,8 @@ class Tracker:
         self.isn: Column = table.isn[:count]
         self.flags: Column = table.flags[:count]
         self.data_fin: Column = (directions["data_fins"] > 0).reshape(count, 2)
-        self.speaks_mptcp: Column = (directions["options"] > 0).reshape(count, 2).any(axis=1)
+        spoken: Column = directions["options"].reshape(count, 2).max(axis=1, initial=0)
+        self.speaks_mptcp: Column = spoken > 0
         silent = directions["packets"] == 0
         first = np.where(silent, np.iinfo(np.int64).max, directions["first_ns"])
         last = np.where(silent, np.iinfo(np.int64).min, directions["last_ns"])

@@ -22,7 +22,7 @@ ZERO: Final = 0x30
 
 
 @kernel
-def write_rows(  # noqa: PLR0917 - a kernel
+def write_rows(  # noqa: C901, PLR0912, PLR0913, PLR0917 - a kernel
     out: Any,  # noqa: ANN401 - a kernel
     literals: Any,  # noqa: ANN401 - as above
     literal_ends: Column,

@@ -52,9 +52,10 @@ def by_timestamps(packets: Packets, sender: Lane, receiver: Lane) -> Steps:
     """Return the time from the first segment with a TSval to the first that echoes it.
 
     Only segments with payload, SYN or FIN count: an ACK alone is not answered (RFC 7323, section
-    4.1), and where one had the TSval first, an echo would say nothing.  The clock of the timestamps may tick slowly: it does not enter the result.  What is older
-    than one before, as it was overtaken, counts neither as question nor as answer.  The same
-    samples are counted in the metrics, of 1024 timestamps on their way.
+    4.1), and where one had the TSval first, an echo would say nothing.  The clock of the timestamps
+    may tick slowly: it does not enter the result.  What is older than one before, as it was
+    overtaken, counts neither as question nor as answer.  The same samples are counted in the
+    metrics, of 1024 timestamps on their way.
     """
     sent, back = sender.rows, receiver.rows
     alive = (packets.flags[sent] & Flag.RST) == 0
