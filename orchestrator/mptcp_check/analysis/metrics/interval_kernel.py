@@ -12,11 +12,11 @@ from typing import Any, Final
 from mptcp_check.analysis.capture.kernels import kernel
 from mptcp_check.analysis.metrics.state_tables import (
     BLOCK_WORDS,
+    FORGOTTEN,
     FREE,
     LARGEST_CLASS,
     SET_CLASS,
     SET_COUNT,
-    SET_FORGOTTEN,
     SET_HIGH,
     SET_LIST,
     SET_LOW,
@@ -71,8 +71,10 @@ def make_room(sets: Any, which: int, arena: Any, blocks: Any) -> None:  # noqa: 
     if size < LARGEST_CLASS:
         sets[which, SET_LIST] = grown(arena, blocks, at, size)
         sets[which, SET_CLASS] = size + 1
+        if size + 1 == LARGEST_CLASS:
+            arena[sets[which, SET_LIST] + FORGOTTEN] = 0
         return
-    sets[which, SET_FORGOTTEN] += arena[at + WORDS] - arena[at + 1]
+    arena[at + FORGOTTEN] += arena[at + WORDS] - arena[at + 1]
     arena[at + 1] = arena[at + WORDS + 1]
     for word in range(at + WORDS, at + (count - 1) * WORDS):
         arena[word] = arena[word + WORDS]

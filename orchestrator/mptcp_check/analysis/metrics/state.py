@@ -17,13 +17,15 @@ from mptcp_check.analysis.metrics.state_tables import (
     CLASSES,
     DIRECTION_FIELDS,
     DIRECTION_RECORD,
+    FORGOTTEN,
     FREE,
+    LARGEST_CLASS,
     MAPPING_SLOTS,
     MAPPINGS_FORGOTTEN,
     ROOM_WORDS,
+    SET_CLASS,
     SET_COLUMNS,
     SET_COUNT,
-    SET_FORGOTTEN,
     SET_HIGH,
     SET_LIST,
     SET_LOW,
@@ -93,10 +95,15 @@ class State:
 
     def forgotten(self, which: int) -> Column:
         """Return for each direction the bytes of the holes that one of its sets has forgotten."""
-        holes = self._sets[which : SETS * 2 * self._flows : SETS, SET_FORGOTTEN]
-        # Nearly always nothing: that takes no room.
-        nothing = np.broadcast_to(np.zeros(1, np.int64), holes.shape)
-        return holes.copy() if holes.any() else nothing
+        sets = self._sets[which : SETS * 2 * self._flows : SETS]
+        full = np.flatnonzero(
+            (sets[:, SET_LIST] != UNKNOWN) & (sets[:, SET_CLASS] == LARGEST_CLASS)
+        )
+        if not len(full):  # as nearly always: that takes no room
+            return np.broadcast_to(np.zeros(1, np.int64), len(sets))
+        bytes_ = np.zeros(len(sets), np.int64)
+        bytes_[full] = self._arena[sets[full, SET_LIST] + FORGOTTEN]
+        return bytes_
 
     def measure(
         self, packets: Packets, order: Column, flow_of: Column, end_of: Column, capable: Column

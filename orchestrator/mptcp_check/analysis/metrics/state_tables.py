@@ -139,6 +139,7 @@ SMALL_FIELDS: Final = frozenset(
         *("data_acks", "mappings", "infinite", "checksums", "checksums_ok", "checksums_bad"),
         *("pending_count", "data_out_of_order", "data_gaps", "acks", "triple_acks", "dsacks"),
         *("zero_probes", "windows", "sack_blocks_max", "initial_segments", "offers"),
+        *("window_max", "window_min", "segment_max", "segment_min"),
         *("acks_in_a_row", "stamps_class", "stamps_first", "stamps_count", "mappings_in_doubt"),
     }
 )
@@ -156,10 +157,9 @@ SEQUENCE, OWN_DATA, ALL_DATA = range(3)
 """The interval sets of a direction: row ``3 * direction + which`` of the table of sets."""
 SETS: Final = 3
 
-SET_COLUMNS: Final = 7
-SET_LOW, SET_HIGH, SET_SINCE, SET_LIST, SET_COUNT, SET_CLASS, SET_FORGOTTEN = range(SET_COLUMNS)
-"""Highest interval of a set and since when it is there; block, fill and class of the lower ones;
-bytes of the holes that were forgotten."""
+SET_COLUMNS: Final = 6
+SET_LOW, SET_HIGH, SET_SINCE, SET_LIST, SET_COUNT, SET_CLASS = range(SET_COLUMNS)
+"""Highest interval of a set and since when it is there; block, fill and class of the lower ones."""
 
 BLOCK_WORDS: Final = 8
 """Elements of a block of class 0; each class has twice as many as the one below."""
@@ -167,6 +167,8 @@ CLASSES: Final = 11
 LARGEST_CLASS: Final = CLASSES - 1
 FREE: Final = CLASSES
 """Place in `Memory.blocks` of the first element that was never used; below it are free lists."""
+FORGOTTEN: Final = (BLOCK_WORDS << LARGEST_CLASS) - 1
+"""Place in a block of the largest class of the bytes of the holes that its set has forgotten."""
 ROOM_WORDS: Final = 8 * (BLOCK_WORDS << LARGEST_CLASS)
 """More than one segment can take."""
 
