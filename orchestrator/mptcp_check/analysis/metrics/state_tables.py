@@ -113,6 +113,7 @@ SMALL_FIELDS: Final = frozenset(
         *("last_window", "stamp_samples", "ack_samples", "counted_in", "options", "data_fins"),
         *("data_acks", "mappings", "infinite", "checksums", "checksums_ok", "checksums_bad"),
         *("pending_count", "data_out_of_order", "data_gaps"),
+        *("window_max", "window_min", "segment_max", "segment_min"),
     }
 )
 """Those of 32 bits; the others have 64."""
