@@ -4,7 +4,7 @@ pyarrow is loaded when it is needed: it takes longer to load than a small captur
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -106,7 +106,11 @@ class _TableFile:
             compression="zstd",
             use_dictionary=[h.name for h in headings if h.kind == "text"],
         )
-        self._csv = csv.CSVWriter(path.with_suffix(".csv"), self._schema)
+        try:
+            self._csv = csv.CSVWriter(path.with_suffix(".csv"), self._schema)
+        except OSError:
+            self._leave_parquet()
+            raise
         self._group_rows = min(GROUP_ROWS, GROUP_CELLS // len(headings))
         self._waiting: list[Any] = []
         self._waiting_rows = 0
@@ -115,10 +119,20 @@ class _TableFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._write_group()
-        for writer in (self._parquet, self._csv):
-            writer.close()
+        failed = suppress(OSError) if kind else nullcontext()  # the first error is the one to tell
+        try:
+            with failed:
+                if kind is None:
+                    self._write_group()
+                self._parquet.close()
+            with failed:
+                self._csv.close()
+        finally:
+            self._leave_parquet()
+
+    def _leave_parquet(self) -> None:
+        """Keep the writer from closing once more when it goes, and from printing a traceback."""
+        self._parquet.is_open = False
 
     def write(self, table: Table) -> None:
         """Append rows."""

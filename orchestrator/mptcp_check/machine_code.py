@@ -133,6 +133,7 @@ class Compiler:
         module, function = serve
         self._code = f"from {module} import {function}; {function}()"
         self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.close)
 
     def ask(self, question: object) -> Any:  # noqa: ANN401 - whatever it answers
         """Return its answer; none if there is no such process to be had."""
@@ -144,11 +145,12 @@ class Compiler:
                 pickle.dump(question, process.stdin)
                 process.stdin.flush()
                 return pickle.load(process.stdout)  # noqa: S301 - our own process
-            self._end()
+            self.close()
         return None
 
     def _running(self) -> "subprocess.Popen[bytes]":
         if self._process is None or self._process.poll() is not None:
+            self.close()
             self._process = subprocess.Popen(  # noqa: S603 - ourselves
                 [sys.executable, "-c", self._code],
                 stdin=subprocess.PIPE,
@@ -156,16 +158,15 @@ class Compiler:
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for us; it notices when we end
             )
-            atexit.register(self._end)
         return self._process
 
-    def _end(self) -> None:
-        """Take the process away."""
+    def close(self) -> None:
+        """Take the process away; the next question starts another one."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
-            with contextlib.suppress(OSError):
-                process.communicate()
+            with contextlib.suppress(OSError), process:  # its pipes are closed, it is waited for
+                pass
 
 
 def served(answer: Callable[[Any], Any]) -> None:

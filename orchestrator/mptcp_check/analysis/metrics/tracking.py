@@ -48,8 +48,8 @@ class Tracker:
         self._owners: dict[int, int] = {}
         """By token: twice the TCP connection whose data numbers count, and one more if the token
         is the client's, so that who joins is the server."""
-        self._unasked: list[Column] = []
-        """What goes into `_owners` as soon as anyone joins: rows of tokens and of those numbers.
+        self._unasked: list[tuple[Column, Column]] = []
+        """What goes into `_owners` as soon as anyone joins: tokens and those numbers.
         In a capture without joins, the dictionary would take as much memory as the options."""
         self._placed = np.zeros(0, np.bool_)
         """TCP connections whose tokens are both in `_owners`, or which joined."""
@@ -101,7 +101,8 @@ class Tracker:
         numbers = np.stack([2 * flows, 2 * flows + 1], axis=1)
         tokens[handshakes.joining] = NO_TOKEN
         if not self._owners and not handshakes.joining.any():
-            self._unasked.append(np.stack([tokens, numbers])[:, tokens != NO_TOKEN])
+            known = tokens != NO_TOKEN
+            self._unasked.append((tokens[known].astype(np.uint32), numbers[known]))
         else:
             for past_tokens, past_numbers in self._unasked:
                 self._owners.update(zip(past_tokens.tolist(), past_numbers.tolist(), strict=True))
