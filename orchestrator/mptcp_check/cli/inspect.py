@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,9 +17,11 @@ from mptcp_check import capture_input, inspecting, new_folder
 from mptcp_check.analysis.one_way.values import TwoEnds
 from mptcp_check.analysis.reporting import inspect_document
 from mptcp_check.analysis.reporting.inspect_document import InspectedFile
-from mptcp_check.capture_input import Progress
 from mptcp_check.errors import CaptureError, UsageError
 from mptcp_check.inspecting import Inspected
+
+if TYPE_CHECKING:
+    from mptcp_check.cli.inspect_progress import SlowProgress
 
 # What cannot be read is said in our own words.
 CAPTURE = click.Path(path_type=Path, allow_dash=True, readable=False)
@@ -90,8 +93,8 @@ def inspect(
     )
     for folder, write in results:
         if folder is not None:
-            with _progress(f"writing {folder}"):
-                write(found, folder)
+            with _progress(f"writing {folder}") as progress:
+                write(found, folder, progress)
             click.echo(f"{folder} is written", err=True)
     if as_json:
         sys.stdout.writelines(inspect_document.lines(files, **_more(files, ends)))
@@ -131,7 +134,7 @@ def _inspected(path: Path) -> tuple[InspectedFile, Inspected | None]:
     return InspectedFile(path=name, inspection=inspected.inspection), inspected
 
 
-def _progress(text: str) -> AbstractContextManager[Progress | None]:
+def _progress(text: str) -> "AbstractContextManager[SlowProgress | None]":
     """Return a progress bar where somebody looks."""
     if not sys.stderr.isatty():
         return nullcontext()
@@ -148,7 +151,11 @@ def _two_ends(found: Sequence[Inspected]) -> TwoEnds:
     from mptcp_check.analysis.pairing.pair import pair  # noqa: PLC0415 - as above
 
     with _progress("pairing the two captures"):
-        client, server = (capture_file.read(inspected.given.octets) for inspected in found)
+        # copies, as what is read again for tables and plots takes the place of these bytes
+        client, server = (
+            capture_file.read(given.again(0, given.size_bytes).copy())
+            for given in (inspected.given for inspected in found)
+        )
         return measure(pair(client, server))
 
 
@@ -172,36 +179,46 @@ def _show(files: Sequence[InspectedFile], ends: TwoEnds | None, *, all_connectio
         two_ends.show(console, ends, all_subflows=all_connections)
 
 
-def _export(found: Sequence[Inspected], folder: Path, ends: TwoEnds | None) -> None:
+def _export(
+    found: Sequence[Inspected],
+    folder: Path,
+    progress: "SlowProgress | None",
+    *,
+    ends: TwoEnds | None,
+) -> None:
     from mptcp_check import exporting  # noqa: PLC0415 - see the module
     from mptcp_check.analysis.tables import crossing_table  # noqa: PLC0415 - as above
 
     crossings = None if ends is None else crossing_table.crossing_tables(ends)
-    exporting.export(found, folder, crossings=crossings)
+    exporting.export(found, folder, crossings=crossings, progress=progress)
 
 
-def _split(found: Sequence[Inspected], folder: Path) -> None:
+def _split(found: Sequence[Inspected], folder: Path, progress: "SlowProgress | None") -> None:
     from mptcp_check import splitting  # noqa: PLC0415 - see the module
 
-    splitting.split(found, folder)
+    splitting.split(found, folder, progress=progress)
 
 
-def _plot(found: Sequence[Inspected], folder: Path, ends: TwoEnds | None) -> None:
+def _plot(
+    found: Sequence[Inspected],
+    folder: Path,
+    progress: "SlowProgress | None",
+    *,
+    ends: TwoEnds | None,
+) -> None:
     """Draw each capture; several ones in folders with their numbers."""
     from mptcp_check import plotting  # noqa: PLC0415 - see the module
-    from mptcp_check.analysis.capture import capture_file  # noqa: PLC0415 - see the module
-    from mptcp_check.analysis.flows.connections import connections  # noqa: PLC0415 - as above
 
     def draw(inspected: Inspected, place: Path) -> None:
-        packets = capture_file.read(inspected.given.octets)
-        own = connections(packets.packets)
-        name = inspected.given.name
-        if ends is None or inspected is not found[0]:
-            plotting.write(packets, own, place, source=name)
-            return
-        from mptcp_check.analysis.plots.delay_figure import delay_figures  # noqa: PLC0415 - as above
+        more = plotting.no_figures
+        if ends is not None and inspected is found[0]:
+            from mptcp_check.analysis.plots import delay_figure  # noqa: PLC0415 - as above
 
-        plotting.write(packets, own, place, source=name, more=partial(delay_figures, ends))
+            more = partial(delay_figure.delay_figures, ends)
+        counted = progress.counted if progress else None
+        left_out = plotting.plot(inspected, place, more=more, progress=counted)
+        if left_out:
+            click.echo(f"mptcp-check: {inspected.given.name}: {left_out}", err=True)
 
     if len(found) == 1:
         draw(found[0], folder)
