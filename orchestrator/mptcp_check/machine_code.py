@@ -133,6 +133,8 @@ class Compiler:
         module, function = serve
         self._code = f"from {module} import {function}; {function}()"
         self._process: subprocess.Popen[bytes] | None = None
+        self.answers_count = 0
+        """How often it was asked and answered."""
         atexit.register(self.close)
 
     def ask(self, question: object) -> Any:  # noqa: ANN401 - whatever it answers
@@ -144,7 +146,9 @@ class Compiler:
                 assert process.stdout is not None  # noqa: S101 - as above
                 pickle.dump(question, process.stdin)
                 process.stdin.flush()
-                return pickle.load(process.stdout)  # noqa: S301 - our own process
+                answer = pickle.load(process.stdout)  # noqa: S301 - our own process
+                self.answers_count += 1
+                return answer
             self.close()
         return None
 

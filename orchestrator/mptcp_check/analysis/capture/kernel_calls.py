@@ -28,7 +28,7 @@ OPTIONS: Final[dict[str, Any]] = {
 """Compile nothing but the function itself: no kernel divides by zero."""
 
 _store: list[MachineCode] = []
-_compiler = Compiler(("mptcp_check.analysis.capture.kernel_compiler", "serve"))
+compiler: Final = Compiler(("mptcp_check.analysis.capture.kernel_compiler", "serve"))
 
 
 def store() -> MachineCode:
@@ -94,7 +94,7 @@ class Kernel:
 
     def _compiled(self, arguments: tuple[Any, ...]) -> tuple[bytes, str, str]:
         """Return what `kernel_compiler.compiled` does, of another process if there can be one."""
-        answer = _compiler.ask((self.__module__, self.__name__, like(arguments)))
+        answer = compiler.ask((self.__module__, self.__name__, like(arguments)))
         if answer is None:
             from mptcp_check.analysis.capture.kernel_compiler import compiled  # noqa: PLC0415 - as above
 
