@@ -1,15 +1,18 @@
-"""Bring a capture before the pure reader: opened, expanded if compressed, mapped into memory.
+"""Bring a capture before the pure reader: opened, expanded if compressed, read in blocks.
 
-A plain file is mapped as it lies.  What is compressed or comes through a pipe is first written to
-a nameless temporary file, which the system removes with the last use of it, and that is mapped:
-the reader has one kind of input, and the memory stays free whatever the size.
+A plain file is read as it lies.  What is compressed or comes through a pipe is first written to a
+nameless temporary file, which the system removes with the last use of it: the reader has one kind
+of input, and the memory stays free whatever the size.
+
+Blocks are copied out of the file, not mapped: who looks at a mapped page that somebody has cut off
+meanwhile is ended by SIGBUS, whatever was checked before.
 """
 
-import mmap
 import os
 import stat
 import sys
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -42,10 +45,42 @@ HARMLESS_BYTES: Final = 64 << 20
 """Up to this, any ratio is taken."""
 MAGICS: Final = frozenset({pcapng_framing.MAGIC, *pcap_framing.MAGICS})
 
+SHRUNK: Final = "the file became shorter while it was read"
+NOTHING: Final = np.empty(0, dtype=np.uint8)
+
 UNPRINTABLE: Final = "\N{REPLACEMENT CHARACTER}"
 
 Progress = Callable[[int, int | None], None]
 """Told the bytes taken so far, and how many there are to take where that is known."""
+
+
+class CaptureFile:
+    """A file that is read in blocks, by its own descriptor, which goes with it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = os.dup(descriptor)
+        weakref.finalize(self, os.close, self._descriptor)
+        self._buffer = np.empty(0, dtype=np.uint8)
+
+    def block(self, at: int, size: int) -> npt.NDArray[np.uint8]:
+        """Return some bytes, fewer where the file ends; valid until the next ones are asked for.
+
+        Raises:
+            CaptureError: They cannot be read.
+        """
+        if size > len(self._buffer):
+            self._buffer = np.empty(size, dtype=np.uint8)
+        room = memoryview(self._buffer.data)[:size]
+        filled = 0
+        while filled < size:
+            try:
+                got = os.preadv(self._descriptor, [room[filled:]], at + filled)
+            except OSError as e:
+                raise CaptureError(f"byte {at + filled} cannot be read: {_reason(e)}") from None
+            if not got:
+                break
+            filled += got
+        return self._buffer[:filled]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +89,38 @@ class CaptureInput:
 
     name: str
     """As the user gave it; for messages."""
-    octets: npt.NDArray[np.uint8]
-    """The file, expanded: a memory map, read-only."""
+    size_bytes: int = 0
+    """Of the file, expanded, when it was opened: what is written to it later is not looked at."""
+    file: CaptureFile | None = None
+    """None if there is nothing in it."""
     problems: tuple[Problem, ...] = ()
-    """Why not all of it is there; offsets are those of `octets`."""
-    pages: mmap.mmap | None = None
-    """What `octets` shows; none if that is nothing."""
+    """Why not all of it is there; offsets are those in the expanded file."""
 
-    def release(self, since: int, until: int) -> None:
-        """Give back the memory of the bytes between two offsets; they are still there to read."""
-        first, end = (at // mmap.PAGESIZE * mmap.PAGESIZE for at in (since, until))
-        if self.pages is not None and end > first:
-            self.pages.madvise(mmap.MADV_DONTNEED, first, end - first)
+    def block(self, at: int, size: int) -> npt.NDArray[np.uint8]:
+        """Return the bytes from an offset on, as many as there are still; see `CaptureFile`."""
+        size = min(size, self.size_bytes - at)
+        return self.file.block(at, size) if self.file else NOTHING
+
+    def again(self, at: int, size: int) -> npt.NDArray[np.uint8]:
+        """Return bytes that were there before.
+
+        Raises:
+            CaptureError: They are not there any more.
+        """
+        found = self.block(at, size)
+        if len(found) < min(size, self.size_bytes - at):
+            raise CaptureError(f"{self.name}: byte {at + len(found)}: {SHRUNK}")
+        return found
+
+    def telling(self, progress: Progress | None) -> Callable[[int, int], npt.NDArray[np.uint8]]:
+        """Return `again`, which tells before each block how many bytes came before it."""
+
+        def again(at: int, size: int) -> npt.NDArray[np.uint8]:
+            if progress:
+                progress(at, self.size_bytes)
+            return self.again(at, size)
+
+        return again
 
 
 def read(path: Path) -> Capture:
@@ -75,14 +130,14 @@ def read(path: Path) -> Capture:
         CaptureError: It cannot be opened, or nothing in it could be read.
     """
     given = bring(path)
-    capture = capture_file.read(given.octets)
+    capture = capture_file.read(given.again(0, given.size_bytes))
     if not capture.format:
         refuse(given, capture.problems)
     return capture
 
 
 def bring(path: Path, *, progress: Progress | None = None) -> CaptureInput:
-    """Open a capture and map it.
+    """Open a capture.
 
     Args:
         path: A file, a named pipe, or `STANDARD_INPUT`; from a pipe all is taken that comes until
@@ -99,7 +154,7 @@ def bring(path: Path, *, progress: Progress | None = None) -> CaptureInput:
             about = os.fstat(descriptor)
             if stat.S_ISREG(about.st_mode) and not os.lseek(descriptor, 0, os.SEEK_CUR):
                 if not is_compressed(os.pread(descriptor, 4, 0)):
-                    return _mapped(name, descriptor, about.st_size)
+                    return _opened_again(name, descriptor, about.st_size)
                 return _copied(name, lambda n: os.read(descriptor, n), about.st_size, progress)
             pipe = Pipe(descriptor)
             stack.enter_context(pipe.ending_on_interrupt())
@@ -144,7 +199,7 @@ def _opened(path: Path, stack: ExitStack) -> int:
 def _copied(
     name: str, read: Read, size_bytes: int | None, progress: Progress | None
 ) -> CaptureInput:
-    """Copy a capture, expanded, to where it can be mapped."""
+    """Copy a capture, expanded, to where any part of it can be read."""
     taken = at = 0
 
     def counted(size: int) -> bytes:
@@ -164,7 +219,7 @@ def _copied(
             problems = (Problem(offset=at, reason=str(e)),)
         except OSError as e:
             problems = (Problem(offset=at, reason=f"no further copy: {_reason(e)}"),)
-        given = replace(_mapped(name, copy.fileno(), at), problems=problems)
+        given = replace(_opened_again(name, copy.fileno(), at), problems=problems)
     if problems and not at:
         refuse(given, ())
     return given
@@ -186,7 +241,7 @@ def _capture_only(name: str, chunks: Iterator[bytes]) -> Iterator[bytes]:
         if is_compressed(start):
             reason = "compressed more than once"
         refuse(
-            CaptureInput(name=name, octets=np.empty(0, dtype=np.uint8)),
+            CaptureInput(name=name),
             (Problem(offset=0, reason=reason),),
         )
     yield start
@@ -219,12 +274,9 @@ def _write(descriptor: int, chunk: bytes) -> int:
     return len(chunk)
 
 
-def _mapped(name: str, descriptor: int, size_bytes: int) -> CaptureInput:
-    if not size_bytes:
-        return CaptureInput(name=name, octets=np.empty(0, dtype=np.uint8))
-    # The array keeps the map, the map keeps the file.
-    pages = mmap.mmap(descriptor, size_bytes, access=mmap.ACCESS_READ)
-    return CaptureInput(name=name, octets=np.frombuffer(pages, dtype=np.uint8), pages=pages)
+def _opened_again(name: str, descriptor: int, size_bytes: int) -> CaptureInput:
+    file = CaptureFile(descriptor) if size_bytes else None
+    return CaptureInput(name=name, size_bytes=size_bytes, file=file)
 
 
 def _reason(error: OSError) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from mptcp_check import capture_input
 from mptcp_check.analysis.capture.records import Problem
 from mptcp_check.analysis.metrics.inspector import Inspector
-from mptcp_check.analysis.metrics.values import Inspection, Totals
+from mptcp_check.analysis.metrics.values import Inspection
 from mptcp_check.analysis.tables.placing import BLOCK_BYTES
 from mptcp_check.capture_input import CaptureInput, Progress
 
@@ -34,7 +34,7 @@ def inspect_file(path: Path, *, progress: Progress | None = None) -> Inspected:
         CaptureError: Nothing could be read.
     """
     given = capture_input.bring(path, progress=progress)
-    found = _inspection(given, progress)
+    given, found = _inspection(given, progress)
     if not found.format or (found.problems and not found.packets_count):
         capture_input.refuse(given, found.problems)
     if given.problems:
@@ -46,34 +46,24 @@ def inspect_file(path: Path, *, progress: Progress | None = None) -> Inspected:
 
 def unreadable(reason: str) -> Inspection:
     """Return what a capture holds from which nothing could be read."""
-    return Inspection(
-        format="",
-        interfaces=(),
-        link_types=(),
-        problems=(Problem(offset=0, reason=reason),),
-        packets_count=0,
-        bytes_count=0,
-        fragment_count=0,
-        cut_count=0,
-        first_ns=None,
-        last_ns=None,
-        totals=Totals(),
-        connections=(),
-    )
+    return replace(Inspector().finish(), problems=(Problem(offset=0, reason=reason),))
 
 
-def _inspection(given: CaptureInput, progress: Progress | None) -> Inspection:
-    """Look at a capture block by block, and give the memory behind each block back."""
+def _inspection(given: CaptureInput, progress: Progress | None) -> tuple[CaptureInput, Inspection]:
+    """Look at a capture block by block; return what of it was there, too."""
     inspector = Inspector()
-    total = len(given.octets)
     at, size = 0, BLOCK_BYTES
     while True:
-        last = at + size >= total
-        taken = inspector.feed(given.octets[at : at + size], last=last)
-        given.release(at, at + taken)
+        block = given.block(at, size)
+        if len(block) < min(size, given.size_bytes - at):
+            end = at + len(block)
+            problem = Problem(offset=end, reason=capture_input.SHRUNK)
+            given = replace(given, size_bytes=end, problems=(*given.problems, problem))
+        last = at + size >= given.size_bytes
+        taken = inspector.feed(block, last=last)
         at += taken
         if progress:
-            progress(at, total)
+            progress(at, given.size_bytes)
         if last or inspector.broken:
-            return replace(inspector.finish(), bytes_count=total)
+            return given, replace(inspector.finish(), bytes_count=given.size_bytes)
         size = BLOCK_BYTES if taken else 2 * size

@@ -6,12 +6,16 @@ Objects are kept by a stamp over all that they were made of, with a digest, so t
 damaged one is never run; they are only kept where nothing but `KNOWN_SYMBOLS` is missing in them.
 """
 
+import atexit
 import contextlib
 import ctypes
 import functools
 import hashlib
 import os
+import pickle
+import select
 import struct
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -30,6 +34,9 @@ ELF_MAGIC: Final = b"\x7fELF\x02\x01"
 """64 bits, little-endian: elsewhere nothing is kept."""
 
 DIGEST_BYTES: Final = 16
+
+IDLE_S: Final = 2.0
+"""How long a process that compiles waits for more."""
 
 Native = Callable[..., int]
 
@@ -113,6 +120,71 @@ class MachineCode:
         return ctypes.CFUNCTYPE(ctypes.c_int32, *arguments)(address)
 
 
+class Compiler:
+    """Another process that compiles: what Numba needs for it, 200 MB, goes when it ends.
+
+    It ends by itself when nothing was asked for some seconds, or when this process is gone.
+
+    Args:
+        serve: Where its part is: a module and a function in it, which is called with `served`.
+    """
+
+    def __init__(self, serve: tuple[str, str]) -> None:
+        module, function = serve
+        self._code = f"from {module} import {function}; {function}()"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.answers_count = 0
+        """How often it was asked and answered."""
+        atexit.register(self.close)
+
+    def ask(self, question: object) -> Any:  # noqa: ANN401 - whatever it answers
+        """Return its answer; none if there is no such process to be had."""
+        for _ in range(2):  # once more if it has ended meanwhile
+            with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+                process = self._running()
+                assert process.stdin is not None  # noqa: S101 - as it was started
+                assert process.stdout is not None  # noqa: S101 - as above
+                pickle.dump(question, process.stdin)
+                process.stdin.flush()
+                answer = pickle.load(process.stdout)  # noqa: S301 - our own process
+                self.answers_count += 1
+                return answer
+            self.close()
+        return None
+
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                [sys.executable, "-c", self._code],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; it notices when we end
+            )
+        return self._process
+
+    def close(self) -> None:
+        """Take the process away; the next question starts another one."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with contextlib.suppress(OSError), process:  # its pipes are closed, it is waited for
+                pass
+
+
+def served(answer: Callable[[Any], Any]) -> None:
+    """Answer questions of `Compiler.ask`, until none comes for some time."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    while select.select([questions], [], [], IDLE_S)[0]:
+        try:
+            question = pickle.load(questions)  # noqa: S301 - of the process that started this one
+        except EOFError:
+            return
+        pickle.dump(answer(question), answers)
+        answers.flush()
+
+
 def numba_works() -> bool:
     """Say whether functions can be compiled here, without the time that importing Numba takes.
 
@@ -123,9 +195,9 @@ def numba_works() -> bool:
     mark = _cache_directory() / f"works-{_made_with()}"
     if mark.is_file():
         return True
-    try:
-        import numba  # noqa: F401, PLC0415 - slow to import
-    except (ImportError, OSError, AttributeError, SystemError):  # made for another NumPy or CPU
+    # In a process of its own: it takes time and memory, and may be made for another NumPy or CPU.
+    command = [sys.executable, "-c", "import numba"]
+    if subprocess.run(command, capture_output=True, check=False).returncode:  # noqa: S603 - as above
         return False
     with contextlib.suppress(OSError):
         mark.parent.mkdir(parents=True, exist_ok=True)

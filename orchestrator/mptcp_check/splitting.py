@@ -4,31 +4,38 @@ Records are copied as they are, byte for byte, with what has to stand before the
 stays.  A connection that tried Multipath TCP and fell back has a file, too.
 """
 
+import itertools
+import operator
+import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Final, Self
+from typing import Final, Self
 
 import numpy as np
 
 from mptcp_check import new_folder
-from mptcp_check.analysis.capture.record_bounds import Bounds, bounds
-from mptcp_check.analysis.flows.subflows import Kind
-from mptcp_check.analysis.tables.placing import place
+from mptcp_check.analysis.capture.record_bounds import Bounds, BoundsReader
+from mptcp_check.analysis.flows.assembly import TCP
+from mptcp_check.analysis.tables.placing import Read, place
+from mptcp_check.capture_input import Progress
 from mptcp_check.inspecting import Inspected
 
 REST: Final = 0
 """Number of the part that takes what belongs to no connection; connection 0 has the next one."""
 MOST_OPEN: Final = 128
 """Files open at one time: systems allow 256 and more."""
+WRITTEN_BYTES: Final = 1 << 20
+"""Written at once."""
 
 
-def split(captures: Sequence[Inspected], folder: Path) -> None:
+def split(captures: Sequence[Inspected], folder: Path, *, progress: Progress | None = None) -> None:
     """Write the parts of captures to a folder.
 
     Args:
         captures: What was inspected; connections are numbered through, as in the document.
         folder: New or empty; it is written whole or not at all.
+        progress: Told how many bytes of each capture were taken apart.
 
     Raises:
         UsageError: The folder cannot be written.
@@ -37,27 +44,36 @@ def split(captures: Sequence[Inspected], folder: Path) -> None:
     with new_folder.whole(folder) as place_to_write:
         for index, inspected in enumerate(captures):
             rest = "rest" if len(captures) == 1 else f"rest-{index}"
-            _split_one(inspected, place_to_write, first=first, rest=rest)
+            told = inspected.given.telling(progress)
+            _split_one(inspected, told, place_to_write, first=first, rest=rest)
             first += len(inspected.inspection.connections)
 
 
-def _split_one(inspected: Inspected, folder: Path, *, first: int, rest: str) -> None:
+def _split_one(inspected: Inspected, read: Read, folder: Path, *, first: int, rest: str) -> None:
     found, given = inspected.inspection, inspected.given
-    octets = given.octets
-    own = np.array([c.kind is not Kind.TCP for c in found.connections], dtype=np.bool_)
-    part_of = np.zeros(found.packets_count, dtype=np.int64)
-    for placed in place(octets, found.connections, given.release):
-        parts = np.where(own[placed.connection], placed.connection + 1, REST)
-        part_of[placed.packets.frame.astype(np.int64) - 1] = parts
-    names = {REST: folder / f"{rest}.{found.format}"}
-    for connection in found.connections:
-        names[connection.id + 1] = folder / f"connection-{first + connection.id}.{found.format}"
-    with _Parts(names) as files:
-        for records in bounds(octets, found.packets_count):
-            here = part_of[records.first_frame - 1 :][: len(records.start)]
-            files.describe(records.descriptions)
-            _copy(octets.data, records, here, files)
-            given.release(int(records.start[0]), int(records.end[-1]))
+    places = found.connections.places
+    own = places.kind != TCP
+
+    def name(number: int) -> Path:
+        what = rest if number == REST else f"connection-{first + number - 1}"
+        return folder / f"{what}.{found.format}"
+
+    records = BoundsReader()
+    done = 0
+    with _Parts(name) as files:
+        for placed in place(read, given.size_bytes, places):
+            packets = placed.packets
+            part_of = np.full(packets.frame_count, REST, np.int64)
+            parts = np.where(own[placed.connection], placed.connection + 1, REST)
+            # frames are counted in 32 bits, also those beyond
+            part_of[packets.frame - np.uint32((done + 1) & 0xFFFF_FFFF)] = parts
+            done += packets.frame_count
+            at = 0
+            for some in records.bounds(placed.octets, packets.frame_count):
+                files.describe(some.descriptions)
+                here = part_of[at : at + len(some.start)]
+                _copy(placed.octets.data, some, here, files)
+                at += len(some.start)
 
 
 def _copy(octets: memoryview, records: Bounds, part_of: np.ndarray, files: "_Parts") -> None:
@@ -67,18 +83,17 @@ def _copy(octets: memoryview, records: Bounds, part_of: np.ndarray, files: "_Par
     breaks = np.flatnonzero((part[1:] != part[:-1]) | (start[1:] != end[:-1])) + 1
     begin = np.concatenate([[0], breaks])
     stop = np.concatenate([breaks, [len(part)]]) - 1
-    for number, at, until in zip(
-        part[begin].tolist(), start[begin].tolist(), end[stop].tolist(), strict=True
-    ):
-        files.of(number).write(octets[at:until])
+    pieces = zip(part[begin].tolist(), start[begin].tolist(), end[stop].tolist(), strict=True)
+    for number, group in itertools.groupby(pieces, key=operator.itemgetter(0)):
+        files.write(number, (octets[at:until] for _, at, until in group))
 
 
 class _Parts:
     """The files that are written, more than can be open at one time."""
 
-    def __init__(self, names: dict[int, Path]) -> None:
-        self._names = names
-        self._open: OrderedDict[int, IO[bytes]] = OrderedDict()
+    def __init__(self, name: Callable[[int], Path]) -> None:
+        self._name = name
+        self._open: OrderedDict[int, int] = OrderedDict()
         self._descriptions: list[bytes] = []
         self._described: dict[int, int] = {}
 
@@ -86,22 +101,41 @@ class _Parts:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for file in self._open.values():
-            file.close()
+        for descriptor in self._open.values():
+            os.close(descriptor)
 
     def describe(self, descriptions: Sequence[bytes]) -> None:
         """Take what has to stand before the records that follow, in every part."""
         self._descriptions += descriptions
 
-    def of(self, number: int) -> IO[bytes]:
-        """Return the open file of a part, with all descriptions in it."""
-        file = self._open.pop(number, None)
-        if file is None:
-            if len(self._open) >= MOST_OPEN:
-                self._open.popitem(last=False)[1].close()
-            file = self._names[number].open("ab")
-        self._open[number] = file
-        for description in self._descriptions[self._described.get(number, 0) :]:
-            file.write(description)
+    def write(self, number: int, pieces: Iterable[memoryview]) -> None:
+        """Append records to a part, with all descriptions before them."""
+        descriptor = self._opened(number)
+        missing = self._descriptions[self._described.get(number, 0) :]
         self._described[number] = len(self._descriptions)
-        return file
+        together, size = list[bytes | memoryview](missing), 0
+        for piece in pieces:
+            together.append(piece)
+            size += len(piece)
+            if size >= WRITTEN_BYTES:
+                _write(descriptor, b"".join(together))
+                together.clear()
+                size = 0
+        _write(descriptor, b"".join(together))
+
+    def _opened(self, number: int) -> int:
+        # Descriptors, as a hundred thousand file objects take longer than what is written to them.
+        descriptor = self._open.pop(number, None)
+        if descriptor is None:
+            if len(self._open) >= MOST_OPEN:
+                os.close(self._open.popitem(last=False)[1])
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(self._name(number), flags, 0o666)
+        self._open[number] = descriptor
+        return descriptor
+
+
+def _write(descriptor: int, octets: bytes) -> None:
+    rest = memoryview(octets)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]

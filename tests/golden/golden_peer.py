@@ -1,4 +1,4 @@
-"""Both ends of the golden traffic: ``serve`` echoes on three ports, ``talk`` is the client."""
+"""Both ends of the golden traffic: ``serve`` echoes on three ports, the others are clients."""
 
 import contextlib
 import hashlib
@@ -78,5 +78,10 @@ def talk() -> None:
     aborted.close()
 
 
+def transfer() -> None:
+    """One connection with enough data for both paths and for losses."""
+    exchange(socket.AF_INET, IPPROTO_MPTCP, "10.9.0.2", 8080, 60_000).close()
+
+
 if __name__ == "__main__":
-    {"serve": serve, "talk": talk}[sys.argv[1]]()
+    {"serve": serve, "talk": talk, "transfer": transfer}[sys.argv[1]]()

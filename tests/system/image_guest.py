@@ -128,7 +128,7 @@ def greeted(management: Path) -> Iterator[socket.socket]:
             # a socket's name is short; pytest's folders are not
             directory = os.open(management.parent, os.O_PATH)
             stack.callback(os.close, directory)
-            stream.connect(f"/proc/self/fd/{directory}/{management.name}")
+            _connect(stream, f"/proc/self/fd/{directory}/{management.name}")
             nonce = secrets.token_hex(8)
             stream.sendall(f"hello {nonce}\n".encode())
             answer = b""
@@ -141,3 +141,17 @@ def greeted(management: Path) -> Iterator[socket.socket]:
             yield stream
             return
     raise TimeoutError(f"the guest does not answer on {management}")
+
+
+def _connect(stream: socket.socket, address: str) -> None:
+    """Connect as soon as QEMU listens: the socket's name is there a moment before."""
+    deadline = time.perf_counter() + HELLO_DEADLINE_S
+    while True:
+        try:
+            stream.connect(address)
+        except ConnectionRefusedError:
+            if time.perf_counter() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return

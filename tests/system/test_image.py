@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +13,19 @@ from mptcp_appliance import boot, cache, cpio, images, manifest
 from mptcp_appliance.image import Image
 from mptcp_appliance.verify import verify
 from mptcp_check import settings
-from system.image_guest import BOOT_DEADLINE_S, Guest, booted, command, greeted
+from system.image_guest import (
+    BOOT_DEADLINE_S,
+    COMMAND_DEADLINE_S,
+    Guest,
+    booted,
+    command,
+    greeted,
+)
 
 pytestmark = pytest.mark.system
 
 LARGEST_ROOT_BYTES = 100_000_000
+WAKES = 40_000
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +220,56 @@ def test_a_second_connection_is_served_after_the_first(image: Image, tmp_path: P
         guest.transport.close()
         with greeted(folder / "mgmt") as stream:
             assert stream.recv(8).startswith(b"SSH-2.0-")
+
+
+def test_sshd_never_polls_the_management_port_itself(guest: Guest) -> None:
+    """Two polls of one virtio port lose a wake-up now and then: `ssh-over-port` says how."""
+    holders = guest.check(
+        "find /proc/[0-9]*/fd -lname '/dev/vport*' 2>/dev/null | cut -d/ -f3 | sort -u | "
+        "while read -r process; do cat /proc/$process/comm; done | sort"
+    )
+
+    # the listener, which waits for sshd, and the two that copy
+    assert holders.split() == ["busybox", "busybox", "ssh-over-port"]
+
+
+def test_nothing_of_a_connection_is_left_when_its_sshd_dies(image: Image, tmp_path: Path) -> None:
+    folder = tmp_path / "guest"
+    with booted(image, folder) as guest:
+        guest.check("(sleep 0.3; kill -9 $PPID) >/dev/null 2>&1 &")
+        time.sleep(1)  # nothing on this side tells that it is gone
+        guest.transport.close()
+        with greeted(folder / "mgmt") as stream:
+            assert stream.recv(8).startswith(b"SSH-2.0-")
+
+
+@pytest.mark.slow
+def test_a_message_in_the_wake_of_another_is_always_answered(guest: Guest) -> None:
+    """Forty thousand chances to fall between two polls; sshd on the bare port missed one in 10000.
+
+    The delays span what sshd takes for the first message before it waits for the next.
+    """
+    answered = 0
+
+    def ask() -> None:
+        nonlocal answered
+        for turn in range(WAKES):
+            guest.transport.send_ignore(16)
+            until = time.perf_counter() + (turn % 800) / 1e6
+            while time.perf_counter() < until:
+                pass
+            guest.transport.global_request("keepalive@openssh.com", wait=True)
+            answered += 1
+
+    # paramiko waits for this answer without an end
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    before = -1
+    while asking.is_alive():
+        assert answered > before, f"the guest fell silent after {before} answers"
+        before = answered
+        asking.join(COMMAND_DEADLINE_S)
+    assert answered == WAKES
 
 
 @pytest.mark.slow

@@ -65,3 +65,8 @@ class SlowProgress:
         if total_bytes is not None:
             size = f"{size} of {byte_count(total_bytes)}"
         self._bar.update(self._task, completed=done_bytes, total=total_bytes, size=size)
+
+    def counted(self, done_count: int, total_count: int) -> None:
+        """Move the bar by things that are not bytes."""
+        size = f"{done_count:,} of {total_count:,}"
+        self._bar.update(self._task, completed=done_count, total=total_count, size=size)

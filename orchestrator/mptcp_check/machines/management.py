@@ -10,6 +10,7 @@ import contextlib
 import io
 import secrets
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,9 +200,27 @@ class Management:
             raise MachineError(f"{remote_path} is missing on the {self.name} machine") from None
 
     def channel(self, command: str) -> paramiko.Channel:
-        """Start a command and return its channel: its input and output belong to the caller."""
-        channel: paramiko.Channel = self._fabric.transport.open_session(timeout=COMMAND_DEADLINE_S)
-        channel.exec_command(command)
+        """Start a command and return its channel: its input and output belong to the caller.
+
+        Raises:
+            MachineError: The machine did not answer in time, or went away.
+        """
+        transport: paramiko.Transport = self._fabric.transport
+        # exec_command waits for the guest's word without a deadline, and only the end of the
+        # connection wakes it
+        overdue = threading.Timer(COMMAND_DEADLINE_S, transport.close)
+        overdue.daemon = True
+        overdue.start()
+        try:
+            channel = transport.open_session(timeout=COMMAND_DEADLINE_S)
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            raise MachineError(
+                f"'{command}' could not be started on the {self.name} machine: {e or 'no answer'}",
+                hint="see its console in the run's logs",
+            ) from None
+        finally:
+            overdue.cancel()
         return channel
 
     def close(self) -> None:

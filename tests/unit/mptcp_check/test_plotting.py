@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mptcp_check import plotting
+from mptcp_check import inspecting, plotting
 from mptcp_check.analysis.capture.capture_file import Capture, read
 from mptcp_check.analysis.flows.connections import Connection, connections
 from mptcp_check.errors import UsageError
@@ -80,3 +80,28 @@ def test_nothing_is_left_of_plots_that_could_not_be_finished(
     with pytest.raises(UsageError, match="input/output error"):
         plotting.write(*kernel(), tmp_path / "plots")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_capture_in_blocks_gives_the_same_plots_as_one_in_memory(tmp_path: Path) -> None:
+    files = plotting.write(*kernel(), tmp_path / "whole", source=str(GOLDEN))
+    drawn: list[tuple[int, int]] = []
+    said = plotting.plot(
+        inspecting.inspect_file(GOLDEN),
+        tmp_path / "blocks",
+        progress=lambda done, total: drawn.append((done, total)),
+    )
+    made = sorted(path for path in (tmp_path / "blocks").rglob("*") if path.is_file())
+
+    assert said == ""
+    assert drawn == [(count, len(drawn)) for count in range(1, len(drawn) + 1)]
+    names = [path.relative_to(tmp_path / "whole") for path in files]
+    assert [path.relative_to(tmp_path / "blocks") for path in made] == sorted(names)
+    for name in names:
+        assert (tmp_path / "blocks" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_connections_beyond_the_limit_are_told_of(tmp_path: Path) -> None:
+    said = plotting.plot(inspecting.inspect_file(GOLDEN), tmp_path / "plots", most=1)
+
+    assert said == "the 1 connections with the most data are drawn, 2 are not"
+    assert [p.name for p in (tmp_path / "plots").iterdir() if p.is_dir()] == ["connection-0"]

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from mptcp_check.analysis.capture.kernel_sources import STAMP
-from mptcp_check.machine_code import MachineCode, Native
+from mptcp_check.machine_code import Compiler, MachineCode, Native
 
 MOST_RESULTS: Final = 8
 FINE: Final = (0, -2)
@@ -28,6 +28,7 @@ OPTIONS: Final[dict[str, Any]] = {
 """Compile nothing but the function itself: no kernel divides by zero."""
 
 _store: list[MachineCode] = []
+compiler: Final = Compiler(("mptcp_check.analysis.capture.kernel_compiler", "serve"))
 
 
 def store() -> MachineCode:
@@ -84,14 +85,32 @@ class Kernel:
         name = f"{self.__module__}.{self.__name__}({key})"
         found = store().load(name, count)
         if found is None:
-            from mptcp_check.analysis.capture.kernel_compiler import compiled  # noqa: PLC0415 - as above
-
-            code, symbol, note = compiled(self.py_func, arguments)
+            code, symbol, note = self._compiled(arguments)
             native = store().keep(name, count, code, symbol, note) if note else None
             if native is None:
                 return None
             found = native, note
         return called(*found)
+
+    def _compiled(self, arguments: tuple[Any, ...]) -> tuple[bytes, str, str]:
+        """Return what `kernel_compiler.compiled` does, of another process if there can be one."""
+        answer = compiler.ask((self.__module__, self.__name__, like(arguments)))
+        if answer is None:
+            from mptcp_check.analysis.capture.kernel_compiler import compiled  # noqa: PLC0415 - as above
+
+            answer = compiled(self.py_func, arguments)
+        code, symbol, note = answer
+        return code, symbol, note
+
+
+def like(argument: Any) -> Any:  # noqa: ANN401 - any argument
+    """Return an argument of the same type without anything in it."""
+    if isinstance(argument, np.ndarray):
+        return np.empty((0,) * argument.ndim, argument.dtype)
+    if isinstance(argument, tuple):
+        parts = [like(part) for part in argument]
+        return type(argument)(*parts) if hasattr(argument, "_fields") else tuple(parts)
+    return argument
 
 
 def flatten(argument: Any, numbers: list[int], kinds: list[str]) -> bool:  # noqa: ANN401 - any argument

@@ -1,6 +1,7 @@
 """What needs Numba itself: imported only when a kernel has never been compiled here."""
 
 import contextlib
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from numba.core import types
 
 from mptcp_check.analysis.capture.kernel_cache import KernelCache
 from mptcp_check.analysis.capture.kernel_calls import MOST_RESULTS, OPTIONS
+from mptcp_check.machine_code import served
 
 
 def dispatcher(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - Numba has no types
@@ -44,6 +46,17 @@ def compiled(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[
             note = str(len(parts))
     code: bytes = result.library._get_compiled_object()  # noqa: SLF001 - what its cache writes
     return code, result.fndesc.llvm_func_name, note
+
+
+def serve() -> None:
+    """Compile for another process: see `machine_code.Compiler`."""
+
+    def answer(question: tuple[str, str, tuple[Any, ...]]) -> tuple[bytes, str, str] | None:
+        module, name, arguments = question
+        kernel = getattr(importlib.import_module(module), name)
+        return compiled(kernel.py_func, arguments)
+
+    served(answer)
 
 
 def _is_word(kind: Any) -> bool:  # noqa: ANN401 - Numba has no types

@@ -33,6 +33,8 @@ SOURCES: Final = (
     "metrics/measure_kernel",
     "metrics/round_trip_kernel",
     "metrics/state_tables",
+    "one_way/crossing_kernel",
+    "reporting/row_kernel",
     "series/coverage",
     "series/numbering",
 )

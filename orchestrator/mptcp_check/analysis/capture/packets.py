@@ -65,7 +65,7 @@ class Note(enum.IntFlag):
 
 
 class Subtype(enum.IntEnum):
-    """MPTCP option subtypes: RFC 8684, section 8.2, table 4 (RFC 6824, section 8, table 2)."""
+    """MPTCP option subtypes: RFC 8684, section 8.2 (RFC 6824, section 8)."""
 
     MP_CAPABLE = 0x0
     MP_JOIN = 0x1
@@ -227,7 +227,7 @@ class SignalOptions:
     port: Column
     """uint16: ADD_ADDR's port."""
     reason: Column
-    """uint8: MP_TCPRST's reason (RFC 8684, section 3.6, table 1)."""
+    """uint8: MP_TCPRST's reason (RFC 8684, sections 3.6 and 8.4)."""
 
     def __len__(self) -> int:
         """Return the count of options."""

@@ -25,6 +25,7 @@ from mptcp_check.analysis.capture.pcapng_blocks import (
 )
 
 BATCH_RECORDS: Final = 65_536
+SMALLEST_BLOCK_BYTES: Final = 12
 
 SECTION_LENGTH: Final = slice(16, 24)
 """Where a Section Header Block says how long its section is: pcapng, section 4.1."""
@@ -33,77 +34,82 @@ UNKNOWN_LENGTH: Final = b"\xff" * 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Some records, one after the other in the file."""
+    """Some records, one after the other in a piece of the file."""
 
-    first_frame: int
-    """Wireshark's number of the first one, from 1."""
     start: Column
-    """int64: offset of the record's first byte."""
+    """int64: offset of the record's first byte in the piece."""
     end: Column
     """int64: offset after its last byte."""
     descriptions: tuple[bytes, ...]
     """What has to stand before these records, and has not been given before."""
 
 
-def bounds(octets: npt.NDArray[np.uint8], frame_count: int) -> Iterator[Bounds]:
-    """Yield where the records are.
+class BoundsReader:
+    """Finds the records of a capture file that comes in pieces, each of whole records."""
 
-    Args:
-        octets: A capture file.
-        frame_count: How many frames its framing found; there are no more here.
-    """
-    if octets[:4].tobytes() == pcapng_framing.MAGIC:
-        yield from _pcapng(octets, frame_count)
-    else:
-        yield from _pcap(octets, frame_count)
+    def __init__(self) -> None:
+        self._variant: pcap_framing.Variant | None = None
+        self._is_pcapng = False
+        self._little = True
+        self._descriptions: list[bytes] = []
 
+    def bounds(self, octets: npt.NDArray[np.uint8], frame_count: int) -> Iterator[Bounds]:
+        """Yield where the records of the next piece are.
 
-def _pcap(octets: npt.NDArray[np.uint8], frame_count: int) -> Iterator[Bounds]:
-    variant = pcap_framing.MAGICS[octets[:4].tobytes()]
-    at, done = pcap_framing.FILE_HEADER_BYTES, 0
-    descriptions: tuple[bytes, ...] = (octets[:at].tobytes(),)
-    while done < frame_count:
-        size = min(BATCH_RECORDS, frame_count - done)
-        start, end = np.empty(size, np.int64), np.empty(size, np.int64)
-        at = int(
-            pcap_records(
-                readable(octets), at, variant.little, variant.record_header_bytes, start, end
+        Args:
+            octets: The piece: what a `Reader` took of the file for some frames.
+            frame_count: How many frames these are.
+        """
+        at = 0
+        if self._variant is None and not self._is_pcapng:
+            magic = octets[:4].tobytes()
+            self._is_pcapng = magic == pcapng_framing.MAGIC
+            if not self._is_pcapng:
+                self._variant = pcap_framing.MAGICS[magic]
+                at = pcap_framing.FILE_HEADER_BYTES
+                self._descriptions.append(octets[:at].tobytes())
+        if self._variant is None:
+            yield from self._pcapng(octets)
+        elif frame_count:
+            start, end = np.empty(frame_count, np.int64), np.empty(frame_count, np.int64)
+            little, header_bytes = self._variant.little, self._variant.record_header_bytes
+            pcap_records(readable(octets), at, little, header_bytes, start, end)
+            yield self._found(start, end)
+
+    def _found(self, start: Column, end: Column) -> Bounds:
+        descriptions = tuple(self._descriptions)
+        self._descriptions.clear()
+        return Bounds(start=start, end=end, descriptions=descriptions)
+
+    def _pcapng(self, octets: npt.NDArray[np.uint8]) -> Iterator[Bounds]:
+        at, room = 0, len(octets) // SMALLEST_BLOCK_BYTES + 1
+        while at < len(octets):
+            size = min(BATCH_RECORDS, room)
+            start, end = np.empty(size, np.int64), np.empty(size, np.int64)
+            at, count = (
+                int(n) for n in pcapng_records(readable(octets), at, self._little, start, end)
             )
-        )
-        yield Bounds(first_frame=done + 1, start=start, end=end, descriptions=descriptions)
-        descriptions = ()
-        done += size
+            if count:
+                yield self._found(start[:count], end[:count])
+            if at < len(octets) and count < size:
+                at += self._take(octets, at)
 
+    def _take(self, octets: npt.NDArray[np.uint8], at: int) -> int:
+        """Take a block without packets; return its length.
 
-def _pcapng(octets: npt.NDArray[np.uint8], frame_count: int) -> Iterator[Bounds]:
-    at, done, little = 0, 0, True
-    descriptions: list[bytes] = []
-    while done < frame_count:
-        size = min(BATCH_RECORDS, frame_count - done)
-        start, end = np.empty(size, np.int64), np.empty(size, np.int64)
-        at, count = (int(n) for n in pcapng_records(readable(octets), at, little, start, end))
-        if count:
-            yield Bounds(
-                first_frame=done + 1,
-                start=start[:count],
-                end=end[:count],
-                descriptions=tuple(descriptions),
-            )
-            descriptions.clear()
-        done += count
-        if done == frame_count or count == size:
-            continue
-        # A block without packets: its section or its interfaces are needed to read the next ones.
-        kind = int(u32(readable(octets), at, little))
+        Its section or its interfaces are needed to read the next ones.
+        """
+        buffer = readable(octets)
+        kind = int(u32(buffer, at, self._little))
         if kind == SECTION_HEADER:
-            little = bool(section_is_little(readable(octets), at))
-        block = bytearray(octets[at : at + int(u32(readable(octets), at + 4, little))].tobytes())
+            self._little = bool(section_is_little(buffer, at))
+        block = bytearray(octets[at : at + int(u32(buffer, at + 4, self._little))].tobytes())
         if kind == SECTION_HEADER:
             # Whoever takes packets out of a section makes it shorter.
             block[SECTION_LENGTH] = UNKNOWN_LENGTH
         if kind != INTERFACE_STATISTICS:  # it counts the packets of the whole capture
-            descriptions.append(bytes(block))
-        at += len(block)
+            self._descriptions.append(bytes(block))
+        return len(block)
 
 
 @kernel
@@ -131,13 +137,13 @@ def pcapng_records(
     start: Column,
     end: Column,
 ) -> tuple[int, int]:
-    """Fill `start` and `end` with packet blocks from offset `at` on, up to any other block.
+    """Fill `start` and `end` with packet blocks from offset `at` on, up to any other or the end.
 
     Returns:
         The offset of the first block not taken, and how many were.
     """
     row = 0
-    while row < len(start):
+    while row < len(start) and at < len(buffer):
         kind = u32(buffer, at, little)
         if kind not in (ENHANCED_PACKET, SIMPLE_PACKET, PACKET):
             break

@@ -9,6 +9,9 @@ import hmac
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 HASHES: Final[dict[int, Callable[..., Any]]] = {0: hashlib.sha1, 1: hashlib.sha256}
 """Hash function by MPTCP version: section 3.1 of either RFC, flag H."""
 
@@ -30,6 +33,14 @@ def token(key: int, version: int) -> int:
         version: MPTCP version, 0 or 1.
     """
     return int.from_bytes(_digest(key, version)[:4], "big")
+
+
+def tokens(keys: npt.NDArray[np.uint64], version: int) -> npt.NDArray[np.int64]:
+    """Return what `token` returns, of each of many keys."""
+    make = HASHES[version]
+    octets = keys.astype(">u8").tobytes()
+    digests = [make(octets[at : at + 8]).digest()[:4] for at in range(0, len(octets), 8)]
+    return np.frombuffer(b"".join(digests), ">u4").astype(np.int64)
 
 
 def initial_data_sequence_number(key: int, version: int) -> int:
@@ -68,7 +79,13 @@ def join_hmac(
 
 
 def add_addr_hmac(
-    *, own_key: int, peer_key: int, address_id: int, address: bytes, port: int
+    *,
+    own_key: int,
+    peer_key: int,
+    address_id: int,
+    address: bytes,
+    port: int,
+    leftmost: bool = False,
 ) -> bytes:
     """Return the truncated HMAC of an ADD_ADDR of version 1: RFC 8684, section 3.4.1.
 
@@ -78,12 +95,15 @@ def add_addr_hmac(
         address_id: The announced id.
         address: 4 or 16 bytes in network order.
         port: The announced port; 0 if the option has none, as the RFC asks.
+        leftmost: Truncate as Linux did while ADD_ADDR was new, before its commit 12555a2d97e5
+            ("mptcp: use rightmost 64 bits in ADD_ADDR HMAC", May 2020, Linux 5.7).
 
     Returns:
-        The rightmost 8 bytes of HMAC-SHA256.
+        The rightmost 8 bytes of HMAC-SHA256, or the leftmost ones.
     """
     message = address_id.to_bytes(1, "big") + address + port.to_bytes(2, "big")
-    return _hmac(own_key, peer_key, message, 1)[-SHORT_HMAC_BYTES:]
+    whole = _hmac(own_key, peer_key, message, 1)
+    return whole[:SHORT_HMAC_BYTES] if leftmost else whole[-SHORT_HMAC_BYTES:]
 
 
 def _digest(key: int, version: int) -> bytes:

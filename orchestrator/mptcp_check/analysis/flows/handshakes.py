@@ -1,26 +1,31 @@
 """What the MPTCP options of each TCP connection's handshake say: RFC 8684, sections 3.1 and 3.2.
 
-Only the options matter here and they are few: three of MP_CAPABLE or three of MP_JOIN per
-connection, so this part is plain Python over the rows of `packets.SignalOptions`.
+Of each step of a handshake the first option counts.  They are kept as rows of one table, some 90
+bytes each, since a capture may hold millions of them; as values they are made when asked for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import Flag, OptionProblem, Packets, Present, Subtype
-from mptcp_check.analysis.flows.grouping import Flows
+from mptcp_check.analysis.capture.column_types import SIGNAL_TYPES, Column
+from mptcp_check.analysis.capture.packets import (
+    Flag,
+    OptionProblem,
+    Packets,
+    Present,
+    SignalOptions,
+    Subtype,
+)
 
 CHECKSUM_REQUIRED: Final = 0x80
 """Flag A of MP_CAPABLE: RFC 8684, section 3.1."""
 BACKUP: Final = 0x01
 """Flag B of MP_JOIN: RFC 8684, section 3.2."""
 
-# Plain numbers: an operation on an enumeration takes twenty times as long, and there is one per
-# option and connection.
+# Plain numbers, as columns have them.
 SYN: Final = int(Flag.SYN)
 ACK: Final = int(Flag.ACK)
 KEY: Final = int(Present.KEY)
@@ -36,6 +41,39 @@ IPV4: Final = 4
 JOIN_SYN_BYTES: Final = 12
 JOIN_SYN_ACK_BYTES: Final = 16
 JOIN_ACK_BYTES: Final = 24
+LONG_HMAC_BYTES: Final = 20
+SHORT_HMAC_BYTES: Final = 8
+
+STEPS: Final = 6
+CAPABLE_SYN, CAPABLE_SYNACK, CAPABLE_ACK, JOIN_SYN, JOIN_SYNACK, JOIN_ACK = range(STEPS)
+"""The steps that have an option of their own: columns of `Handshakes`."""
+NO_STEP: Final = -1
+NO_OPTION: Final = -1
+
+COPIED: Final = ("length", "version", "flags", "present", "key", "peer_key", "address_id")
+"""Columns of `packets.SignalOptions` that are kept of every option."""
+COPIED_OF_FEW: Final = (
+    *("token", "nonce", "address_family", "address_high", "address_low", "port"),
+)
+"""Columns that say nothing of an MP_CAPABLE, which most options are."""
+OPTION: Final = np.dtype(
+    [
+        *((name, SIGNAL_TYPES[name]) for name in COPIED),
+        ("row", "uint32"),
+        ("packet", "uint32"),
+        ("end", "uint8"),
+        ("further", "uint32"),  # its row in the other table; 0 is an empty one
+    ]
+)
+FURTHER: Final = np.dtype(
+    [
+        *((name, SIGNAL_TYPES[name]) for name in COPIED_OF_FEW),
+        ("hmac_bytes", "uint8"),
+        ("hmac", f"V{LONG_HMAC_BYTES}"),
+    ]
+)
+"""What is kept of an option, and what more of those other than MP_CAPABLE."""
+FIRST_OPTIONS: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +105,10 @@ class Signal:
 
 @dataclass(slots=True, kw_only=True)
 class Handshake:
-    """The options of one TCP connection's handshake, the first of each kind; none if absent."""
+    """The options of one TCP connection's handshake, the first of each kind; none if absent.
+
+    What follows from them is in `keys.HandshakeColumns`.
+    """
 
     capable_syn: Signal | None = None
     capable_synack: Signal | None = None
@@ -81,195 +122,193 @@ class Handshake:
     fastclose: bool = False
     """An MP_FASTCLOSE was sent by either end."""
 
-    @property
-    def answered(self) -> bool:
-        """Whether the SYN/ACK has MP_CAPABLE with a key that is not the SYN's, sent back."""
-        synack, syn = self.capable_synack, self.capable_syn
-        if synack is None or not synack.present & KEY:
-            return False
-        return syn is None or not syn.present & KEY or syn.key != synack.key
 
-    @property
-    def capable(self) -> bool:
-        """Whether all three steps carried MP_CAPABLE, and the SYN/ACK a key of its own."""
-        return bool(self.capable_syn and self.answered and self.capable_ack)
+class Handshakes:
+    """The handshake options of all TCP connections of a capture, taken batch by batch."""
 
-    @property
-    def began(self) -> bool:
-        """Whether any SYN or SYN/ACK had MP_CAPABLE or MP_JOIN."""
-        return any((self.capable_syn, self.capable_synack, self.join_syn, self.join_synack))
+    def __init__(self) -> None:
+        self._options: npt.NDArray[np.void] = np.zeros(FIRST_OPTIONS, OPTION)
+        self._option_count = 0
+        self._further: npt.NDArray[np.void] = np.zeros(FIRST_OPTIONS, FURTHER)
+        self._further_count = 1
+        self._steps = np.full((0, STEPS), NO_OPTION, np.int32)
+        self._fastclose = np.zeros(0, np.bool_)
+        self._announcements: dict[int, list[int]] = {}
+        self._announced: set[bytes] = set()
 
-    @property
-    def joining(self) -> bool:
-        """Whether this is a further subflow: any form of MP_JOIN and no MP_CAPABLE in the SYN."""
-        steps = (self.join_syn, self.join_synack, self.join_ack)
-        return any(steps) and self.capable_syn is None
+    def take(self, packets: Packets, flows: Column, ends: Column, by_opener: Column) -> None:
+        """Add the options of a batch of segments to those of the batches before.
 
-    @property
-    def joined(self) -> bool:
-        """Whether all three steps carried their form of MP_JOIN."""
-        return bool(self.join_syn and self.join_synack and self.join_ack)
+        Args:
+            packets: The batch; what follows has a row for each of its ``signals``.
+            flows: Its TCP connection; `make_room` was told of it.
+            ends: The end that sent it.
+            by_opener: That is the end which opened the TCP connection.
+        """
+        table = packets.signals
+        rows = _rows(packets)
+        owners, ends, by_opener = flows[rows], ends[rows], by_opener[rows]
+        carriers = table.packet[rows]
+        step = _step(table, rows, packets.flags[carriers] & (SYN | ACK), by_opener)
+        for number in np.unique(step[step != NO_STEP]).tolist():
+            places = np.flatnonzero((step == number) & (self._steps[owners, number] < 0))
+            places = places[np.unique(owners[places], return_index=True)[1]]
+            first = self._keep(packets, rows[places], ends[places])
+            self._steps[owners[places], number] = np.arange(first, first + len(places))
+        self._fastclose[owners[table.subtype[rows] == MP_FASTCLOSE]] = True
+        announced = np.flatnonzero(
+            (table.subtype[rows] == ADD_ADDR) & (table.hmac_offset[rows] >= 0)
+        )
+        if len(announced):
+            self._announce(packets, rows[announced], owners[announced], ends[announced])
 
+    def indexes(self, step: int, flows: Column | slice) -> Column:
+        """Return which option each TCP connection has in a step, `NO_OPTION` if none."""
+        found: Column = self._steps[flows, step]
+        return found
 
-def handshakes(packets: Packets, flows: Flows) -> dict[int, Handshake]:
-    """Collect the handshake options of every TCP connection that has any kind-30 signal.
-
-    Args:
-        packets: A capture's segments.
-        flows: The same, grouped.
-
-    Returns:
-        By connection (row of `flows`); connections without such options are left out.
-    """
-    found: dict[int, Handshake] = {}
-    collect(found, packets, flows.flow_of, flows.end_of, flows.opener)
-    return found
-
-
-def collect(
-    found: dict[int, Handshake],
-    packets: Packets,
-    flow_of: Column,
-    end_of: Column,
-    openers: Column,
-) -> None:
-    """Add the handshake options of a batch of segments to those of the batches before.
-
-    Args:
-        found: By connection; updated.
-        packets: The batch.
-        flow_of: The connection of each segment.
-        end_of: The end that sent it.
-        openers: The end of each connection that opened it.
-    """
-    rows = _first_rows(packets, flow_of, end_of)
-    carriers = packets.signals.packet[rows]
-    owners = flow_of[carriers]
-    ends = end_of[carriers]
-    places = zip(
-        owners.tolist(),
-        (ends == openers[owners]).tolist(),
-        packets.flags[carriers].tolist(),
-        packets.signals.subtype[rows].tolist(),
-        _signals(packets, rows, ends),
-        strict=True,
-    )
-    for flow, by_opener, flags, subtype, signal in places:
-        handshake = found.get(flow)
-        if handshake is None:
-            handshake = found[flow] = Handshake()
-        if subtype == MP_CAPABLE:
-            _take_capable(handshake, signal, flags, by_opener=by_opener)
-        elif subtype == MP_JOIN:
-            _take_join(handshake, signal, by_opener=by_opener)
-        elif subtype == ADD_ADDR:
-            _take_announcement(handshake, signal)
+    def cells(self, name: str, indexes: Column) -> Column:
+        """Return a column of chosen options; 0 where there is none."""
+        there = np.maximum(indexes, 0)
+        if name in COPIED_OF_FEW:
+            column = self._further[name][self._options["further"][there]]
         else:
-            handshake.fastclose = True
+            column = self._options[name][there]
+        found: Column = np.where(indexes >= 0, column, column.dtype.type(0))
+        return found
+
+    def fastclosed(self, flows: Column | slice) -> Column:
+        """Say of each TCP connection whether either end sent an MP_FASTCLOSE."""
+        found: Column = self._fastclose[flows]
+        return found
+
+    @property
+    def announcing(self) -> list[int]:
+        """TCP connections in which an ADD_ADDR with an HMAC was sent."""
+        return list(self._announcements)
+
+    def handshake(self, flow: int) -> Handshake:
+        """Return the options of one TCP connection's handshake."""
+        steps = [self._signal(index) for index in self._steps[flow].tolist()]
+        return Handshake(
+            capable_syn=steps[CAPABLE_SYN],
+            capable_synack=steps[CAPABLE_SYNACK],
+            capable_ack=steps[CAPABLE_ACK],
+            join_syn=steps[JOIN_SYN],
+            join_synack=steps[JOIN_SYNACK],
+            join_ack=steps[JOIN_ACK],
+            add_addrs=[
+                option
+                for index in self._announcements.get(flow, ())
+                if (option := self._signal(index)) is not None
+            ],
+            fastclose=bool(self._fastclose[flow]),
+        )
+
+    def make_room(self, flows: int) -> None:
+        """Have a row for so many TCP connections."""
+        known = len(self._steps)
+        if flows > known:
+            # In place, as the system only moves pages for it: a copy would take twice the memory.
+            room = max(flows, known * 9 // 8)
+            self._steps.resize((room, STEPS), refcheck=False)
+            self._steps[known:] = NO_OPTION
+            self._fastclose.resize(room, refcheck=False)
+
+    def _keep(self, packets: Packets, rows: Column, ends: Column) -> int:
+        """Keep options; return the index of the first one."""
+        table, first = packets.signals, self._option_count
+        self._option_count += len(rows)
+        _lengthen(self._options, self._option_count)
+        kept = self._options[first : self._option_count]
+        for name in COPIED:
+            kept[name] = getattr(table, name)[rows]
+        kept["row"], kept["packet"], kept["end"] = rows, table.packet[rows], ends
+        few = np.flatnonzero(table.subtype[rows] != MP_CAPABLE)
+        kept["further"][few] = np.arange(self._further_count, self._further_count + len(few))
+        self._keep_further(packets, rows[few])
+        return first
+
+    def _keep_further(self, packets: Packets, rows: Column) -> None:
+        table, first = packets.signals, self._further_count
+        self._further_count += len(rows)
+        _lengthen(self._further, self._further_count)
+        kept = self._further[first : self._further_count]
+        for name in COPIED_OF_FEW:
+            kept[name] = getattr(table, name)[rows]
+        at = table.hmac_offset[rows]
+        sizes = np.where(table.present[rows] & HMAC_160 != 0, LONG_HMAC_BYTES, SHORT_HMAC_BYTES)
+        kept["hmac_bytes"] = np.where(at >= 0, sizes, 0)
+        proving = np.flatnonzero(at >= 0)
+        places = at[proving, None] + np.arange(LONG_HMAC_BYTES)
+        octets = packets.buffer[np.minimum(places, len(packets.buffer) - 1)]
+        kept["hmac"][proving] = octets.view(kept["hmac"].dtype)[:, 0]
+
+    def _announce(self, packets: Packets, rows: Column, owners: Column, ends: Column) -> None:
+        """Keep ADD_ADDRs with an HMAC: an address is announced until it is echoed, each once."""
+        names = ("hmac", "address_high", "address_low", "port", "address_id")
+        content = [owners, ends, *(getattr(packets.signals, name)[rows] for name in names)]
+        keys = np.column_stack([column.astype(np.uint64) for column in content])
+        distinct = np.sort(np.unique(keys, axis=0, return_index=True)[1])
+        for place in distinct.tolist():
+            key = keys[place].tobytes()
+            if key in self._announced:
+                continue
+            self._announced.add(key)
+            index = self._keep(packets, rows[place : place + 1], ends[place : place + 1])
+            self._announcements.setdefault(int(owners[place]), []).append(index)
+
+    def _signal(self, index: int) -> Signal | None:
+        if index == NO_OPTION:
+            return None
+        option = self._options[index]
+        cells: dict[str, Any] = dict(zip(OPTION.names or (), option.item(), strict=True))
+        further = self._further[cells.pop("further")].item()
+        cells |= zip(FURTHER.names or (), further, strict=True)
+        family, high, low = (
+            cells.pop(name) for name in ("address_family", "address_high", "address_low")
+        )
+        address = b""
+        if cells["present"] & ADDRESS:
+            address = (high << 64 | low).to_bytes(16, "big")[-4 if family == IPV4 else 0 :]
+        hmac = bytes(cells.pop("hmac"))[: cells.pop("hmac_bytes")]
+        return Signal(address=address, hmac=hmac, **cells)
 
 
-def _first_rows(packets: Packets, flow_of: Column, end_of: Column) -> Column:
-    """Return the rows of the options that matter, in the order of time.
+def _lengthen(table: npt.NDArray[np.void], rows: int) -> None:
+    """Give a table room for so many rows, in place: see `make_room`."""
+    if rows > len(table):
+        table.resize(max(rows, len(table) * 9 // 8), refcheck=False)
 
-    Of each form of option only the first one that either end of a connection sent matters, the
-    others are copies.  An address is announced until it is echoed: each one counts once, too.
-    """
+
+def _rows(packets: Packets) -> Column:
+    """Return the rows of the options that matter, in the order of time."""
     table = packets.signals
     wanted = np.isin(table.subtype, (MP_CAPABLE, MP_JOIN, ADD_ADDR, MP_FASTCLOSE))
     wanted &= np.isin(table.problem, (OptionProblem.NONE, OptionProblem.CUT))
     rows = np.flatnonzero(wanted)
-    rows = rows[np.argsort(packets.time_ns[table.packet[rows]], kind="stable")]
-    carriers = table.packet[rows]
-    senders = 2 * flow_of[carriers] + end_of[carriers]
-    steps = packets.flags[carriers] & (SYN | ACK)
-    form = (senders << 32) | (table.subtype[rows].astype(np.int64) << 24)
-    form |= (steps.astype(np.int64) << 8) | table.length[rows]
-    announced = table.subtype[rows] == ADD_ADDR
-    places = np.flatnonzero(~announced)
-    kept = [places[np.unique(form[places], return_index=True)[1]]]
-    places = np.flatnonzero(announced)
-    names = ("hmac", "address_high", "address_low", "port", "address_id")
-    content = [getattr(table, name)[rows[places]].astype(np.uint64) for name in names]
-    whole = np.column_stack([form[places].astype(np.uint64), *content])
-    kept.append(places[np.unique(whole, axis=0, return_index=True)[1]])
-    return rows[np.sort(np.concatenate(kept))]
+    return rows[np.argsort(packets.time_ns[table.packet[rows]], kind="stable")]
 
 
-def _take_capable(handshake: Handshake, signal: Signal, flags: int, *, by_opener: bool) -> None:
-    """Place an MP_CAPABLE: by the flags of its segment, as SYN and SYN/ACK of v0 look the same."""
-    step = flags & (SYN | ACK)
-    if step == SYN:
-        handshake.capable_syn = handshake.capable_syn or signal
-    elif step == SYN | ACK:
-        handshake.capable_synack = handshake.capable_synack or signal
-    elif by_opener and signal.present & PEER_KEY:
-        handshake.capable_ack = handshake.capable_ack or signal
+def _step(table: SignalOptions, rows: Column, flags: Column, by_opener: Column) -> Column:
+    """Return the step of a handshake that each option stands in.
 
-
-def _take_join(handshake: Handshake, signal: Signal, *, by_opener: bool) -> None:
-    """Place an MP_JOIN: each step has a form, and a length, of its own (figures 5 to 7)."""
-    if signal.length == JOIN_SYN_BYTES and by_opener:
-        handshake.join_syn = handshake.join_syn or signal
-    elif signal.length == JOIN_SYN_ACK_BYTES and not by_opener:
-        handshake.join_synack = handshake.join_synack or signal
-    elif signal.length == JOIN_ACK_BYTES and by_opener:
-        handshake.join_ack = handshake.join_ack or signal
-
-
-def _take_announcement(handshake: Handshake, signal: Signal) -> None:
-    """Keep an ADD_ADDR with an HMAC, unless the same one came in an earlier batch."""
-    if not signal.hmac:
-        return
-    content = (signal.end, signal.address_id, signal.address, signal.port, signal.hmac)
-    for known in handshake.add_addrs:
-        if content == (known.end, known.address_id, known.address, known.port, known.hmac):
-            return
-    handshake.add_addrs.append(signal)
-
-
-def _signals(packets: Packets, rows: Column, ends: Column) -> Iterator[Signal]:
-    """Yield rows of the option table as values."""
-    table, octets = packets.signals, packets.buffer
-    columns = (
-        table.packet,
-        table.length,
-        table.version,
-        table.flags,
-        table.present,
-        table.key,
-        table.peer_key,
-        table.token,
-        table.nonce,
-        table.hmac_offset,
-        table.address_id,
-        table.address_family,
-        table.address_high,
-        table.address_low,
-        table.port,
+    MP_CAPABLE by the flags of its segment, as SYN and SYN/ACK of version 0 look the same; each
+    step of MP_JOIN has a form, and a length, of its own (figures 5 to 7).
+    """
+    subtype, length = table.subtype[rows], table.length[rows]
+    with_peers_key = table.present[rows] & PEER_KEY != 0
+    capable, join = subtype == MP_CAPABLE, subtype == MP_JOIN
+    third = (flags != SYN) & (flags != SYN | ACK)
+    return np.select(
+        [
+            capable & (flags == SYN),
+            capable & (flags == SYN | ACK),
+            capable & third & by_opener & with_peers_key,
+            join & by_opener & (length == JOIN_SYN_BYTES),
+            join & ~by_opener & (length == JOIN_SYN_ACK_BYTES),
+            join & by_opener & (length == JOIN_ACK_BYTES),
+        ],
+        range(STEPS),
+        default=NO_STEP,
     )
-    # One conversion per column: a NumPy scalar per cell would take ten times as long.
-    cells = zip(rows.tolist(), *(column[rows].tolist() for column in columns), strict=True)
-    for cell, end in zip(cells, ends.tolist(), strict=True):
-        row, packet, length, version, flags, present, key, peer, token, nonce, at, id_ = cell[:12]
-        family, high, low, port = cell[12:]
-        size = 20 if present & HMAC_160 else 8
-        address = b""
-        if present & ADDRESS:
-            address = (high << 64 | low).to_bytes(16, "big")[-4 if family == IPV4 else 0 :]
-        yield Signal(
-            row=row,
-            packet=packet,
-            length=length,
-            version=version,
-            flags=flags,
-            present=present,
-            key=key,
-            peer_key=peer,
-            token=token,
-            nonce=nonce,
-            hmac=octets[at : at + size].tobytes() if at >= 0 else b"",
-            address_id=id_,
-            end=end,
-            address=address,
-            port=port,
-        )

@@ -117,7 +117,7 @@ class Connection:
     @property
     def established(self) -> bool:
         """The three-way handshake with MP_CAPABLE in each step was captured."""
-        return bool(self.subflows[0].role is Role.INITIAL and self.subflows[0].handshake.capable)
+        return self.subflows[0].role is Role.INITIAL and self.subflows[0].complete
 
     @property
     def orphan(self) -> bool:

@@ -1,16 +1,19 @@
 """Inspect a capture: connections, subflows and all that is measured on them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, overload
 
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
+from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.link_layers import NAMES
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.capture.records import Interface, Problem
-from mptcp_check.analysis.flows.connections import connection, plan_of
-from mptcp_check.analysis.metrics.results import Results
+from mptcp_check.analysis.flows.assembly import Assembly
+from mptcp_check.analysis.flows.handshakes import CAPABLE_SYN, CAPABLE_SYNACK, JOIN_SYN
+from mptcp_check.analysis.metrics.connection_values import values_of
+from mptcp_check.analysis.metrics.results import Batch, Results
 from mptcp_check.analysis.metrics.tracking import Tracker
 from mptcp_check.analysis.metrics.values import ConnectionMetrics, Inspection, Totals
 
@@ -68,7 +71,6 @@ def summary(  # noqa: PLR0913 - what is known of a file
     last_ns: int | None,
 ) -> Inspection:
     """Return what a tracker found, with what is known of the file."""
-    tracker.finish()
     connections = Connections(tracker)
     names = (NAMES.get(one.link_type, str(one.link_type)) for one in interfaces)
     return Inspection(
@@ -80,9 +82,10 @@ def summary(  # noqa: PLR0913 - what is known of a file
         bytes_count=bytes_count,
         fragment_count=fragment_count,
         cut_count=cut_count,
+        late_count=tracker.late_count,
         first_ns=first_ns,
         last_ns=last_ns,
-        totals=_totals(tracker, connections),
+        totals=_totals(tracker, connections.places),
         connections=connections,
     )
 
@@ -94,14 +97,16 @@ class Connections(Sequence[ConnectionMetrics]):
     """
 
     def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-        self._results = Results(tracker.state, tracker.openers)
-        self.plans = plan_of(tracker)
-        """Which TCP connections each of them is made of."""
+        self._results = Results(tracker)
 
     def __len__(self) -> int:
         """Return the count of connections."""
-        return len(self.plans)
+        return len(self.places.members)
+
+    def __iter__(self) -> Iterator[ConnectionMetrics]:
+        """Yield all connections."""
+        for batch in self.batches():
+            yield from values_of(batch)
 
     @overload
     def __getitem__(self, index: int) -> ConnectionMetrics: ...
@@ -112,7 +117,7 @@ class Connections(Sequence[ConnectionMetrics]):
         if isinstance(index, slice):
             return tuple(self[place] for place in range(*index.indices(len(self))))
         id_ = range(len(self))[index]
-        return self._results.connection(connection(self._tracker, id_, self.plans[id_]))
+        return next(values_of(self._results.batch(id_, id_ + 1)))
 
     def __eq__(self, other: object) -> bool:
         """Say whether these are the same connections with the same metrics."""
@@ -120,52 +125,50 @@ class Connections(Sequence[ConnectionMetrics]):
 
     def __hash__(self) -> int:
         """Return a hash that equal ones share."""
-        return hash(len(self.plans))
+        return hash(len(self))
 
     def __repr__(self) -> str:
         return repr(tuple(self))
 
+    def batches(self) -> Iterator[Batch]:
+        """Yield them as tables, a bounded number at a time."""
+        return self._results.batches()
 
-def _totals(tracker: Tracker, connections: Connections) -> Totals:
-    """Add up, without making all the values: the definitions stand in `values.Totals`."""
-    counts = tracker.state.directions[: 2 * len(tracker.openers)]
-    flows = np.arange(len(tracker.openers))
-    client = 2 * flows + np.array(tracker.openers, dtype=np.int64)
-    attempts = established = plain = joins = joined = orphans = 0
-    for flow, handshake in tracker.handshakes.items():
-        if handshake.capable_syn:
-            attempts += 1
-            established += handshake.capable
-            answered = bool((counts["syn_ns"][2 * flow : 2 * flow + 2] >= 0).all())
-            plain += not handshake.capable_synack and answered
-        if handshake.joining and handshake.join_syn:
-            joins += 1
-            joined += handshake.joined
-    hmac_ok = hmac_bad = 0
-    for plan in connections.plans:
-        joining = len(plan.flows) > 1 or tracker.handshake(plan.flows[0]).joining
-        if not joining:
-            continue
-        one = connection(tracker, 0, plan)
-        hmac_ok += sum(subflow.hmac_ok_count for subflow in one.subflows)
-        hmac_bad += sum(subflow.hmac_bad_count for subflow in one.subflows)
-        if one.orphan:
-            orphans += sum(subflow.handshake.join_syn is not None for subflow in one.subflows)
+    @property
+    def payload_bytes(self) -> Column:
+        """All TCP payload of each, retransmissions included."""
+        return self._results.payload_bytes()
+
+    @property
+    def places(self) -> Assembly:
+        """Which TCP connections each of them is made of, and what it is."""
+        return self._results.assembly
+
+
+def _totals(tracker: Tracker, assembly: Assembly) -> Totals:
+    """Add up, without making values: the definitions stand in `values.Totals`."""
+    count = len(tracker.openers)
+    counts = tracker.state.directions[: 2 * count]
+    client = 2 * np.arange(count) + tracker.openers
+    handshakes, members = assembly.handshakes, assembly.members
+    has = handshakes.has
+    both_syns = (counts["syn_ns"].reshape(count, 2) >= 0).all(axis=1)
+    joins = handshakes.joining & has[JOIN_SYN]
+    sizes = np.diff(members.starts)
+    of_orphan = np.repeat(assembly.orphan, sizes)
+    proving = np.repeat(assembly.orphan | (sizes > 1), sizes)
     return Totals(
         tcp_packets=tracker.packets_count,
-        mp_capable_attempts=attempts,
-        mp_capable_established=established,
-        mp_capable_plain_synack=plain,
-        join_attempts=joins,
-        join_complete=joined,
-        join_without_connection=orphans,
-        midstream_subflows=sum(
-            speaks and not tracker.handshake(flow).began
-            for flow, speaks in enumerate(tracker.speaks_mptcp)
-        ),
+        mp_capable_attempts=int(has[CAPABLE_SYN].sum()),
+        mp_capable_established=int(handshakes.capable.sum()),
+        mp_capable_plain_synack=int((has[CAPABLE_SYN] & ~has[CAPABLE_SYNACK] & both_syns).sum()),
+        join_attempts=int(joins.sum()),
+        join_complete=int((joins & handshakes.joined).sum()),
+        join_without_connection=int(has[JOIN_SYN][members.flow[of_orphan]].sum()),
+        midstream_subflows=int((tracker.speaks_mptcp & ~handshakes.began).sum()),
         rst_packets=int(counts["rsts"].sum()),
-        hmac_ok=hmac_ok,
-        hmac_bad=hmac_bad,
+        hmac_ok=int(assembly.hmac_ok[proving].sum()),
+        hmac_bad=int(assembly.hmac_bad[proving].sum()),
         dss_checksum_ok=int(counts["checksums_ok"].sum()),
         dss_checksum_bad=int(counts["checksums_bad"].sum()),
         infinite_mappings=int(counts["infinite"].sum()),

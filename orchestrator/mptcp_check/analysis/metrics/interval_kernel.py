@@ -2,7 +2,8 @@
 
 A set is its highest interval and a list of the lower ones, ascending, none touching another.
 Nearly every addition goes on where the highest interval ends.  A full list forgets its lowest
-hole: what fills that later counts as seen.  Intervals hold their first byte, the byte after their
+hole: what fills that later counts as seen, and its size is added up, so that everybody can be told
+by how much the numbers may be wrong.  Intervals hold their first byte, the byte after their
 last one, and the time since when they stand above a hole.
 """
 
@@ -11,6 +12,7 @@ from typing import Any, Final
 from mptcp_check.analysis.capture.kernels import kernel
 from mptcp_check.analysis.metrics.state_tables import (
     BLOCK_WORDS,
+    FORGOTTEN,
     FREE,
     LARGEST_CLASS,
     SET_CLASS,
@@ -69,7 +71,10 @@ def make_room(sets: Any, which: int, arena: Any, blocks: Any) -> None:  # noqa: 
     if size < LARGEST_CLASS:
         sets[which, SET_LIST] = grown(arena, blocks, at, size)
         sets[which, SET_CLASS] = size + 1
+        if size + 1 == LARGEST_CLASS:
+            arena[sets[which, SET_LIST] + FORGOTTEN] = 0
         return
+    arena[at + FORGOTTEN] += arena[at + WORDS] - arena[at + 1]
     arena[at + 1] = arena[at + WORDS + 1]
     for word in range(at + WORDS, at + (count - 1) * WORDS):
         arena[word] = arena[word + WORDS]

@@ -11,6 +11,7 @@ from mptcp_check.analysis.metrics.checksum_kernel import expect, words_of
 from mptcp_check.analysis.metrics.interval_kernel import add, lowest_end
 from mptcp_check.analysis.metrics.state_tables import (
     ALL_DATA,
+    MAPPINGS_FORGOTTEN,
     OWN_DATA,
     SET_COUNT,
     SET_HIGH,
@@ -159,7 +160,9 @@ def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel t
                 # SSN 1 is the first byte of payload; after 4 GiB the number starts again.
                 first += (sets[SETS * direction, SET_HIGH] - first + HALF_32) >> 32 << 32
             expect(one, arena, blocks, first, first + size, pseudo)
+    forgetful = counters[MAPPINGS_FORGOTTEN] > 0
     if size <= 0 or start >= LARGEST or start <= -LARGEST:
+        one.mappings_in_doubt += forgetful
         return
     end = start + size
     if empty:
@@ -178,10 +181,33 @@ def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel t
         if sets[whole_set, SET_COUNT] > 0:
             behind = sets[whole_set, SET_HIGH] - lowest_end(sets, whole_set, arena)
             whole.reorder_max = max(whole.reorder_max, behind)
+    one.mappings_in_doubt += forgetful and own_fresh < size
     one.mapped += own_fresh
     one.fresh += fresh
     one.duplicate_mapped += size - fresh
     # What was new to this subflow and not to the connection, another subflow had carried.
-    one.reinjected += own_fresh - fresh
+    reinjected = max(own_fresh - fresh, 0)
+    one.reinjected += reinjected
     whole.data_duplicate += size - fresh
-    whole.data_reinjected += own_fresh - fresh
+    whole.data_reinjected += reinjected
+
+
+@kernel
+def take_data_ack(directions: Any, sender: int, sets: Any, high: int, low: int) -> None:  # noqa: ANN401 - a kernel
+    """Take a DATA_ACK: RFC 8684, section 3.3.2.
+
+    Args:
+        directions: All directions.
+        sender: The one whose data is acknowledged, or one that joined it.
+        sets: Interval sets.
+        high: Upper half of the number, or `UNKNOWN`.
+        low: Lower half.
+    """
+    counted_in = directions[sender].counted_in
+    whole = directions[counted_in]
+    if whole.dsn_low == UNKNOWN:
+        return
+    acked = data_offset(whole, high, low, whole.data_acked)
+    # Half of the space beyond what was captured is crafted, or of another connection.
+    if whole.data_acked < acked < sets[SETS * counted_in + ALL_DATA, SET_HIGH] + HALF_32:
+        whole.data_acked = acked

@@ -5,10 +5,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.kernels import be16, byte, int64, kernel
+from mptcp_check.analysis.capture.kernels import be16, be32, byte, int64, kernel
 from mptcp_check.analysis.capture.option_tables import (
     CUT,
     DSS_ACK,
+    DSS_ACK_64,
     DSS_CHECKSUM_READ,
     DSS_DSN_64,
     DSS_MAPPING,
@@ -18,11 +19,16 @@ from mptcp_check.analysis.capture.option_tables import (
 from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, DssFlag, Flag
 from mptcp_check.analysis.metrics.checksum_kernel import add_payload
 from mptcp_check.analysis.metrics.interval_kernel import add
-from mptcp_check.analysis.metrics.mapping_kernel import signed_32, take_mapping
+from mptcp_check.analysis.metrics.mapping_kernel import (
+    signed_32,
+    take_data_ack,
+    take_mapping,
+)
 from mptcp_check.analysis.metrics.round_trip_kernel import (
     acknowledged,
     count_sample,
     echoed,
+    resent,
     sent,
     stamped,
 )
@@ -31,6 +37,8 @@ from mptcp_check.analysis.metrics.state_tables import (
     BY_STAMPS,
     CELLS_USED,
     FREE,
+    OFFERS_SACK,
+    OFFERS_STAMPS,
     ROOM_WORDS,
     SEQUENCE,
     SET_HIGH,
@@ -50,6 +58,9 @@ URG: Final = int(Flag.URG)
 ECE: Final = int(Flag.ECE)
 DATA_FIN: Final = int(DssFlag.DATA_FIN)
 
+SACK_BLOCK_BYTES: Final = 8
+TRIPLE: Final = 3
+"""Duplicate ACKs that start a fast retransmit: RFC 5681, section 3.2."""
 KIND_SACK: Final = 1 << 5
 KIND_TIMESTAMPS: Final = 1 << 8
 KIND_MPTCP: Final = 1 << 30
@@ -71,6 +82,7 @@ class Segments(NamedTuple):
     ack: Column
     flags: Column
     window: Column
+    urgent: Column
     tcp_offset: Column
     options_bytes: Column
     payload_offset: Column
@@ -106,7 +118,7 @@ def capable_of(capable: Any, row: int) -> Any:  # noqa: ANN401 - a kernel
 
 @kernel
 def read_syn(buffer: Any, at: int, end: int, one: Any) -> None:  # noqa: ANN401 - a kernel
-    """Take maximum segment size and window scale from a SYN's options: RFC 9293, section 3.2."""
+    """Take from a SYN's options what it offers: RFC 9293, section 3.2."""
     while at < end:
         kind = byte(buffer, at)
         if kind == 0:
@@ -123,6 +135,43 @@ def read_syn(buffer: Any, at: int, end: int, one: Any) -> None:  # noqa: ANN401 
             one.mss = be16(buffer, at + 2)
         elif kind == 3 and length == 3:  # noqa: PLR2004 - window scale
             one.scale = byte(buffer, at + 2)
+        elif kind == 4:  # noqa: PLR2004 - SACK permitted
+            one.offers |= OFFERS_SACK
+        elif kind == 8:  # noqa: PLR2004 - timestamps
+            one.offers |= OFFERS_STAMPS
+        at += length
+
+
+@kernel
+def read_sack(buffer: Any, at: int, end: int, ack: int, one: Any) -> None:  # noqa: ANN401 - a kernel
+    """Count a segment's SACK blocks, and whether the first is a D-SACK.
+
+    RFC 2018, section 3; RFC 2883, section 4: it reports what came twice, so it lies below the
+    acknowledgement or in the second block.
+    """
+    while at + 1 < end:
+        kind = byte(buffer, at)
+        if kind == 0:
+            return
+        if kind == 1:
+            at += 1
+            continue
+        length = byte(buffer, at + 1)
+        if length < 2 or at + length > end:  # noqa: PLR2004 - kind and length themselves
+            return
+        if kind == 5:  # noqa: PLR2004 - SACK
+            blocks = (length - 2) // SACK_BLOCK_BYTES
+            one.sack_blocks_max = max(one.sack_blocks_max, blocks)
+            if blocks == 0:
+                return
+            left, right = be32(buffer, at + 2), be32(buffer, at + 6)
+            inside = False
+            if blocks > 1:
+                after, before = be32(buffer, at + 10), be32(buffer, at + 14)
+                inside = signed_32(left - after) >= 0 and signed_32(before - right) >= 0
+            if inside or signed_32(left - ack) < 0:
+                one.dsacks += 1
+            return
         at += length
 
 
@@ -132,9 +181,12 @@ def see_window(one: Any, other: Any, window: int, flags: int, now_ns: int) -> No
     scaled = window
     if not flags & SYN and one.scale >= 0 and other.scale >= 0:
         scaled = window << min(one.scale, LARGEST_SHIFT)
-    one.window_max = max(one.window_max, scaled)
-    if not flags & SYN and (one.window_min == UNKNOWN or scaled < one.window_min):
-        one.window_min = scaled
+    if not flags & SYN:
+        one.window_max = max(one.window_max, scaled)
+        one.windows += 1
+        one.window_sum += scaled
+        if one.window_min == UNKNOWN or scaled < one.window_min:
+            one.window_min = scaled
     if window == 0:
         one.zero_windows += 1
         if one.zero_since_ns == UNKNOWN:
@@ -209,14 +261,20 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
             one.ce_marks += 1
         if segments.captured_bytes[row] < payload:
             one.cuts += 1
+            one.cut_bytes += payload - segments.captured_bytes[row]
         if kinds & KIND_SACK:
             one.sacks += 1
+            at = segments.tcp_offset[row] + TCP_HEADER_BYTES
+            end = at + segments.options_bytes[row]
+            read_sack(buffer, at, end, int64(segments.ack[row]), one)
         if flags & PSH:
             one.pushes += 1
         if flags & (FIN | SYN | RST | URG | ECE):
             one.fins += flags & FIN
             one.rsts += (flags & RST) // RST
-            one.urgents += (flags & URG) // URG
+            if flags & URG:
+                one.urgents += 1
+                one.urgent_bytes += segments.urgent[row]
             if flags & SYN:
                 one.syns += 1
                 if one.syn_ns == UNKNOWN:
@@ -236,9 +294,13 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         start = reference + signed_32(seq - one.origin - (reference & 0xFFFF_FFFF))
 
         # acknowledgement and round trips of the other direction
+        if flags & ACK:
+            one.acks += 1
         if flags & ACK and not flags & RST:
             ack = int64(segments.ack[row])
             window = int64(segments.window[row])
+            if other.syn_acked_ns == UNKNOWN and other.syns == 1 and ack == other.origin:
+                other.syn_acked_ns = now
             if other.origin != UNKNOWN:
                 acked = other.acked + signed_32(ack - other.origin - (other.acked & 0xFFFF_FFFF))
                 if acked > other.acked:
@@ -246,12 +308,15 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
                         took = acknowledged(other, arena, acked, now)
                         if took != UNKNOWN:
                             other.ack_samples += 1
+                            other.ack_sum_ns += took
+                            other.ack_max_ns = max(other.ack_max_ns, took)
                             if other.ack_min_ns == UNKNOWN or took < other.ack_min_ns:
                                 other.ack_min_ns = took
                             count_sample(
                                 cells, counters, 2 * (direction ^ 1) + BY_ACKS, max(took, 0)
                             )
                     other.acked = acked
+                    one.acks_in_a_row = 0
                 elif (
                     payload == 0
                     and not flags & (SYN | FIN)
@@ -260,19 +325,25 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
                     and sets[SETS * (direction ^ 1), SET_HIGH] > acked
                 ):
                     one.duplicate_acks += 1
+                    one.acks_in_a_row += 1
+                    if one.acks_in_a_row == TRIPLE:
+                        one.triple_acks += 1
             one.last_ack = ack
             one.last_window = window
             if payload == 0 and not flags & (SYN | FIN):
                 one.pure_acks += 1
         if kinds & KIND_TIMESTAMPS and not flags & RST:
             if flags & ACK:
-                took = echoed(other, int64(segments.ts_echo[row]), now)
+                took = echoed(other, arena, int64(segments.ts_echo[row]), now)
                 if took >= 0:
                     other.stamp_samples += 1
+                    other.stamp_sum_ns += took
+                    other.stamp_max_ns = max(other.stamp_max_ns, took)
                     if other.stamp_min_ns == UNKNOWN or took < other.stamp_min_ns:
                         other.stamp_min_ns = took
                     count_sample(cells, counters, 2 * (direction ^ 1) + BY_STAMPS, took)
-            stamped(one, int64(segments.ts_value[row]), now)
+            answered = payload > 0 or flags & (SYN | FIN) > 0
+            stamped(one, arena, blocks, int64(segments.ts_value[row]), now, answered)
         if not flags & RST:
             see_window(one, other, int64(segments.window[row]), flags, now)
 
@@ -284,6 +355,16 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
                 parts = int64(dss.parts[option])
                 if parts & DSS_ACK:
                     one.data_acks += 1
+                    data_ack = dss.data_ack[option]
+                    take_data_ack(
+                        directions,
+                        direction ^ 1,
+                        sets,
+                        int64(data_ack >> np.uint64(32))
+                        if int64(dss.flags[option]) & DSS_ACK_64
+                        else UNKNOWN,
+                        int64(data_ack & np.uint64(0xFFFF_FFFF)),
+                    )
                 if parts & DSS_MAPPING and dss.problem[option] in (FINE, CUT):
                     wire = int64(dss.flags[option])
                     fin = (wire & DATA_FIN) // DATA_FIN
@@ -336,6 +417,9 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
             continue
         one.payload += payload
         one.data_packets += 1
+        if other.last_window == 0:
+            one.zero_probes += 1
+            one.zero_probe_bytes += payload
         one.segment_max = max(one.segment_max, payload)
         if one.segment_min == UNKNOWN or payload < one.segment_min:
             one.segment_min = payload
@@ -355,11 +439,10 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         if empty or (start >= reference and fresh == payload):
             sent(one, arena, blocks, end, now)
         else:
-            # Karn's algorithm (RFC 6298, section 3): what is in flight now is acknowledged late.
-            one.flight_count = 0
-            one.flight_first = 0
+            resent(one, start, end)
         if one.acked <= 0:
             one.initial_window = one.unique
+            one.initial_segments += 1
         one.flight_max = max(one.flight_max, sets[own_set, SET_HIGH] - max(one.acked, 0))
         whole = fresh == payload and segments.captured_bytes[row] >= payload
         if whole and one.pending_count > 0:

@@ -14,7 +14,7 @@ from mptcp_check.analysis.metrics.state_tables import (
 WORDS: Final = 2
 """Elements of one segment in flight: the byte after its last one, and when it was sent."""
 LARGEST_FLIGHT_CLASS: Final = 8
-"""1024 segments; with more in flight not every one is timed."""
+"""1024 segments or timestamps; with more in flight not every one is timed."""
 
 SUB_BITS: Final = 6
 """A histogram has 2 ** 6 cells for each power of two: a cell is 1/64 of its value wide."""
@@ -47,17 +47,30 @@ def sent(one: Any, arena: Any, blocks: Any, end: int, now_ns: int) -> None:  # n
 
 
 @kernel
+def resent(one: Any, start: int, end: int) -> None:  # noqa: ANN401 - a kernel
+    """Remember that a segment came again, or late: what it is part of is not timed."""
+    if one.resent_high <= one.acked:
+        one.resent_low = start
+        one.resent_high = end
+        return
+    one.resent_low = min(one.resent_low, start)
+    one.resent_high = max(one.resent_high, end)
+
+
+@kernel
 def acknowledged(one: Any, arena: Any, acked: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
     """Forget what an ACK covers; return how long the segment that it ends with took, -1 if none.
 
-    As tcptrace does, only a segment whose last byte the ACK names is timed.
+    As tcptrace does, only a segment whose last byte the ACK names is timed; and none where anything
+    that the ACK covers came again or late (Karn's algorithm, RFC 6298, section 3).
     """
     found = UNKNOWN
+    doubtful = one.resent_low < acked and one.resent_high > one.acked
     while one.flight_count > 0:
         place = one.flight + one.flight_first * WORDS
         if arena[place] > acked:
             return found
-        if arena[place] == acked:
+        if arena[place] == acked and not doubtful:
             found = now_ns - arena[place + 1]
         one.flight_first += 1
         one.flight_count -= 1
@@ -66,30 +79,72 @@ def acknowledged(one: Any, arena: Any, acked: int, now_ns: int) -> Any:  # noqa:
 
 
 @kernel
-def echoed(one: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
-    """Return how long a timestamp took to come back, -1 if it is not this that comes back.
+def stamped(  # noqa: PLR0917 - a kernel takes positions
+    one: Any,  # noqa: ANN401 - a kernel
+    arena: Any,  # noqa: ANN401 - a kernel
+    blocks: Any,  # noqa: ANN401 - a kernel
+    stamp: int,
+    now_ns: int,
+    answered: bool,  # noqa: FBT001 - a kernel takes positions
+) -> None:
+    """Wait for the echo of a timestamp, of the first segment that has it: RFC 7323, section 4.1.
 
-    RFC 7323, section 4.1.  One timestamp is waited for at a time; a later one that comes back
-    instead ends the wait.
+    Where that is an ACK alone, which is not answered, an echo would say nothing.
+
+    Args:
+        one: The direction.
+        arena: Blocks.
+        blocks: What of the arena is free.
+        stamp: TSval of a segment.
+        now_ns: Its time.
+        answered: It has payload, SYN or FIN.
     """
-    if one.probe_stamp == UNKNOWN:
-        return UNKNOWN
-    ahead = (echo - one.probe_stamp) & 0xFFFF_FFFF
-    if ahead > LOW_31_BITS:
-        return UNKNOWN
-    one.probe_stamp = UNKNOWN
-    return now_ns - one.probe_ns if ahead == 0 else UNKNOWN
+    if one.last_stamp != UNKNOWN:
+        ahead = (stamp - one.last_stamp) & 0xFFFF_FFFF
+        if ahead == 0 or ahead > LOW_31_BITS:
+            return
+    one.last_stamp = stamp
+    if not answered:
+        return
+    if one.stamps == UNKNOWN:
+        one.stamps = taken(arena, blocks, 0)
+    capacity = (BLOCK_WORDS << one.stamps_class) // WORDS
+    if one.stamps_first + one.stamps_count == capacity:
+        if 2 * one.stamps_first >= capacity:
+            at = one.stamps
+            moved = one.stamps_first * WORDS
+            for word in range(at, at + one.stamps_count * WORDS):
+                arena[word] = arena[word + moved]
+            one.stamps_first = 0
+        elif one.stamps_class < LARGEST_FLIGHT_CLASS:
+            one.stamps = grown(arena, blocks, one.stamps, one.stamps_class)
+            one.stamps_class += 1
+        else:
+            return
+    place = one.stamps + (one.stamps_first + one.stamps_count) * WORDS
+    arena[place] = stamp
+    arena[place + 1] = now_ns
+    one.stamps_count += 1
 
 
 @kernel
-def stamped(one: Any, stamp: int, now_ns: int) -> None:  # noqa: ANN401 - a kernel
-    """Wait for the echo of a timestamp: of the first segment that has it, one at a time."""
-    if stamp == one.last_stamp:
-        return
-    if one.probe_stamp == UNKNOWN:
-        one.probe_stamp = stamp
-        one.probe_ns = now_ns
-    one.last_stamp = stamp
+def echoed(one: Any, arena: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
+    """Return how long a timestamp took to come back, -1 if none that is waited for does.
+
+    Older ones are not waited for any longer: their echo was lost, or overtaken.
+    """
+    found = UNKNOWN
+    while one.stamps_count > 0:
+        place = one.stamps + one.stamps_first * WORDS
+        ahead = (echo - arena[place]) & 0xFFFF_FFFF
+        if ahead > LOW_31_BITS:
+            return found
+        if ahead == 0:
+            found = now_ns - arena[place + 1]
+        one.stamps_first += 1
+        one.stamps_count -= 1
+    one.stamps_first = 0
+    return found
 
 
 @kernel

@@ -17,9 +17,13 @@ from mptcp_check.analysis.metrics.state_tables import (
     CLASSES,
     DIRECTION_FIELDS,
     DIRECTION_RECORD,
+    FORGOTTEN,
     FREE,
+    LARGEST_CLASS,
     MAPPING_SLOTS,
+    MAPPINGS_FORGOTTEN,
     ROOM_WORDS,
+    SET_CLASS,
     SET_COLUMNS,
     SET_COUNT,
     SET_HIGH,
@@ -51,14 +55,14 @@ class State:
         """Histogram cells of all directions: see `state_tables.Memory`."""
         self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
         self._old = np.full((1, 2), UNKNOWN, np.int64)
-        self._counters = np.zeros(2, np.int64)
+        self._counters = np.zeros(3, np.int64)
         self._firsts = np.empty(0, np.int64)
 
     def add_flows(self, count: int) -> None:
         """Make room for TCP connections up to a count, and write what new ones start with."""
         rows = 2 * count
         if rows > len(self.directions):
-            room = max(rows, len(self.directions) * 5 // 4)
+            room = max(rows, len(self.directions) * 17 // 16)
             # In place, as the system only moves pages for it: a copy would take twice the memory.
             self.directions.resize(room, refcheck=False)
             self._sets.resize((SETS * room, SET_COLUMNS), refcheck=False)
@@ -74,6 +78,13 @@ class State:
         """Let a direction's data count in the numbers of another one's: an MP_JOIN."""
         self.directions["counted_in"][direction] = data
 
+    def release(self) -> Column:
+        """Forget all but `directions`, as nothing is measured after this; return `cells`."""
+        cells, self.cells = self.cells, np.full((1, 2), UNKNOWN, np.int64)
+        for table in (self._sets, self._arena, self._young, self._old, self._firsts):
+            table.resize(0, refcheck=False)
+        return cells
+
     def spans(self, which: int) -> Column:
         """Return for each direction how far one of its sets reaches, from first to last byte."""
         sets = self._sets[which : SETS * 2 * self._flows : SETS]
@@ -81,6 +92,18 @@ class State:
         first = self._arena[np.where(listed, sets[:, SET_LIST], 0)]
         spans: Column = sets[:, SET_HIGH] - np.where(listed, first, sets[:, SET_LOW])
         return spans
+
+    def forgotten(self, which: int) -> Column:
+        """Return for each direction the bytes of the holes that one of its sets has forgotten."""
+        sets = self._sets[which : SETS * 2 * self._flows : SETS]
+        full = np.flatnonzero(
+            (sets[:, SET_LIST] != UNKNOWN) & (sets[:, SET_CLASS] == LARGEST_CLASS)
+        )
+        if not len(full):  # as nearly always: that takes no room
+            return np.broadcast_to(np.zeros(1, np.int64), len(sets))
+        bytes_ = np.zeros(len(sets), np.int64)
+        bytes_[full] = self._arena[sets[full, SET_LIST] + FORGOTTEN]
+        return bytes_
 
     def measure(
         self, packets: Packets, order: Column, flow_of: Column, end_of: Column, capable: Column
@@ -136,12 +159,14 @@ class State:
     def _make_room(self) -> None:
         """Give whichever table is full more room; mappings start a new generation."""
         if self._blocks[FREE] > len(self._arena) - ROOM_WORDS:
-            self._arena.resize(len(self._arena) * 3 // 2, refcheck=False)
+            more = max(len(self._arena) // 4, 2 * ROOM_WORDS)
+            self._arena.resize(len(self._arena) + more, refcheck=False)
         if 2 * self._counters[CELLS_USED] > len(self.cells):
-            larger = np.full((4 * len(self.cells), 2), UNKNOWN, np.int64)
+            larger = np.full((2 * len(self.cells), 2), UNKNOWN, np.int64)
             move_cells(self.cells, larger)
             self.cells = larger
         if 4 * self._counters[YOUNG_USED] > len(self._young):
+            self._counters[MAPPINGS_FORGOTTEN] += int((self._old[:, 0] != UNKNOWN).sum())
             self._old = self._young
             self._young = np.full((MAPPING_SLOTS, 2), UNKNOWN, np.int64)
             self._counters[YOUNG_USED] = 0

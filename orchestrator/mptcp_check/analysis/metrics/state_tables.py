@@ -22,29 +22,42 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "unique": 0,
     "retransmitted_count": 0,
     "out_of_order": 0,
+    "acks": 0,
     "pure_acks": 0,
     "duplicate_acks": 0,
+    "triple_acks": 0,
     "sacks": 0,
+    "dsacks": 0,
     "zero_windows": 0,
     "zero_window_ns": 0,
+    "zero_probes": 0,  # segments with payload while the other end announces no window
+    "zero_probe_bytes": 0,
     "syns": 0,
     "fins": 0,
     "rsts": 0,
     "pushes": 0,
     "urgents": 0,
+    "urgent_bytes": 0,
     "ce_marks": 0,
     "eces": 0,
     "cuts": 0,
+    "cut_bytes": 0,
+    "windows": 0,  # announced ones, SYNs and RSTs left out
+    "window_sum": 0,
     # extremes
     "window_max": 0,
     "window_min": UNKNOWN,
     "segment_max": 0,
     "segment_min": UNKNOWN,
+    "sack_blocks_max": 0,
     "initial_window": 0,
+    "initial_segments": 0,
     "flight_max": 0,
     "idle_max_ns": 0,
     # the SYN
     "syn_ns": UNKNOWN,
+    "syn_acked_ns": UNKNOWN,
+    "offers": 0,  # `OFFERS_STAMPS`, `OFFERS_SACK`
     "scale": UNKNOWN,
     "mss": UNKNOWN,
     # times
@@ -57,26 +70,37 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "acked": 0,  # what the other end has acknowledged, counted from there
     "last_ack": UNKNOWN,
     "last_window": UNKNOWN,
+    "acks_in_a_row": 0,  # duplicate ones
     "zero_since_ns": UNKNOWN,
     "last_stamp": UNKNOWN,
-    "probe_stamp": UNKNOWN,  # the timestamp whose echo is waited for
-    "probe_ns": 0,
+    # timestamps whose echo is waited for
+    "stamps": UNKNOWN,  # their block
+    "stamps_class": 0,
+    "stamps_first": 0,
+    "stamps_count": 0,
     # segments in flight
     "flight": UNKNOWN,  # their block
     "flight_class": 0,
     "flight_first": 0,
     "flight_count": 0,
+    "resent_low": 0,  # what came again or late and is not yet acknowledged lies between these
+    "resent_high": 0,
     # round trips
     "stamp_samples": 0,
     "stamp_min_ns": UNKNOWN,
+    "stamp_max_ns": UNKNOWN,
+    "stamp_sum_ns": 0,
     "ack_samples": 0,
     "ack_min_ns": UNKNOWN,
+    "ack_max_ns": UNKNOWN,
+    "ack_sum_ns": 0,
     # mappings of this subflow
     "counted_in": UNKNOWN,  # the direction whose data numbers these are: its own, or one joined
     "options": 0,  # kind 30, any
     "data_fins": 0,
     "data_acks": 0,
     "mappings": 0,
+    "mappings_in_doubt": 0,  # they may have been counted before
     "mapped": 0,
     "duplicate_mapped": 0,
     "reinjected": 0,
@@ -93,6 +117,7 @@ DIRECTION_FIELDS: Final[dict[str, int]] = {
     "dsn_high": UNKNOWN,  # the first data sequence number seen
     "dsn_low": UNKNOWN,
     "data_bytes": 0,
+    "data_acked": 0,  # how far DATA_ACKs of the other end went, counted from there
     "data_duplicate": 0,
     "data_reinjected": 0,
     "data_out_of_order": 0,
@@ -112,7 +137,10 @@ SMALL_FIELDS: Final = frozenset(
         *("cuts", "packets", "scale", "mss", "flight_class", "flight_first", "flight_count"),
         *("last_window", "stamp_samples", "ack_samples", "counted_in", "options", "data_fins"),
         *("data_acks", "mappings", "infinite", "checksums", "checksums_ok", "checksums_bad"),
-        *("pending_count", "data_out_of_order", "data_gaps"),
+        *("pending_count", "data_out_of_order", "data_gaps", "acks", "triple_acks", "dsacks"),
+        *("zero_probes", "windows", "sack_blocks_max", "initial_segments", "offers"),
+        *("window_max", "window_min", "segment_max", "segment_min"),
+        *("acks_in_a_row", "stamps_class", "stamps_first", "stamps_count", "mappings_in_doubt"),
     }
 )
 """Those of 32 bits; the others have 64."""
@@ -121,6 +149,9 @@ DIRECTION_RECORD: Final = np.dtype(
     [(name, np.int32 if name in SMALL_FIELDS else np.int64) for name in DIRECTION_FIELDS],
     align=True,
 )
+
+OFFERS_STAMPS: Final = 1
+OFFERS_SACK: Final = 2
 
 SEQUENCE, OWN_DATA, ALL_DATA = range(3)
 """The interval sets of a direction: row ``3 * direction + which`` of the table of sets."""
@@ -136,6 +167,8 @@ CLASSES: Final = 11
 LARGEST_CLASS: Final = CLASSES - 1
 FREE: Final = CLASSES
 """Place in `Memory.blocks` of the first element that was never used; below it are free lists."""
+FORGOTTEN: Final = (BLOCK_WORDS << LARGEST_CLASS) - 1
+"""Place in a block of the largest class of the bytes of the holes that its set has forgotten."""
 ROOM_WORDS: Final = 8 * (BLOCK_WORDS << LARGEST_CLASS)
 """More than one segment can take."""
 
@@ -162,7 +195,7 @@ class Memory(NamedTuple):
     counters: npt.NDArray[np.int64]
 
 
-CELLS_USED, YOUNG_USED = range(2)
+CELLS_USED, YOUNG_USED, MAPPINGS_FORGOTTEN = range(3)
 """Places in `Memory.counters`."""
 
 ARENA_WORDS: Final = 4 * ROOM_WORDS

@@ -1,25 +1,32 @@
 """What `inspection` measures, as values: per direction, per subflow, per connection, per file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mptcp_check.analysis.capture.records import Interface, Problem
 from mptcp_check.analysis.flows.endpoints import Endpoint
 from mptcp_check.analysis.flows.subflows import Close, HmacState, Kind, Role
+
+if TYPE_CHECKING:
+    from mptcp_check.analysis.metrics.inspection import Connections
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundTrips:
     """Round-trip times from the capture point to the receiver and back, nanoseconds.
 
-    Median and 95th percentile come from a histogram whose cells are 1/64 of their value wide; the
-    least is exact.  None without a sample.
+    Median, 95th percentile and standard deviation come from a histogram whose cells are 1/64 of
+    their value wide; least, largest and mean are exact.  None without a sample.
     """
 
     count: int = 0
     min_ns: int | None = None
     median_ns: int | None = None
     p95_ns: int | None = None
+    max_ns: int | None = None
+    mean_ns: int | None = None
+    stddev_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +48,44 @@ class DirectionMetrics:
     """Segments with new payload below the highest sequence number seen before."""
     missed_bytes: int = 0
     """Holes in the sequence numbers: sent, not captured."""
+    forgotten_hole_bytes: int = 0
+    """More holes at once than are kept: `unique_bytes` may be too low, `retransmitted_bytes` and
+    `missed_bytes` too high, by at most this; 0 means that they are exact."""
+    ack_count: int = 0
+    """Segments with ACK."""
     pure_ack_count: int = 0
     """Segments without payload, SYN, FIN and RST."""
     duplicate_ack_count: int = 0
     """Pure ACKs that repeat number and window while data is in flight: RFC 5681, section 2."""
+    triple_duplicate_ack_count: int = 0
+    """Times that three of them came in a row: RFC 5681, section 3.2."""
+    sack_permitted: bool = False
+    """Its SYN offers selective acknowledgements: RFC 2018, section 2."""
     sack_count: int = 0
     """Segments with a SACK option: RFC 2018, section 3."""
+    dsack_count: int = 0
+    """Those whose first block reports what came twice: RFC 2883, section 4."""
+    sack_blocks_max: int = 0
+    """Most blocks in one of them."""
     zero_window_count: int = 0
     """Segments other than RST that announce no window."""
     zero_window_ns: int = 0
     """How long the announced window was 0, all times together."""
+    zero_window_probe_count: int = 0
+    """Segments with payload while the other end announces no window."""
+    zero_window_probe_bytes: int = 0
+    """Their payload."""
     window_max_bytes: int = 0
-    """Largest announced window, scaled (RFC 7323, section 2.3) where both SYNs were captured."""
+    """Largest announced window, scaled (RFC 7323, section 2.3) where both SYNs were captured; SYNs
+    and RSTs are left out."""
     window_min_bytes: int | None = None
-    """Least one; SYNs and RSTs are left out."""
+    """Least of those."""
+    window_mean_bytes: int | None = None
+    """Mean of those; every segment counts the same."""
     window_scale: int | None = None
     """Shift count of the SYN's option."""
+    timestamps_offered: bool = False
+    """Its SYN has a timestamp: RFC 7323, section 3.2."""
     mss_bytes: int | None = None
     """Maximum segment size that its SYN announces: RFC 9293, section 3.7.1."""
     segment_max_bytes: int = 0
@@ -65,6 +94,8 @@ class DirectionMetrics:
     """Least payload of a segment that has any."""
     initial_window_bytes: int = 0
     """Payload sent before the first acknowledgement of any of it."""
+    initial_window_count: int = 0
+    """Segments of that payload."""
     flight_max_bytes: int = 0
     """Most payload sent and not acknowledged at one time, as seen at the capture point."""
     syn_count: int = 0
@@ -72,12 +103,16 @@ class DirectionMetrics:
     rst_count: int = 0
     push_count: int = 0
     urgent_count: int = 0
+    urgent_bytes: int = 0
+    """Sum of their urgent pointers."""
     ecn_ce_count: int = 0
     """Packets with Congestion Experienced: RFC 3168, section 5."""
     ece_count: int = 0
     """Segments that echo it: flag ECE, SYNs left out."""
     cut_count: int = 0
     """Segments whose payload was not captured whole."""
+    cut_bytes: int = 0
+    """Payload that was not captured of them."""
     first_ns: int | None = None
     """Time of the first segment."""
     last_ns: int | None = None
@@ -88,6 +123,8 @@ class DirectionMetrics:
     """Longest time between two segments of this direction."""
     throughput_bps: float | None = None
     """Bits of `unique_bytes` per second from the first to the last segment with payload."""
+    syn_rtt_ns: int | None = None
+    """From its SYN to the acknowledgement of it; none where the SYN was sent again."""
     rtt_timestamps: RoundTrips = field(default_factory=RoundTrips)
     """From a segment to the first that echoes its timestamp: RFC 7323, section 4.1."""
     rtt_acks: RoundTrips = field(default_factory=RoundTrips)
@@ -95,12 +132,18 @@ class DirectionMetrics:
 
     mapping_count: int = 0
     """Distinct mappings: (DSN, SSN, length); one repeated on a burst's segments counts once."""
+    doubtful_mapping_count: int = 0
+    """Mappings without new data, when the oldest were forgotten: they may count twice, and
+    `duplicate_mapped_bytes` and checksums with them; 0 means that these are exact."""
     mapped_bytes: int = 0
     """Data that the mappings of this subflow carried, by the union of their DSN intervals."""
     duplicate_mapped_bytes: int = 0
     """What distinct mappings carried beyond data that any subflow had carried before."""
     reinjected_bytes: int = 0
     """The part of it that another subflow had carried before: RFC 8684, section 3.3.6."""
+    forgotten_mapped_bytes: int = 0
+    """As `forgotten_hole_bytes`, of the data: `mapped_bytes` and `reinjected_bytes` may be too low
+    by at most this."""
     infinite_mapping_count: int = 0
     """Mappings of length 0: RFC 8684, section 3.7."""
     dss_checksum_ok_count: int = 0
@@ -155,12 +198,17 @@ class DataMetrics:
 
     data_bytes: int = 0
     """Union of distinct DSN intervals; of TCP and fallback, of the sequence numbers."""
+    acknowledged_bytes: int = 0
+    """How far DATA_ACKs went from the first data on; the number of a DATA_FIN counts."""
     duplicate_bytes: int = 0
     """What distinct mappings carried beyond it."""
     reinjected_bytes: int = 0
     """The part that another subflow had carried before."""
     missing_bytes: int = 0
     """Holes in the data sequence numbers."""
+    forgotten_hole_bytes: int = 0
+    """More holes at once than are kept: `data_bytes` may be too low, `duplicate_bytes` and
+    `missing_bytes` too high, by at most this."""
     out_of_order_count: int = 0
     """Distinct mappings with new data that begins below the highest DSN seen before."""
     gap_count: int = 0
@@ -203,7 +251,10 @@ class ConnectionMetrics:
     handshake_ns: int | None
     """From the first SYN to the SYN/ACK of the initial subflow."""
     add_addr_ok_count: int
+    """ADD_ADDR HMACs found right: RFC 8684, section 3.4.1."""
     add_addr_bad_count: int
+    add_addr_leftmost_count: int
+    """Right ones of which the leftmost 64 bits were sent, not the rightmost: an early Linux 5.7."""
     c2s: DataMetrics
     s2c: DataMetrics
     subflows: tuple[SubflowMetrics, ...]
@@ -257,8 +308,11 @@ class Inspection:
     fragment_count: int
     cut_count: int
     """Segments captured with less than a TCP header."""
+    late_count: int
+    """Segments earlier than what was already measured: of these the order of time is not restored,
+    so repeats, holes and times of their connections may be counted wrong."""
     first_ns: int | None
     last_ns: int | None
     totals: Totals
-    connections: Sequence[ConnectionMetrics]
-    """In the order of their first segments; see `inspection.Connections`."""
+    connections: "Connections"
+    """In the order of their first segments."""

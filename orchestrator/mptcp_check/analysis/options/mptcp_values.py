@@ -25,7 +25,7 @@ class CapableFlag(enum.IntFlag):
 
 
 class ResetReason(enum.IntEnum):
-    """Reason codes of MP_TCPRST: RFC 8684, section 3.6, table 1."""
+    """Reason codes of MP_TCPRST: RFC 8684, sections 3.6 and 8.4."""
 
     UNSPECIFIED = 0
     MPTCP_SPECIFIC = 1

@@ -4,20 +4,23 @@ The keys are the names of the values in `metrics.values`, which say what each on
 """
 
 import json
-import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
+import numpy as np
+
+from mptcp_check.analysis.metrics.connection_values import ROUND_TRIPS
+from mptcp_check.analysis.metrics.results import Batch
 from mptcp_check.analysis.metrics.values import (
-    ConnectionMetrics,
     DataMetrics,
     DirectionMetrics,
     Inspection,
     RoundTrips,
-    SubflowMetrics,
     Totals,
 )
+from mptcp_check.analysis.reporting.json_rows import Template, Texts, object_template
+from mptcp_check.analysis.tables.table import Cells, constant, numbers
 
 SCHEMA: Final = "mptcp-check.inspect/1"
 
@@ -34,25 +37,85 @@ class InspectedFile:
     inspection: Inspection
 
 
-class _Cells:
-    """Takes fields of values, many times, by their names."""
-
-    def __init__(self, kind: type) -> None:
-        self.names = tuple(field.name for field in fields(kind))
-        self._of = operator.attrgetter(*self.names)
-
-    def __call__(self, value: object) -> Document:
-        """Return the fields of a value by their names."""
-        return dict(zip(self.names, self._of(value), strict=True))
+BETWEEN: Final = ", "
+TIMES: Final = tuple(field.name for field in fields(RoundTrips))
+TOTALS: Final = tuple(field.name for field in fields(Totals))
 
 
-# A hundred thousand connections have four hundred thousand of these: `dataclasses.asdict`, which
-# copies deeply, would take twenty times as long.
-ROUND_TRIP_FIELDS: Final = ("rtt_timestamps", "rtt_acks")
-ROUND_TRIPS: Final = _Cells(RoundTrips)
-DIRECTION: Final = _Cells(DirectionMetrics)
-DATA: Final = _Cells(DataMetrics)
-TOTALS: Final = _Cells(Totals)
+def _direction_parts() -> list[str]:
+    """Return what `Template` takes: round-trip times are objects in the object."""
+    parts: list[str] = []
+    separator = "{"
+    for field in fields(DirectionMetrics):
+        key = json.dumps(field.name)
+        if field.name in ROUND_TRIPS:
+            parts += [f'{separator}{key}: {{"{TIMES[0]}": ', f"{field.name}_{TIMES[0]}"]
+            for time in TIMES[1:]:
+                parts += [f', "{time}": ', f"{field.name}_{time}"]
+            separator = "}, "
+        else:
+            parts += [f"{separator}{key}: ", field.name]
+            separator = ", "
+    return [*parts, "}"]
+
+
+DIRECTION: Final = Template(_direction_parts())
+DATA: Final = object_template({field.name: field.name for field in fields(DataMetrics)})
+SUBFLOW: Final = object_template(
+    {
+        "id": "id",
+        "flow": "flow",
+        "role": "role",
+        "complete": "complete",
+        "hmac": "hmac",
+        "backup": "backup",
+        "midstream": "midstream",
+        "opened_by_server": "opened_by_server",
+        "speaks_mptcp": "speaks_mptcp",
+        "client": "client",
+        "server": "server",
+        "token": "token",
+        "hmac_ok": "hmac_ok_count",
+        "hmac_bad": "hmac_bad_count",
+        "start_ns": "start_ns",
+        "end_ns": "end_ns",
+        "handshake_ns": "handshake_ns",
+        "join_delay_ns": "join_delay_ns",
+        "metrics_c2s": "c2s",
+        "metrics_s2c": "s2c",
+    },
+    after=BETWEEN,
+)
+"""The columns of `SubflowMetrics` by the keys of the document; so the next one."""
+CONNECTION: Final = object_template(
+    {
+        "id": "id",
+        "file": "file",
+        "kind": "kind",
+        "mptcp_version": "mptcp_version",
+        "client": "client",
+        "server": "server",
+        "token_client": "token_client",
+        "token_server": "token_server",
+        "checksum_required": "checksum_required",
+        "established": "established",
+        "orphan": "orphan",
+        "close": "close",
+        "start_ns": "start_ns",
+        "end_ns": "end_ns",
+        "handshake_ns": "handshake_ns",
+        "add_addr_hmac_ok": "add_addr_ok_count",
+        "add_addr_hmac_bad": "add_addr_bad_count",
+        "add_addr_hmac_leftmost": "add_addr_leftmost_count",
+        "data_bytes_c2s": "data_bytes_c2s",
+        "data_bytes_s2c": "data_bytes_s2c",
+        "data_c2s": "c2s",
+        "data_s2c": "s2c",
+        "subflows": "subflows",
+    },
+    arrays=("subflows",),
+    before=",\n  ",
+)
 
 
 def document(files: Sequence[InspectedFile]) -> Document:
@@ -61,24 +124,25 @@ def document(files: Sequence[InspectedFile]) -> Document:
     Args:
         files: The captures, in the order they were asked for; connections are numbered through.
     """
-    head = _head(files)
-    return {**head, "connections": list(_connections(files))}
+    found: Document = json.loads("".join(lines(files)))
+    return found
 
 
-def lines(files: Sequence[InspectedFile]) -> Iterator[str]:
+def lines(files: Sequence[InspectedFile], **more: Document) -> Iterator[str]:
     """Yield the document as text, a connection a line, so that no size of it fills the memory.
 
     Args:
         files: As in `document`.
+        more: Further keys before the connections.
     """
-    # What is made here holds no cycles; to look for them takes half of the time.
-    encode = json.JSONEncoder(check_circular=False).encode
-    head = json.dumps(_head(files), indent=1)
+    head = json.dumps({**_head(files), **more}, indent=1)
     yield head.removesuffix("\n}") + ',\n "connections": ['
-    separator = "\n"
-    for connection in _connections(files):
-        yield separator + "  " + encode(connection)
-        separator = ",\n"
+    nothing_before = True
+    for index, (file, first) in enumerate(zip(files, first_ids(files), strict=True)):
+        for batch in file.inspection.connections.batches():
+            text = _connections(batch, file=index, first=first)
+            yield text.removeprefix(",") if nothing_before else text
+            nothing_before = False
     yield "\n ]\n}\n"
 
 
@@ -98,7 +162,7 @@ def total(files: Sequence[InspectedFile]) -> Totals:
     for part in parts:
         for name, count in part.options.items():
             options[name] = options.get(name, 0) + count
-    names = (name for name in TOTALS.names if name != "options")
+    names = (name for name in TOTALS if name != "options")
     return Totals(
         **{name: sum(getattr(part, name) for part in parts) for name in names}, options=options
     )
@@ -109,7 +173,7 @@ def _head(files: Sequence[InspectedFile]) -> Document:
     return {
         "schema": SCHEMA,
         "files": [_file(file) for file in files],
-        "totals": {**TOTALS(sums), "options": dict(sums.options)},
+        "totals": {name: getattr(sums, name) for name in TOTALS} | {"options": dict(sums.options)},
     }
 
 
@@ -123,6 +187,7 @@ def _file(file: InspectedFile) -> Document:
         "link_types": list(found.link_types),
         "fragments": found.fragment_count,
         "cut_segments": found.cut_count,
+        "late_segments": found.late_count,
         "first_ns": found.first_ns,
         "last_ns": found.last_ns,
         "interfaces": [
@@ -133,71 +198,39 @@ def _file(file: InspectedFile) -> Document:
     }
 
 
-def _connections(files: Sequence[InspectedFile]) -> Iterator[Document]:
-    for index, (file, first) in enumerate(zip(files, first_ids(files), strict=True)):
-        for connection in file.inspection.connections:
-            yield _connection(connection, file=index, id_=first + connection.id)
-
-
-def _connection(connection: ConnectionMetrics, *, file: int, id_: int) -> Document:
-    return {
-        "id": id_,
-        "file": file,
-        "kind": str(connection.kind),
-        "mptcp_version": connection.mptcp_version,
-        "client": str(connection.client),
-        "server": str(connection.server),
-        "token_client": token_text(connection.token_client),
-        "token_server": token_text(connection.token_server),
-        "checksum_required": connection.checksum_required,
-        "established": connection.established,
-        "orphan": connection.orphan,
-        "close": str(connection.close),
-        "start_ns": connection.start_ns,
-        "end_ns": connection.end_ns,
-        "handshake_ns": connection.handshake_ns,
-        "add_addr_hmac_ok": connection.add_addr_ok_count,
-        "add_addr_hmac_bad": connection.add_addr_bad_count,
-        "data_bytes_c2s": connection.c2s.data_bytes,
-        "data_bytes_s2c": connection.s2c.data_bytes,
-        "data_c2s": DATA(connection.c2s),
-        "data_s2c": DATA(connection.s2c),
-        "subflows": [_subflow(subflow) for subflow in connection.subflows],
+def _connections(batch: Batch, *, file: int, first: int) -> str:
+    """Return connections as text, each on a line of its own, with a comma before it."""
+    count, subflow_count = len(batch), len(batch.subflows["id"].values)
+    c2s, s2c = (DIRECTION.fill(table, subflow_count) for table in batch.directions)
+    written = SUBFLOW.fill(
+        {**batch.subflows, "token": token_texts(batch.subflows["token"]), "c2s": c2s, "s2c": s2c},
+        subflow_count,
+    )
+    # The elements of an array stand one after the other; nothing follows the last one.
+    starts, ends = batch.starts[:-1], batch.starts[1:] - 1
+    subflows = Texts(written.pool, written.starts[starts], written.ends[ends] - len(BETWEEN))
+    data = [DATA.fill(table, count) for table in batch.data]
+    rows = batch.connections
+    columns: dict[str, Cells | Texts] = {
+        **rows,
+        **{name: token_texts(rows[name]) for name in ("token_client", "token_server")},
+        "id": numbers(rows["id"].values + first),
+        "file": constant(file, count),
+        "data_bytes_c2s": batch.data[0]["data_bytes"],
+        "data_bytes_s2c": batch.data[1]["data_bytes"],
+        "c2s": data[0],
+        "s2c": data[1],
+        "subflows": subflows,
     }
-
-
-def _subflow(subflow: SubflowMetrics) -> Document:
-    return {
-        "id": subflow.id,
-        "flow": subflow.flow,
-        "role": str(subflow.role),
-        "complete": subflow.complete,
-        "hmac": str(subflow.hmac),
-        "backup": subflow.backup,
-        "midstream": subflow.midstream,
-        "opened_by_server": subflow.opened_by_server,
-        "speaks_mptcp": subflow.speaks_mptcp,
-        "client": str(subflow.client),
-        "server": str(subflow.server),
-        "token": token_text(subflow.token),
-        "hmac_ok": subflow.hmac_ok_count,
-        "hmac_bad": subflow.hmac_bad_count,
-        "start_ns": subflow.start_ns,
-        "end_ns": subflow.end_ns,
-        "handshake_ns": subflow.handshake_ns,
-        "join_delay_ns": subflow.join_delay_ns,
-        "metrics_c2s": _direction(subflow.c2s),
-        "metrics_s2c": _direction(subflow.s2c),
-    }
-
-
-def _direction(metrics: DirectionMetrics) -> Document:
-    cells = DIRECTION(metrics)
-    for name in ROUND_TRIP_FIELDS:
-        cells[name] = ROUND_TRIPS(cells[name])
-    return cells
+    return CONNECTION.fill(columns, count).pool.tobytes().decode("ascii")
 
 
 def token_text(token: int | None) -> str | None:
     """Return a token as people and other tools write it: eight hexadecimal digits."""
     return None if token is None else f"{token:08x}"
+
+
+def token_texts(column: Cells) -> Cells:
+    """Return a column of tokens as text."""
+    words = [token_text(token) or "" for token in column.values.tolist()]
+    return Cells(values=np.arange(len(words)), missing=column.missing, words=words)

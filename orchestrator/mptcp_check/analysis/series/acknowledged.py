@@ -34,7 +34,7 @@ def acknowledged(
     """Put the DATA_ACKs of all lanes into the order of time.
 
     The window of a Multipath TCP connection counts from the DATA_ACK, whatever subflow carries it,
-    and its right edge never goes back: RFC 8684, section 3.3.1.
+    and its right edge never goes back: RFC 8684, section 3.3.4.
     """
     kept = [carrier[good] for carrier, good in zip(carriers, believed, strict=True)]
     time_ns = np.concatenate([lane.time_ns[at] for lane, at in zip(lanes, kept, strict=True)])

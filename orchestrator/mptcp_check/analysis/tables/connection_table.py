@@ -5,12 +5,13 @@ or ``s2c_`` before their names.
 """
 
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
-from typing import Any, Final, get_args, get_type_hints
+from typing import Final, get_args, get_type_hints
 
 import numpy as np
 
+from mptcp_check.analysis.metrics.results import Batch
 from mptcp_check.analysis.metrics.values import (
     ConnectionMetrics,
     DataMetrics,
@@ -18,10 +19,11 @@ from mptcp_check.analysis.metrics.values import (
     RoundTrips,
     SubflowMetrics,
 )
-from mptcp_check.analysis.reporting.inspect_document import token_text
-from mptcp_check.analysis.tables.table import Cells, Heading, Table
+from mptcp_check.analysis.reporting.inspect_document import token_texts
+from mptcp_check.analysis.tables.table import Heading, Table, constant, numbers
 
 KINDS: Final = {int: "int64", float: "float64", bool: "bool"}
+SIDES: Final = ("c2s", "s2c")
 TOKENS: Final = frozenset({"token", "token_client", "token_server"})
 
 
@@ -52,59 +54,35 @@ SUBFLOW_HEADINGS: Final = (
 )
 
 
-def connection_table(
-    connections: Sequence[ConnectionMetrics], *, file: int, first_connection: int
-) -> Table:
-    """Return the rows of one capture's connections; ``subflows`` is how many there are."""
-    rows = [
-        {
-            **_flat(connection),
-            "file": file,
-            "id": first_connection + connection.id,
-            "subflows": len(connection.subflows),
-        }
-        for connection in connections
-    ]
-    return _table(rows, CONNECTION_HEADINGS)
-
-
-def subflow_table(
-    connections: Sequence[ConnectionMetrics], *, file: int, first_connection: int
-) -> Table:
-    """Return the rows of one capture's subflows."""
-    rows = [
-        {**_flat(subflow), "file": file, "connection": first_connection + connection.id}
-        for connection in connections
-        for subflow in connection.subflows
-    ]
-    return _table(rows, SUBFLOW_HEADINGS)
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any of the values
-    """Return the fields of a value by their column names."""
-    row: dict[str, Any] = {}
-    for field in fields(value):
-        cell, name = getattr(value, field.name), prefix + field.name
-        if isinstance(cell, (RoundTrips, DirectionMetrics, DataMetrics)):
-            row |= _flat(cell, f"{name}_")
-        elif field.name in TOKENS:
-            row[name] = token_text(cell)
-        else:
-            row[name] = cell
-    return row
-
-
-def _table(rows: Sequence[dict[str, Any]], headings: Sequence[Heading]) -> Table:
-    return {
-        heading.name: _column([row[heading.name] for row in rows], heading.kind)
-        for heading in headings
+def connection_table(batch: Batch, *, file: int, first_connection: int) -> Table:
+    """Return the rows of some of a capture's connections; ``subflows`` is how many there are."""
+    rows = batch.connections
+    table: Table = {
+        **rows,
+        **{name: token_texts(rows[name]) for name in ("token_client", "token_server")},
+        "file": constant(file, len(batch)),
+        "id": numbers(rows["id"].values + first_connection),
+        "subflows": numbers(np.diff(batch.starts)),
     }
+    return table | _sides(batch.data)
 
 
-def _column(cells: Sequence[Any], kind: str) -> Cells:
-    missing = np.array([cell is None for cell in cells], dtype=np.bool_)
-    if kind == "text":
-        texts = ["" if cell is None else str(cell) for cell in cells]
-        return Cells(values=np.arange(len(texts)), missing=missing, words=texts)
-    values = np.array([0 if cell is None else cell for cell in cells], dtype=kind)
-    return Cells(values=values, missing=missing)
+def subflow_table(batch: Batch, *, file: int, first_connection: int) -> Table:
+    """Return the rows of some connections' subflows."""
+    rows = batch.subflows
+    connection = np.repeat(batch.connections["id"].values, np.diff(batch.starts))
+    table: Table = {
+        **rows,
+        "token": token_texts(rows["token"]),
+        "file": constant(file, len(connection)),
+        "connection": numbers(connection + first_connection),
+    }
+    return table | _sides(batch.directions)
+
+
+def _sides(tables: tuple[Table, Table]) -> Table:
+    return {
+        f"{side}_{name}": cells
+        for side, table in zip(SIDES, tables, strict=True)
+        for name, cells in table.items()
+    }

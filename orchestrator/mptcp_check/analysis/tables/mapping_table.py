@@ -36,7 +36,8 @@ HEADINGS: Final = (
 )
 
 SOURCES: Final = ("DSS", "MP_CAPABLE")
-MOST_REMEMBERED: Final = 1 << 17
+MOST_REMEMBERED: Final = 1 << 16
+ROWS_AT_ONCE: Final = 1 << 13
 
 ROW: Final = np.dtype(
     [
@@ -75,16 +76,15 @@ class Mappings:
             by_age = np.argsort(self._rows["last_frame"], kind="stable")
             given, kept = np.split(by_age, [len(by_age) - MOST_REMEMBERED // 2])
             rows, self._rows = self._rows[given], self._rows[np.sort(kept)]
-            yield rows
+            yield from _parts(rows)
 
-    def rest(self) -> Rows:
-        """Return the mappings that were not given away yet."""
-        return self._rows
+    def rest(self) -> Iterator[Rows]:
+        """Yield the mappings that were not given away yet."""
+        yield from _parts(self._rows)
 
 
 def mapping_table(rows: Rows, *, file: int, first_connection: int) -> Table:
-    """Return mappings as a table, in the order in which they were first seen."""
-    rows = rows[np.argsort(rows["first_frame"], kind="stable")]
+    """Return mappings as a table."""
     table: Table = {name: numbers(rows[name].copy()) for name in SAME if name != "checksum"}
     table |= {
         "file": constant(file, len(rows)),
@@ -95,6 +95,13 @@ def mapping_table(rows: Rows, *, file: int, first_connection: int) -> Table:
     }
     seen = ("first_frame", "last_frame", "first_time_ns", "segments")
     return table | {name: numbers(rows[name].copy()) for name in seen}
+
+
+def _parts(rows: Rows) -> Iterator[Rows]:
+    """Yield mappings in the order in which they were first seen, not too many at a time."""
+    order = np.argsort(rows["first_frame"], kind="stable")
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        yield rows[order[start : start + ROWS_AT_ONCE]]
 
 
 def _of_dss(placed: Placed) -> Rows:

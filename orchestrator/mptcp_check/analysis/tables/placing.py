@@ -1,6 +1,6 @@
 """Which connection each segment belongs to, batch by batch, as an inspection has numbered them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,13 +13,13 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.packets import Packets
 from mptcp_check.analysis.capture.records import BROKEN, TABLE_FULL, Reader, Records
-from mptcp_check.analysis.flows.endpoints import source
+from mptcp_check.analysis.flows.assembly import Assembly
 from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_order
 from mptcp_check.analysis.metrics.inspector import BATCH_FRAMES
-from mptcp_check.analysis.metrics.values import ConnectionMetrics
+from mptcp_check.errors import CaptureError
 
-BLOCK_BYTES: Final = 32 << 20
-"""How much of a capture is looked at before its pages are given back; no record is longer."""
+BLOCK_BYTES: Final = 4 << 20
+"""How much of a capture is looked at at once; more for a longer record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,72 +33,71 @@ class Placed:
     """int64: ``SubflowMetrics.id``."""
     by_server: Column
     """bool: the connection's server sent it."""
+    octets: npt.NDArray[np.uint8]
+    """The records that they are from, and what describes these: all bytes since the last ones."""
 
 
-Release = Callable[[int, int], None]
-"""Told that the bytes between two offsets are not looked at any more."""
+Read = Callable[[int, int], npt.NDArray[np.uint8]]
+"""Returns as many bytes of a capture from an offset on, valid until the next call."""
 
 
-def place(
-    octets: npt.NDArray[np.uint8], connections: Sequence[ConnectionMetrics], release: Release
-) -> Iterator[Placed]:
+def place(read: Read, size_bytes: int, places: Assembly) -> Iterator[Placed]:
     """Yield the segments of a capture in the order of the file.
 
     Args:
-        octets: The capture.
-        connections: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the
-            numbers of TCP connections follow the batches where segments are out of order.
-        release: Told of each block that is done with.
+        read: Gives the capture.
+        size_bytes: How large it is.
+        places: What an `Inspector` found in it, fed with blocks of `BLOCK_BYTES`: the numbers of
+            TCP connections follow the batches where segments are out of order.
+
+    Raises:
+        CaptureError: It holds something else now.
     """
-    flows = sum(len(connection.subflows) for connection in connections)
-    owner, position = np.zeros(flows, np.int64), np.zeros(flows, np.int64)
-    client = [""] * flows
-    for connection in connections:
-        for subflow in connection.subflows:
-            owner[subflow.flow], position[subflow.flow] = connection.id, subflow.id
-            client[subflow.flow] = str(subflow.client)
-    # Whether the end that sent a TCP connection's first segment is the server.
-    first_is_server = np.zeros(flows, np.bool_)
+    members = places.members
+    sizes = np.diff(members.starts)
+    owner, position = np.empty_like(members.flow), np.empty_like(members.flow)
+    first_is_server = np.empty(len(members.flow), np.bool_)
+    owner[members.flow] = np.repeat(np.arange(len(sizes)), sizes)
+    position[members.flow] = np.arange(len(members.flow)) - np.repeat(members.starts[:-1], sizes)
+    # End 0 sent a TCP connection's first segment.
+    first_is_server[members.flow] = places.client_end != 0
     finder = FlowFinder()
-    for packets in _batches(octets, release):
-        known = finder.count
+    for packets, octets in _batches(read, size_bytes):
         flow, end = finder.take(headers_of(packets), time_order(packets.time_ns))
-        fresh = np.flatnonzero(flow >= known)
-        new, first = np.unique(flow[fresh], return_index=True)
-        for number, row in zip(new.tolist(), fresh[first].tolist(), strict=True):
-            by_client = str(source(packets, row)) == client[number]
-            first_is_server[number] = by_client == bool(end[row])
+        if finder.count > len(owner):
+            raise CaptureError("the capture changed while it was read")
         yield Placed(
             packets=packets,
             connection=owner[flow],
             subflow=position[flow],
             by_server=(end != 0) ^ first_is_server[flow],
+            octets=octets,
         )
 
 
-def _batches(octets: npt.NDArray[np.uint8], release: Release) -> Iterator[Packets]:
-    """Yield the same batches that an `Inspector` decodes."""
+def _batches(read: Read, size_bytes: int) -> Iterator[tuple[Packets, npt.NDArray[np.uint8]]]:
+    """Yield the same batches that an `Inspector` decodes, with the bytes that they come from."""
     reader: Reader = pcap_framing.PcapReader()
-    if octets[:4].tobytes() == pcapng_framing.MAGIC:
+    if read(0, 4).tobytes() == pcapng_framing.MAGIC:
         reader = pcapng_framing.PcapngReader()
     decoder, records = Decoder(), Records.allocate(BATCH_FRAMES)
     start = frames = 0
     size = BLOCK_BYTES
     while True:
-        block, at = octets[start : start + size], 0
-        last = start + size >= len(octets)
+        block, at = read(start, size), 0
+        last = start + size >= size_bytes
         while True:
+            since = at
             step = reader.read(readable(block), at, records, 0)
             at = step.at
-            if step.filled:
+            if at > since:
                 found = records.resized(step.filled)
                 packets = decoder.decode(block, found, link_types(reader.interfaces))
                 packets.frame[:] += np.uint32(frames & 0xFFFF_FFFF)
                 frames += packets.frame_count
-                yield packets
+                yield packets, block[since:at]
             if step.state != TABLE_FULL:
                 break
-        release(start, start + at)
         if last or step.state == BROKEN:
             return
         start += at

@@ -24,6 +24,8 @@ from mptcp_check.analysis.capture import kernels
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.flows.connections import connections
 from mptcp_check.analysis.capture.packets import rows_of
+from mptcp_check.analysis.metrics.inspection import inspect
+from mptcp_check.analysis.series.extraction import series_of
 with open(sys.argv[1], "rb") as file:
     capture = read(file.read())
 packets = capture.packets
@@ -36,6 +38,14 @@ flows = [
     [c.kind, c.close, c.token_server, [[s.hmac, s.rows_c2s.tolist()] for s in c.subflows]]
     for c in connections(packets)
 ]
+# What is measured, and what is drawn.
+found = inspect(capture)
+flows += [repr(found.totals), repr(tuple(found.connections))]
+for c in connections(packets):
+    for d in series_of(packets, c).directions:
+        columns = [d.sent.start, d.sent.fresh_bytes, d.sent.sending, d.acknowledged.data_ack]
+        columns += [each.value for s in d.subflows for each in (s.rtt_acks, s.rtt_timestamps)]
+        flows.append([zlib.crc32(column.tobytes()) for column in columns])
 print(json.dumps([kernels.NUMBA_WORKS, digests, flows]))
 """
 
@@ -49,6 +59,7 @@ def digested(path: Path, *, compiled: bool) -> tuple[bool, object, object]:
 
 
 def test_a_machine_without_numba_gets_the_same_answers() -> None:
+    """Decoding, connections, metrics and series."""
     for path in sorted(GOLDEN.iterdir()):
         compiled = digested(path, compiled=True)
         interpreted = digested(path, compiled=False)

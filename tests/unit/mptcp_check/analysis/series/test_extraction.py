@@ -291,17 +291,20 @@ def test_a_mapping_that_grew_covers_what_it_grew_by() -> None:
 
 
 def test_an_ack_alone_is_not_answered_by_an_echo() -> None:
+    """Nor says an echo anything of a timestamp that an ACK alone had first."""
     traced = Traced()
     first, _ = traced.opened()
     for time_ms, end, value, echo, payload in (
         (20, 0, 700, 0, b""),
         (25, 0, 700, 0, b"a"),
         (50, 1, 900, 700, b""),
+        (60, 0, 701, 0, b"b"),
+        (90, 1, 901, 701, b""),
     ):
         first.send(end, ACK, [tcp.Timestamps(value=value, echo=echo)], payload)
         traced.at(time_ms)
 
-    assert traced.direction().subflows[0].rtt_timestamps.value.tolist() == [25 * MS]
+    assert traced.direction().subflows[0].rtt_timestamps.value.tolist() == [30 * MS]
 
 
 def test_what_was_sent_twice_and_acknowledged_spoils_no_later_sample() -> None:
