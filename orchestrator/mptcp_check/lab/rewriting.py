@@ -97,18 +97,19 @@ def rewrite(
         OSError: The output cannot be written.
     """
     given = capture_input.bring(source)
-    framing = capture_file.frame(given.octets)
+    octets = given.again(0, given.size_bytes)
+    framing = capture_file.frame(octets)
     if not framing.format:
         capture_input.refuse(given, framing.problems)
     done = Rewritten(problems=[f"byte {p.offset}: {p.reason}" for p in framing.problems])
     directions = Directions(client)
     if client is None:
-        for _, frame, _ in _frames(given.octets, framing):
+        for _, frame, _ in _frames(octets, framing):
             if frame is not None:
                 directions.learn(frame)
     with target.open("wb") as file:
         writer: _Writer = _Pcap(file) if target.suffix == ".pcap" else _Pcapng(file)
-        for emission in _through(chain, given.octets, framing, directions, done):
+        for emission in _through(chain, octets, framing, directions, done):
             writer.write(*emission)
             done.written_count += 1
     done.acted_count = sum(behaviour.acted_count for behaviour in chain.behaviours)
