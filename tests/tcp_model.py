@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from mptcp_check.middleboxes.behaviour import Behaviour
+from mptcp_check.middleboxes.behaviour import Behaviour, Emission
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.model import Direction
 from segments import ACK, CLIENT, FIN, RST, SERVER, SYN, Segment
@@ -207,11 +207,24 @@ def sack_blocks(options: bytes) -> Iterator[tuple[int, int]]:
 
 
 @dataclass(kw_only=True)
+class Tap:
+    """A behaviour that lets everything pass and remembers it."""
+
+    frames: list[tuple[Direction, bytes]] = field(default_factory=list)
+    acted_count: int = 0
+
+    def on_frame(self, frame: bytes, direction: Direction, now_ns: int) -> Sequence[Emission]:
+        self.frames.append((direction, frame))
+        return (Emission(frame=frame, direction=direction, at_ns=now_ns),)
+
+
+@dataclass(kw_only=True)
 class Talk:
     """A whole connection through boxes."""
 
     client: End
     server: End
+    chain: Chain
     crossed: list[tuple[Direction, bytes]]
     """What came out of the chain, in order."""
 
@@ -252,7 +265,7 @@ def talk(
             arrived = []
             for frame, way in answers:
                 arrived += chain.push(frame, way, now_ns)
-    return Talk(client=client, server=server, crossed=crossed)
+    return Talk(client=client, server=server, chain=chain, crossed=crossed)
 
 
 def payloads(crossed: Iterable[tuple[Direction, bytes]], way: Direction) -> list[bytes]:

@@ -41,14 +41,14 @@ class Parameters:
     """What is kept of one direction of a connection; what exceeds it is not promised."""
     timeout_ns: int = 250_000_000
     """After which the box sends again what the receiver does not acknowledge; doubles each time."""
-    skip_count: int = 0
-    """How many segments with data pass, per direction, before the first is promised.  None is
-    before the receiver has acknowledged data itself."""
+    engage_count: int = 3
+    """After how many acknowledgments of data by the receiver the first promise comes.  The ends of
+    a young connection fall back when they see acknowledgments without MPTCP options only."""
     scope: Scope = EVERYTHING
 
     def __post_init__(self) -> None:
-        if self.buffer_bytes < 1 or self.timeout_ns < 1 or self.skip_count < 0:
-            raise ValueError("buffer_bytes and timeout_ns are 1 or more, skip_count 0 or more")
+        if min(self.buffer_bytes, self.timeout_ns, self.engage_count) < 1:
+            raise ValueError("buffer_bytes, timeout_ns and engage_count are 1 or more")
 
 
 DEFAULT = Parameters()
@@ -63,7 +63,6 @@ class _Stream:
     """After all that the sender has sent."""
     timestamp: bytes = b""
     """The sender's newest TSval, empty without timestamps."""
-    seen_count: int = 0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -189,9 +188,7 @@ class AckedByMiddlebox:
         """Keep a segment with data, and say whether the box acknowledges it now."""
         if not segment.payload_bytes or segment.flags & (SYN | FIN):
             return False
-        own.seen_count += 1
-        kept = own.acks.keep(segment)
-        if not (kept and own.acks.engaged and own.seen_count > self._parameters.skip_count):
+        if not own.acks.keep(segment) or own.acks.advance_count < self._parameters.engage_count:
             return False
         own.acks.promise()
         return True

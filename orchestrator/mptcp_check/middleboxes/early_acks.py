@@ -46,6 +46,8 @@ class EarlyAcks:
         self._same_count = 0
         self._recover = 0
         self._attempt_count = 0
+        self.advance_count = 0
+        """How many acknowledgments of the receiver brought something new."""
         self.promised = 0
         """Up to where the box has acknowledged, in numbers that do not wrap."""
 
@@ -53,11 +55,6 @@ class EarlyAcks:
     def begun(self) -> bool:
         """Whether the SYN was seen: without it the box cannot know the numbers."""
         return self._begin is not None
-
-    @property
-    def engaged(self) -> bool:
-        """Whether the receiver has acknowledged data itself, so both ends are past the start."""
-        return self._begin is not None and self.delivered > self._begin
 
     @property
     def owes(self) -> bool:
@@ -93,10 +90,10 @@ class EarlyAcks:
         self.promised = max(self.promised, self._next)
 
     def is_promised(self, segment: TcpSegment) -> bool:
-        """Say whether all of a segment's data were promised before: its sender repeats itself."""
+        """Say whether a segment repeats what was promised and the receiver may not have yet."""
         end = unwrapped(segment.sequence, self._next) + segment.payload_bytes
         data = segment.payload_bytes > 0 and not segment.flags & FIN
-        return self.begun and data and end <= self.promised
+        return self.begun and data and self.delivered < end <= self.promised
 
     def answered(self, segment: TcpSegment) -> Iterator[bytes]:
         """Take what the receiver acknowledges, and yield what is to be sent to it again."""
@@ -116,6 +113,7 @@ class EarlyAcks:
 
     def _advanced(self, number: int) -> Iterator[bytes]:
         self.delivered = number
+        self.advance_count += 1
         self._next = max(self._next, number)
         self.promised = max(self.promised, number)
         self._same_count = self._attempt_count = 0

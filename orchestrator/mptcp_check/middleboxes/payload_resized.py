@@ -6,11 +6,11 @@ They keep TCP right for both ends, SACK included, and know nothing of the mappin
 TCP: from the edit on these point to other bytes.
 
 Linux 6.18: two bytes more in the middle of an upload of single messages, checksums off and one
-subflow: the server finds bytes without a mapping and falls back (``MPTcpExtDSSCorruptionFallback``),
-the client resets, the application hangs; off and two: that subflow is reset
-(``MPTcpExtDSSCorruptionReset``), as many bytes arrive as were sent, and some are wrong; on and
-one: MP_FAIL and a clean fallback, with the box's bytes; on and two: that subflow is reset and its
-data sent again on the other, right (measured; RFC 8684, sections 3.3.1 and 3.7).
+subflow: the server finds bytes without a mapping and falls back
+(``MPTcpExtDSSCorruptionFallback``), the client resets, the application hangs; off and two: that
+subflow is reset (``MPTcpExtDSSCorruptionReset``), as many bytes arrive as were sent, and some are
+wrong; on and one: MP_FAIL and a clean fallback, with the box's bytes; on and two: that subflow is
+reset and its data sent again on the other, right (measured; RFC 8684, sections 3.3.1 and 3.7).
 """
 
 from collections.abc import Iterator, Sequence

@@ -227,7 +227,8 @@ class TcpEnd:
                 self._say(ACK)
             return
         held = sum(len(payload) for payload, _ in self._islands.values())
-        fits = held + size <= self._buffer_bytes and len(self._islands) < _MAX_ISLANDS
+        room = held + size <= self._buffer_bytes and len(self._islands) < _MAX_ISLANDS
+        fits = room or start <= received  # what is awaited is always taken
         if fits and start <= received + self._free() and not self.closed_by_peer:
             before = self._islands.get(start, (b"", False))
             if size > len(before[0]) + before[1]:

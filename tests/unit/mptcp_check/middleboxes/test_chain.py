@@ -135,3 +135,50 @@ def test_emissions_leave_in_the_order_of_their_times(
 
     assert [e.at_ns for e in out] == sorted(e.at_ns for e in out)
     assert len(out) == len(arrivals)
+
+
+class Repeater:
+    """Sends every frame again 10 ns later, and once more, and counts in what order things came."""
+
+    def __init__(self) -> None:
+        self.acted_count = 0
+        self.log: list[tuple[str, int]] = []
+        self._left: list[tuple[int, bytes]] = []
+
+    def next_due_ns(self) -> int | None:
+        return self._left[0][0] if self._left else None
+
+    def on_time(self, now_ns: int) -> tuple[Emission, ...]:
+        self.log.append(("time", now_ns))
+        _, frame = self._left.pop(0)
+        return (Emission(frame=frame, direction=Direction.C2S, at_ns=now_ns),)
+
+    def on_frame(self, frame: bytes, direction: Direction, now_ns: int) -> tuple[Emission, ...]:
+        self.log.append(("frame", now_ns))
+        self._left += [(now_ns + 10, frame), (now_ns + 20, frame)]
+        return (Emission(frame=frame, direction=direction, at_ns=now_ns),)
+
+
+def test_a_box_acts_by_itself_at_its_own_times_however_late_the_poll_comes() -> None:
+    box = Repeater()
+    chain = Chain([box, Link()])
+
+    chain.push(b"one", Direction.C2S, 0)
+    assert chain.next_due_ns() == 10
+    chain.push(b"two", Direction.C2S, 15)
+
+    assert box.log == [("frame", 0), ("time", 10), ("frame", 15)]
+    out = chain.poll(10**9)
+    assert box.log[3:] == [("time", 20), ("time", 25), ("time", 35)]
+    assert [emission.frame for emission in out] == [b"one", b"one", b"two", b"one", b"two", b"two"]
+    assert chain.next_due_ns() is None
+
+
+def test_a_box_of_a_chain_that_was_emptied_stays_silent() -> None:
+    chain = Chain([Repeater()])
+    chain.push(b"one", Direction.C2S, 0)
+
+    chain.discard()
+
+    assert chain.next_due_ns() is None
+    assert chain.poll(10**9) == []
