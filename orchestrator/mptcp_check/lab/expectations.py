@@ -1,8 +1,8 @@
-"""What must be named when a behaviour is played: one data file, read once; PURE but for that."""
+"""What must be named when a behaviour is played, and what it needs: one data file; PURE."""
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -12,6 +12,23 @@ from mptcp_check.middleboxes.registry import IMPAIRMENTS
 
 FILE: Final = "expectations.toml"
 _CIRCUMSTANCES: Final = ("paths", "checksum", "first", "family")
+_KEYS: Final = frozenset({"names", "also", "because", "never", "play", "setup", *_CIRCUMSTANCES})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What a behaviour needs around it to have something to do."""
+
+    client_side: tuple[str, ...] = ()
+    """Text forms of what stands beside it, nearer to the client."""
+    server_side: tuple[str, ...] = ()
+    """The same, nearer to the server."""
+    one_link: bool = False
+    """Whether it stands on the first link only, so that a second subflow is spared."""
+    announce: bool = False
+    """Whether the server announces its second address (ADD_ADDR)."""
+    ecn: bool = False
+    """Whether both ends ask for ECN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +43,16 @@ class Expectation:
     """Circumstance -> values with which it can show; what is not here does not matter."""
     because: str = ""
     """Why it cannot show otherwise."""
+    never: str = ""
+    """Why no exchange of the lab can show it; empty if one can."""
+    play: str = ""
+    """With which parameters a matrix plays it; empty for its defaults."""
+    setup: Setup = Setup()
 
     def reason_against(self, around: Circumstances) -> str | None:
         """Return why a behaviour cannot show under some circumstances; none if it can."""
+        if self.never:
+            return self.never
         fits = all(getattr(around, name) in allowed for name, allowed in self.only.items())
         return None if fits else self.because
 
@@ -58,7 +82,10 @@ def parse(text: str) -> Mapping[str, Expectation]:
 
 
 def _entry(name: str, said: Mapping[str, Any]) -> Expectation:
-    unknown = said.keys() - {"names", "also", "because", *_CIRCUMSTANCES}
+    setup: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in said.get("setup", {}).items()
+    }
+    unknown = (said.keys() - _KEYS) | (setup.keys() - {f.name for f in fields(Setup)})
     if unknown:
         raise ValueError(f"{name}: no key is called {', '.join(sorted(unknown))}")
     only = {key: frozenset(said[key]) for key in _CIRCUMSTANCES if key in said}
@@ -69,6 +96,9 @@ def _entry(name: str, said: Mapping[str, Any]) -> Expectation:
         also=frozenset(said.get("also", ())),
         only=only,
         because=said.get("because", ""),
+        never=said.get("never", ""),
+        play=said.get("play", ""),
+        setup=Setup(**setup),
     )
 
 

@@ -46,7 +46,7 @@ def play_and_judge(
         "because": {cause.behaviour: cause.because for cause in diagnosis.causes},
         "outcome": judged.judgement.outcome.value,
         "contradictions": list(judged.judgement.contradictions),
-        "acted_count": played.acted_count if case.box is None else None,
+        "acted_count": played.acted_count(case.behaviours) if case.box is None else None,
         "arrived": {side.value: streamed.sent[side] == streamed.arrived[side] for side in Side},
         "still_mptcp": streamed.still_mptcp,
         "hung": streamed.hung,

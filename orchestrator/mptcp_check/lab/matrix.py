@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mptcp_check.lab.case import CLEAN, Case, Circumstances
 from mptcp_check.lab.expectations import Expectation, expectation, identifier
-from mptcp_check.middleboxes.registry import IMPAIRMENTS
+from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS
 from mptcp_check.model import Family, Side
 
 SCHEMA: Final = "mptcp-check.matrix/1"
@@ -96,6 +96,13 @@ def circumstances() -> Iterator[Circumstances]:
     """Give every combination of checksum, subflows, who speaks first and family."""
     for family, checksum, paths, first in itertools.product(Family, (False, True), (1, 2), Side):
         yield Circumstances(checksum=checksum, paths=paths, first=first, family=family)
+
+
+def everything() -> tuple[str, ...]:
+    """Return all that can be played, with the parameters that show it; impairments last."""
+    names = [*(b for b in BEHAVIOURS if b not in IMPAIRMENTS), *sorted(IMPAIRMENTS)]
+    plays = {name: expectation(name).play for name in names}
+    return tuple(f"{name}:{play}" if play else name for name, play in plays.items())
 
 
 def plan(

@@ -14,14 +14,17 @@ from mptcp_check.exchanges.proof import Counters, prove
 from mptcp_check.exchanges.record import ExchangeRecord
 from mptcp_check.lab import stream
 from mptcp_check.lab.case import STREAM, Case, stream_exchange
+from mptcp_check.lab.commands import ip
+from mptcp_check.lab.expectations import expectation
 from mptcp_check.lab.kernel_boxes import PREFIX, KernelBox, kernel_box
 from mptcp_check.lab.network import Network, grown, network
 from mptcp_check.lab.stream import Streamed
 from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
+from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.model import Exchange, Side, Transfer
+from mptcp_check.model import Exchange, Family, Side, Transfer
 from mptcp_check.watch import Watch
 
 LINK: Final = "link"
@@ -45,10 +48,14 @@ class Played:
     hello: Mapping[Side, Mapping[str, object]]
     streams: tuple[Streamed, ...] = ()
 
-    @property
-    def acted_count(self) -> int:
-        """How often the behaviours acted, without the links' own queues."""
-        return sum(count for link in self.acted_counts for count in link[:-1])
+    def acted_count(self, behaviours: Sequence[str]) -> int:
+        """Return how often some behaviours acted, without what stands beside them."""
+        return sum(
+            count
+            for link, counts in enumerate(self.acted_counts)
+            for text, count in zip(placed(behaviours, link), counts, strict=True)
+            if text in behaviours
+        )
 
     def troubles(self) -> tuple[str, ...]:
         """Say why the captures are not the whole truth; nothing when they are."""
@@ -67,18 +74,27 @@ class Played:
         return pcapng_writer.merge(self.captures[side], hardware="network namespace")
 
 
+def placed(behaviours: Sequence[str], link: int) -> tuple[str, ...]:
+    """Return what stands on a link, with what each behaviour needs beside it, the link last."""
+    found: list[str] = []
+    for text in behaviours:
+        setup = expectation(text).setup
+        if not text.startswith(PREFIX) and (link == 0 or not setup.one_link):
+            found += [*setup.client_side, text, *setup.server_side]
+    return (*found, LINK)
+
+
 def chains(behaviours: Sequence[str], *, seed: int) -> list[Chain]:
-    """Return the chains of both links: the behaviours, then the link itself.
+    """Return the chains of both links; see `placed`.
 
     Raises:
         UsageError: A name or a parameter is not known.
     """
-    emulated = [b for b in behaviours if not b.startswith(PREFIX)]
     return [
         Chain(
             [
                 registry.build(text, link_index=link, rng=random.Random(f"{seed}/{link}/{place}"))  # noqa: S311 - no secret
-                for place, text in enumerate((*emulated, LINK))
+                for place, text in enumerate(placed(behaviours, link))
             ]
         )
         for link in range(addresses.LINKS)
@@ -160,7 +176,7 @@ def play_plan(
                     password=password,
                 ),
             )
-        session = _Session(net=net, seed=seed, password=password)
+        session = _Session(net=net, behaviours=behaviours, seed=seed, password=password)
         taps = _tapped(net)
         records, streams = [], []
         try:
@@ -184,19 +200,38 @@ def play_plan(
         return _played(net, tuple(records), captured, tuple(streams))
 
 
+def prepare(net: Network, behaviours: Sequence[str]) -> None:
+    """Give both ends what the behaviours need of them; see `expectations.Setup`."""
+    setups = [expectation(text).setup for text in behaviours]
+    if any(setup.ecn for setup in setups):
+        for side in Side:
+            with entered(net.namespace(side)):
+                Path("/proc/sys/net/ipv4/tcp_ecn").write_text("1\n")
+    if any(setup.announce for setup in setups):
+        device = addresses.INTERFACES[1]
+        for family in Family:
+            address = addresses.address(family, link=1, host=addresses.SERVER)
+            where = f"{address} dev {device} signal"
+            ip(f"-n {net.namespace(Side.SERVER)} mptcp endpoint add {where}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
     """What `measuring.run_exchange` asks."""
 
     net: Network
-    seed: str
-    password: str
+    behaviours: Sequence[str]
+    seed: str = ""
+    password: str = ""
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
         return self.net.call(side, verb, arguments)
 
     def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        return self.net.both(verb, arguments)
+        answers = self.net.both(verb, arguments)
+        if verb == "configure":  # it has just forgotten what was there before
+            prepare(self.net, self.behaviours)
+        return answers
 
 
 def _tapped(net: Network) -> Taps:
@@ -230,7 +265,7 @@ def _played(
 
 def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecord, Streamed]:
     """Run the light exchange between two readings of all counters."""
-    net.both(
+    _Session(net=net, behaviours=case.behaviours).both(
         "configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side))
     )
     before = {side: net.counters(side) for side in Side}

@@ -5,6 +5,7 @@ subflows have joined or will not, and each sends its payload, the first speaker 
 openings are FTP commands, so that a gateway that edits them finds something to edit.
 """
 
+import contextlib
 import hashlib
 import socket
 import threading
@@ -29,6 +30,7 @@ IDLE_S: Final = 3.5
 TOTAL_S: Final = 9.0
 JOIN_S: Final = 2.0
 _POLL_S: Final = 0.01
+_LOOK_S: Final = 0.2
 _RECEIVE_BYTES: Final = 65_536
 _TCP_IS_MPTCP: Final = 43
 """getsockopt of Linux 5.16: 1 unless the connection has fallen back (tcp(7))."""
@@ -181,8 +183,7 @@ def stream(
 
     def serve() -> None:
         try:
-            server.arm(listener, CONNECT_S)
-            with listener.accept()[0] as accepted:
+            with _accepted(listener, server, failed) as accepted:
                 server.play(accepted, other=client, first=first is Side.SERVER, settled=quiet)
         except (OSError, EOFError) as error:
             server.note(error)
@@ -220,8 +221,19 @@ def stream(
         },
         still_mptcp=still_mptcp,
         problems=tuple(end.problem for end in (client, server) if end.problem),
-        hung=client.hung or server.hung,
+        # a server that nobody reaches waits, and does not hang
+        hung=client.hung or (server.hung and connect_ns is not None),
     )
+
+
+def _accepted(listener: socket.socket, server: _End, failed: threading.Event) -> socket.socket:
+    """Return the connection that comes, unless its client has failed already."""
+    deadline_ns = clock.monotonic_ns() + int((CONNECT_S + _LOOK_S) * 1e9)
+    while not failed.is_set() and clock.monotonic_ns() < deadline_ns:
+        server.arm(listener, _LOOK_S)
+        with contextlib.suppress(TimeoutError):
+            return listener.accept()[0]
+    raise TimeoutError("nobody came")
 
 
 def joined_digest(digests: dict[Side, Digest]) -> Digest:

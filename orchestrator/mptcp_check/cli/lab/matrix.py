@@ -22,10 +22,11 @@ from mptcp_check.lab import matrix_html, matrix_run, playing, sandbox
 from mptcp_check.lab.case import CLEAN
 from mptcp_check.lab.kernel_boxes import PREFIX
 from mptcp_check.lab.matrix import Scored, Status
-from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS
 
 INTERRUPTED: Final = 130
 NOT_PERFECT: Final = 1
+_FRAME_LINES: Final = 8
+"""Of the terminal, for what stands around the rows."""
 _STYLES: Final = {
     Status.RIGHT: "green",
     Status.MISSED: "red",
@@ -112,7 +113,7 @@ def matrix(
 def _wanted(text: str) -> tuple[str, ...]:
     """Return the behaviours to play; a wrong name or parameter is refused here."""
     if not text.split():
-        return (*(b for b in BEHAVIOURS if b not in IMPAIRMENTS), *sorted(IMPAIRMENTS))
+        return matrices.everything()
     names = tuple(dict.fromkeys(text.split()))
     for name in names:
         if name.startswith(PREFIX):
@@ -156,7 +157,8 @@ class _Board:
             click.echo(f"  {len(self._scored):>4}/{self._cases_count} {_line(one)}", err=True)
             return
         progress = Text(f"{len(self._scored)} of {self._cases_count} cases", style="dim")
-        self._live.update(Group(_table(self._scored), progress))
+        newest_count = max(4, self._console.height - _FRAME_LINES)
+        self._live.update(Group(_table(self._scored, newest_count), progress))
 
 
 def _line(one: Scored) -> str:
@@ -165,14 +167,15 @@ def _line(one: Scored) -> str:
     return f"{one.status}: {one.case.name} ({one.case.circumstances.words()}): {first}"
 
 
-def _table(scored: Sequence[Scored]) -> Table:
+def _table(scored: Sequence[Scored], newest_count: int) -> Table:
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     shown.add_column("played", no_wrap=True)
     for status in Status:
         shown.add_column(status.value, justify="right")
     shown.add_column("named")
     counted = matrices.confusion(scored)
-    for row in dict.fromkeys(matrices.row_name(one.case) for one in scored):
+    rows = list(dict.fromkeys(matrices.row_name(one.case) for one in scored))
+    for row in rows[-newest_count:]:
         own = [one for one in scored if matrices.row_name(one.case) == row]
         counts = [sum(one.status is status for one in own) for status in Status]
         named = ", ".join(f"{name} {n}" for name, n in sorted(counted.rows.get(row, {}).items()))
