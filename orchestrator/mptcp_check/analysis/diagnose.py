@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from mptcp_check.analysis.capture.capture_file import Capture
@@ -191,6 +191,11 @@ class Diagnosis:
     """What is wrong with the captures as a pair, in words; empty if nothing is."""
 
     @property
+    def judged(self) -> bool:
+        """Whether the captures say anything of a path: one has packets, two a common connection."""
+        return any(len(c.views) == len(self.captures) for c in self.connections)
+
+    @property
     def causes(self) -> tuple[Finding, ...]:
         """What was seen and is no consequence of something else that was seen."""
         return tuple(
@@ -209,10 +214,12 @@ def diagnose(client: Capture, server: Capture | None) -> Diagnosis:
     """
     connections = pair(client, server)
     judged = [detect(c) for c in connections for detect in DETECTORS.values()]
-    findings = (*revised(judged, connections), *_not_looked_for(connections))
     captures = {Side.CLIENT: client}
     if server is not None:
         captures[Side.SERVER] = server
+    if not any(len(c.views) == len(captures) for c in connections):
+        judged = [_taken_back(finding) for finding in judged]
+    findings = (*revised(judged, connections), *_not_looked_for(connections))
     return Diagnosis(
         captures=captures,
         connections=connections,
@@ -222,6 +229,14 @@ def diagnose(client: Capture, server: Capture | None) -> Diagnosis:
         clock=next((c.clock for c in connections if c.clock is not None), None),
         problems=tuple(_problems(connections, captures)),
     )
+
+
+def _taken_back(finding: Finding) -> Finding:
+    """Return what was seen as not measured: captures without anything in common show no path."""
+    if finding.state is not State.SEEN:
+        return finding
+    because = "the two captures have no connection in common, so they do not show one path"
+    return replace(finding, state=State.NOT_MEASURED, because=because)
 
 
 def blame(findings: Sequence[Finding]) -> dict[int, int]:

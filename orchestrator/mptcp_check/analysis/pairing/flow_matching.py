@@ -39,9 +39,9 @@ _ENOUGH: Final = 4
 _NEAREST: Final = 6
 """How many flows of a large bucket are looked at: those nearest in time."""
 _SAME_TIME_NS: Final = 1_000_000_000
-_LEAST_TOLERANCE_NS: Final = 1_000_000
-_FAR: Final = 3
-"""A rival must be so many times as far off as what is tolerated."""
+_LEAST_TOLERANCE_NS: Final = 5_000_000
+_FAR: Final = 4
+"""A rival must be so many times as far off as what is tolerated: proxies take their time."""
 _CLOCKS_APART_NS: Final = 600_000_000_000
 """Equal payload alone makes no pair of what is further apart: two downloads of one file."""
 _HALF_SPACE: Final = 1 << 31

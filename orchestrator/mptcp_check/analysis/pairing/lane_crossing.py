@@ -40,9 +40,11 @@ class Fate(enum.IntEnum):
     CAPTURE_MAY_HAVE_LOST = 3
     """Not in the receiver's capture, which has holes there: it proves nothing about the path."""
     OUTSIDE = 4
-    """Sent while the other capture was not running."""
+    """Sent before the other capture began, or the other capture does not hold the flow at all."""
     SENT_AGAIN = 5
     """It did not arrive, its bytes did, in another copy: loss and retransmission."""
+    AFTER_END = 6
+    """Sent after the last frame of the other capture: vanished, or that capture had ended."""
 
 
 class Origin(enum.IntEnum):
@@ -56,9 +58,11 @@ class Origin(enum.IntEnum):
     CAPTURE_MAY_HAVE_LOST = 3
     """Not in the sender's capture, which has holes there."""
     OUTSIDE = 4
-    """Received while the other capture was not running."""
+    """Received before the other capture began, or that does not hold the flow at all."""
     EXTRA_COPY = 5
     """Its bytes were sent, but in another copy than this one, which crossed by itself."""
+    AFTER_END = 6
+    """Received after the last frame of the other capture: injected, or that capture had ended."""
 
 
 class Field(enum.IntFlag):
@@ -128,6 +132,11 @@ class LaneCrossing:
     def appeared(self) -> Column:
         """int64: rows of the receiver's capture that the sending host did not send."""
         return np.asarray(self.received_rows[self.origins == Origin.APPEARED])
+
+    @cached_property
+    def vanished_at_end(self) -> Column:
+        """int64: rows of the sender's capture after the last frame of the other capture."""
+        return np.asarray(self.sent_rows[self.fates == Fate.AFTER_END])
 
     @cached_property
     def at_sender(self) -> Column:

@@ -30,6 +30,7 @@ from mptcp_check.analysis.pairing.segment_matching import (
     Matches,
     Segments,
     groups_of,
+    joined,
     left_over,
     match_segments,
     segments,
@@ -164,12 +165,11 @@ class LaneTable:
         if not found:
             return first
         more = np.array(found, dtype=np.int64)
-        a = np.concatenate((first.sent, more[:, 0]))
-        order = np.argsort(a, kind="stable")
-        return Matches(
-            sent=a[order],
-            received=np.concatenate((first.received, more[:, 1]))[order],
-            by=np.concatenate((first.by, more[:, 2].astype(np.uint8)))[order],
+        return joined(
+            sent,
+            received,
+            first,
+            Matches(sent=more[:, 0], received=more[:, 1], by=more[:, 2].astype(np.uint8)),
         )
 
     def _by_clock(
@@ -280,15 +280,22 @@ class LaneTable:
         needed = starts + lengths + ((sent.kind[here] & _FIN) != 0)
         is_syn = (sent.kind[here] & _SYN) != 0
         takes_place = (lengths > 0) | ((sent.kind[here] & _FIN) != 0)
-        confirmed = takes_place & ~is_syn & (table.confirmed[halves] >= needed)
+        # an acknowledgement that reached the sender may be a middlebox's: even then, not proven
+        acked = np.maximum(
+            table.confirmed[halves],
+            shared.here.confirmed[shared.sent[lanes]] - shared.shifts[lanes] + drift,
+        )
+        confirmed = takes_place & ~is_syn & (acked >= needed)
         lossy = (table.loss_as_receiver[halves] > 0) | (table.loss_as_sender[halves ^ 1] > 0)
         whole = (lengths > 0) & (seen == lengths)
+        before, after = self._outside(sent, here, at_sender=True)
         fates[here] = np.select(
             [
                 whole & (some > 0),
                 whole,
                 confirmed | (is_syn & table.lost_syn[halves]),
-                self._outside(sent, here, at_sender=True),
+                before,
+                after,
                 ~takes_place & ~is_syn & lossy,
             ],
             [
@@ -296,6 +303,7 @@ class LaneTable:
                 int(Fate.SENT_AGAIN),
                 int(Fate.CAPTURE_MAY_HAVE_LOST),
                 int(Fate.OUTSIDE),
+                int(Fate.AFTER_END),
                 int(Fate.CAPTURE_MAY_HAVE_LOST),
             ],
             int(Fate.VANISHED),
@@ -321,13 +329,17 @@ class LaneTable:
         takes_place = (lengths > 0) | ((received.kind[there] & _FIN) != 0)
         lossy = (table.loss_as_sender[halves] > 0) | (table.loss_as_receiver[halves ^ 1] > 0)
         whole = (lengths > 0) & (seen == lengths) & self._sent_by_then(lanes, ends, there)
-        went_on = takes_place & ~is_syn & (table.reached[halves] >= ends) & (lengths > seen)
+        # acknowledged at the sender, too: whoever injects ahead of it cannot be told from a loss
+        known_sent = np.maximum(table.reached[halves], table.confirmed[halves])
+        went_on = takes_place & ~is_syn & (known_sent >= ends) & (lengths > seen)
+        before, after = self._outside(received, there, at_sender=False)
         origins[there] = np.select(
             [
                 whole & (some > 0),
                 whole,
                 went_on | (is_syn & table.lost_syn[halves]),
-                self._outside(received, there, at_sender=False),
+                before,
+                after,
                 ~takes_place & ~is_syn & lossy,
             ],
             [
@@ -335,6 +347,7 @@ class LaneTable:
                 int(Origin.EXTRA_COPY),
                 int(Origin.CAPTURE_MAY_HAVE_LOST),
                 int(Origin.OUTSIDE),
+                int(Origin.AFTER_END),
                 int(Origin.CAPTURE_MAY_HAVE_LOST),
             ],
             int(Origin.APPEARED),
@@ -363,11 +376,12 @@ class LaneTable:
 
     def _outside(
         self, segments_: Segments, chosen: Column, *, at_sender: bool
-    ) -> npt.NDArray[np.bool_]:
-        """Say which segments crossed while the other capture was not running, by both clocks."""
+    ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+        """Say which may have crossed before the other capture's first frame, or after its last."""
         other = self._shared.there if at_sender else self._shared.here
         if self._clock is None or not len(other.time_ns):
-            return np.zeros(len(chosen), np.bool_)
+            nothing = np.zeros(len(chosen), np.bool_)
+            return nothing, nothing
         sender = self._shared.sender
         least_ns = self._clock.least_difference_ns(sender)
         most_ns = self._clock.most_difference_ns(sender)
@@ -375,8 +389,9 @@ class LaneTable:
         every = other.capture.packets.time_ns
         first, last = int(every.min()), int(every.max())
         if at_sender:
-            return np.asarray((times + most_ns < first) | (times + least_ns > last))
-        return np.asarray((times - least_ns < first) | (times - most_ns > last))
+            return times + least_ns < first, times + most_ns > last
+        # what was on the way when the sender's capture ended is in it
+        return times - most_ns < first, times - most_ns > last
 
     @cached_property
     def _changed(self) -> Column:

@@ -244,6 +244,11 @@ class PairedConnection:
     """Time of its last segment, the same way."""
 
     @property
+    def at_both_ends(self) -> bool:
+        """Whether both captures hold it; what one of two holds alone may be unrelated traffic."""
+        return len(self.views) == len(Side)
+
+    @property
     def initial(self) -> PairedSubflow | None:
         """The first subflow; none if only joins were captured."""
         return next((s for s in self.subflows if s.role is Role.INITIAL), None)

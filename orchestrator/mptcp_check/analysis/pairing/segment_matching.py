@@ -153,9 +153,27 @@ def match_segments(sent: Segments, received: Segments) -> Matches:
         nothing = np.empty(0, np.int64)
         return Matches(sent=nothing, received=nothing, by=nothing.astype(np.uint8))
     a, b, alone = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.argsort(a, kind="stable")
-    a, b, alone = a[order], b[order], alone[order]
-    return Matches(sent=a, received=b, by=_strength(sent, received, a, b, alone))
+    by = np.where(alone, int(MatchedBy.FIELDS), int(MatchedBy.TIME)).astype(np.uint8)
+    return _judged(sent, received, Matches(sent=a, received=b, by=by))
+
+
+def joined(sent: Segments, received: Segments, first: Matches, more: Matches) -> Matches:
+    """Add matches that the clocks made to those that needed none."""
+    parts = zip(
+        (first.sent, first.received, first.by), (more.sent, more.received, more.by), strict=True
+    )
+    a, b, by = (np.concatenate(columns) for columns in parts)
+    return _judged(sent, received, Matches(sent=a, received=b, by=by))
+
+
+def _judged(sent: Segments, received: Segments, found: Matches) -> Matches:
+    """Put matches in the order of sending, lower those that are doubtful or take them out."""
+    order = np.argsort(found.sent, kind="stable")
+    a, b = found.sent[order], found.received[order]
+    by = _strength(sent, received, a, b, found.by[order])
+    # two pure ACKs that nothing says are one may well be two; data at one place is the same data
+    kept = (by > MatchedBy.ORDER) | (sent.length[a] > 0) | (sent.kind[a] != 0)
+    return Matches(sent=a[kept], received=b[kept], by=by[kept])
 
 
 def left_over(matches: Matches, sent: Segments, received: Segments) -> tuple[Column, Column]:
@@ -249,12 +267,12 @@ def _strength(
     received: Segments,
     a: Column,
     b: Column,
-    alone: npt.NDArray[np.bool_],
+    most: npt.NDArray[np.uint8],
 ) -> npt.NDArray[np.uint8]:
-    """Say how well the fields of each pair agree.
+    """Say how well the fields of each pair agree; `most` is what its group allows.
 
-    Where timestamp and IP identification both differ, each capture may have lost the other's copy;
-    but if they differ in all segments of the lane, the path writes both anew.
+    Where neither timestamp nor IP identification agrees, each capture may have lost the other's
+    copy; but if they differ in all segments of the lane, the path writes them anew.
     """
     agrees = np.zeros(len(a), np.int64)
     known = np.zeros(len(a), np.int64)
@@ -266,8 +284,7 @@ def _strength(
     lanes = sent.lane[a]
     lane_count = int(lanes.max(initial=-1)) + 1
     agree_in_lane = np.bincount(lanes, weights=agrees, minlength=lane_count) > 0
-    doubtful = (known == 2) & (agrees == 0) & agree_in_lane[lanes]  # noqa: PLR2004 - both fields
+    doubtful = (known > 0) & (agrees == 0) & agree_in_lane[lanes]
     by = np.where((known > 0) & (agrees == known), int(MatchedBy.FIELDS), int(MatchedBy.ALONE))
     by[doubtful] = MatchedBy.ORDER
-    by[~alone] = np.minimum(by[~alone], MatchedBy.TIME)
-    return np.asarray(by.astype(np.uint8))
+    return np.minimum(by, most).astype(np.uint8)

@@ -8,7 +8,6 @@ import numpy as np
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.byte_stream import shift_between
-from mptcp_check.analysis.pairing.clock_offset import ClockOffset
 from mptcp_check.analysis.pairing.halves import Half
 from mptcp_check.analysis.pairing.lane_crossing import MatchedBy
 from mptcp_check.analysis.pairing.lane_table import LaneTable, Shared, table_of
@@ -50,7 +49,7 @@ class SharedLanes:
             )
         shared = {s: self._shared(s, own) for s, own in by_sender.items() if own}
         matching = {side: table_of(own) for side, own in shared.items()}
-        self.clock: ClockOffset | None = clock_offset(
+        self.clock = clock_offset(
             (side, _handshake_differences_ns(*found)) for side, found in matching.items()
         )
         """Bounds of the clocks' difference, from the handshakes."""

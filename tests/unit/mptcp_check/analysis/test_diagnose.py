@@ -111,6 +111,19 @@ def test_captures_of_different_exchanges_are_noticed() -> None:
     assert found.causes == ()
 
 
+def test_captures_without_anything_in_common_accuse_nobody_and_are_not_judged() -> None:
+    client, _ = captures(TWO_LOST + ONE_THAT_PASSED)
+    _, other = captures("0.000 9 > SYN tsval=1\n0.020 9 < SYN/ACK")
+
+    found = diagnose(client, other)
+
+    assert not found.judged
+    assert found.causes == ()
+    assert diagnose(*captures(TWO_PATHS)).judged
+    assert diagnose(client, None).judged
+    assert not diagnose(read(b""), None).judged
+
+
 def test_an_empty_capture_is_named() -> None:
     client, _ = captures(TWO_PATHS)
 
