@@ -124,7 +124,7 @@ def play_stream(case: Case, *, directory: Path, number: int = 0) -> Played:
     """
     around = case.circumstances
     exchange = stream_exchange(
-        around, number=0, port=stream.PORT, payload_bytes=stream.PAYLOAD_BYTES
+        around, number=0, port=stream.PORT, payload_bytes=case.payload_bytes
     )
     with network(
         chains(case.behaviours, seed=case.seed),

@@ -77,6 +77,8 @@ _ROUNDS: Final = (
     _Round(fields=(*_WHERE, "stamp"), needs=("stamp",), bare=False, like=False),
     _Round(fields=(*_WHERE, "ack")),
     _Round(fields=_WHERE, bare=False),
+    # what an ACK acknowledges moves where the other direction's stream was resized
+    _Round(fields=(*_WHERE, "stamp"), needs=("stamp",)),
     # the stream was resized, its rest has moved
     _Round(
         fields=("lane", "length", "kind", "stamp", "ip_id"),
