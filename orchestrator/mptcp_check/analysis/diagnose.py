@@ -60,7 +60,7 @@ from mptcp_check.analysis.pairing.paired import ClockOffset, PairedConnection
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Finding, Side, State
 
-RULES_VERSION: Final = "2"
+RULES_VERSION: Final = "3"
 """Raised with every change of a rule, so that a stored verdict names the rules it followed."""
 
 DETECTORS: Final[Mapping[str, Callable[[PairedConnection], Finding]]] = {
@@ -155,8 +155,10 @@ CONSEQUENCES: Final[Mapping[str, frozenset[str]]] = {
             "mp_capable_synack_dropped",
             "mp_join_dropped",
             "mptcp_data_dropped",
+            "path_blackholed",  # where all that is left to send is long
         }
     ),
+    "mptcp_data_dropped": frozenset({"path_blackholed"}),  # as its sender sends nothing else
     "mptcp_option_removed_from_data": frozenset(
         {"mptcp_option_removed_midstream", "add_addr_removed", "mp_join_removed"}
     ),
@@ -165,7 +167,10 @@ CONSEQUENCES: Final[Mapping[str, frozenset[str]]] = {
         {"payload_altered", "segments_split", "segments_coalesced", "ack_hole_altered"}
     ),
     "retransmission_altered": frozenset({"payload_altered"}),
-    "acked_by_middlebox": frozenset({"segments_split", "segments_coalesced", "ack_hole_altered"}),
+    # who acknowledges early moves the window's end, and delivers by segments of its own
+    "acked_by_middlebox": frozenset(
+        {"segments_split", "segments_coalesced", "ack_hole_altered", "window_altered"}
+    ),
     "unknown_option_dropped": frozenset({"long_options_dropped"}),
 }
 """The order of blame: what each behaviour makes others see on the same connection."""

@@ -13,6 +13,7 @@ import numpy as np
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.option_changes import walk
+from mptcp_check.analysis.pairing.byte_map import ByteMap
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 
 _SMALLEST_OFFLOAD_BYTES: Final = 1460
@@ -49,8 +50,11 @@ def recut(connection: PairedConnection) -> list[Recut]:
                 found.append(_whole(subflow, lane, sent))
                 continue
             largest = _largest_bytes(subflow, lane)
-            split, big_sent = _within(sent, lane.byte_map.split_rows, largest)
-            merged, big_received = _within(received, lane.byte_map.merged_rows, largest)
+            pieces = lane.byte_map
+            split, big_sent = _within(sent, _cut(sent, pieces.sent, pieces), largest)
+            merged, big_received = _within(
+                received, _cut(received, pieces.received, pieces), largest
+            )
             found.append(
                 Recut(
                     subflow=subflow,
@@ -76,6 +80,25 @@ def _whole(subflow: PairedSubflow, lane: Lane, sent: Half) -> Recut:
         offloaded=0,
         compared=int(np.count_nonzero(carries)),
     )
+
+
+def _cut(half: Half, rows: Column, pieces: ByteMap) -> Column:
+    """Return the rows of one end that several segments of the other end make together.
+
+    A second whole copy is a duplicate or a retransmission, and cuts nothing.
+
+    Args:
+        half: That end.
+        rows: Its row of each piece.
+        pieces: What both ends share.
+    """
+    lengths = half.capture.packets.payload_bytes[rows].astype(np.int64)
+    part = (pieces.end - pieces.start) < lengths
+    whole = np.isin(rows, rows[~part])
+    kept = part & ~whole
+    places = np.unique(np.stack((rows[kept], pieces.start[kept]), axis=1), axis=0)
+    found, counts = np.unique(places[:, 0], return_counts=True)
+    return np.asarray(found[counts > 1])
 
 
 def _within(half: Half, rows: Column, largest_bytes: int) -> tuple[Column, int]:

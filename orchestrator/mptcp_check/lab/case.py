@@ -40,6 +40,8 @@ class Case:
     circumstances: Circumstances = Circumstances()
     seed: int = 0
     """Of the behaviours' randomness and of the payloads."""
+    payload_bytes: int = 200_000
+    """Each way."""
 
     @property
     def name(self) -> str:
@@ -62,6 +64,7 @@ class Case:
         return Case(
             behaviours=tuple(said["behaviours"]),
             seed=said["seed"],
+            payload_bytes=said["payload_bytes"],
             circumstances=Circumstances(
                 checksum=around["checksum"],
                 paths=around["paths"],

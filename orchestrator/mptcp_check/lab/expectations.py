@@ -29,6 +29,8 @@ class Setup:
     """Whether the server announces its second address (ADD_ADDR)."""
     ecn: bool = False
     """Whether both ends ask for ECN."""
+    control: bool = False
+    """Whether a connection of plain TCP goes before, as in a run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

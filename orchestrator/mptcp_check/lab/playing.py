@@ -24,12 +24,13 @@ from mptcp_check.machines import addresses
 from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.model import Exchange, Family, Side, Transfer
+from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
 from mptcp_check.watch import Watch
 
 LINK: Final = "link"
 SETTLE_S: Final = 1.5
 """How long connections may take to go; what has hung stays and is cut off."""
+_CONTROL_BYTES: Final = 2_000
 _JOINED: Final = ("MPTcpExtMPJoinAckRx", "MPTcpExtMPRstTx", "MPTcpExtMPJoinRejected")
 """Counters of either side that say what became of a join."""
 _MPTCP: Final = "MPTcpExt"
@@ -122,9 +123,7 @@ def play_stream(case: Case, *, directory: Path, number: int = 0) -> Played:
         MptcpCheckError: The network cannot be built.
     """
     around = case.circumstances
-    exchange = stream_exchange(
-        around, number=0, port=stream.PORT, payload_bytes=stream.PAYLOAD_BYTES
-    )
+    exchange = stream_exchange(around, number=0, port=stream.PORT, payload_bytes=case.payload_bytes)
     with network(
         chains(case.behaviours, seed=case.seed),
         directory=directory,
@@ -268,6 +267,15 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
     _Session(net=net, behaviours=case.behaviours).both(
         "configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side))
     )
+    if any(expectation(text).setup.control for text in case.behaviours):
+        stream.stream(
+            namespace=net.namespace,
+            address=addresses.service_address(exchange.transport, exchange.family),
+            first=Side.CLIENT,
+            seed="control",
+            transport=Transport.TCP,
+            payload_bytes=_CONTROL_BYTES,
+        )
     before = {side: net.counters(side) for side in Side}
 
     def settled() -> bool:

@@ -28,7 +28,8 @@ CONNECT_S: Final = 4.0
 IDLE_S: Final = 3.5
 """Without a byte for so long it hangs; a path that dies stalls the others for 2.7 s."""
 TOTAL_S: Final = 9.0
-JOIN_S: Final = 2.0
+JOIN_S: Final = 2.6
+"""Time for three SYNs in vain, one each second: fewer may be chance."""
 _POLL_S: Final = 0.01
 _LOOK_S: Final = 0.2
 _RECEIVE_BYTES: Final = 65_536

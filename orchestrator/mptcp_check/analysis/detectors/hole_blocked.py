@@ -71,8 +71,9 @@ def detect(connection: PairedConnection) -> Finding:
             continue
         open_, held = _holes(subflow, lane, lane.sent, lane.received)
         passed_by += open_
-        blocked += held
-    if blocked and not passed_by:
+        # what is lost behind the box leaves a hole that it knows nothing of
+        blocked += held if len(held) > open_ else []
+    if blocked:
         first = blocked[0]
         lane = first.lane
         sent, received = first.held[0]
@@ -113,9 +114,8 @@ def _holes(
         again = np.flatnonzero(
             crossed & (sent.starts <= sent.starts[at]) & (sent.ends > sent.starts[at])
         )
-        again = again[times[again] > times[at]]
-        if not len(again):
-            continue
+        if not len(again) or (times[again] < times[at]).any():
+            continue  # never filled, or never open: an earlier copy of the bytes arrived
         filled_ns = int(arrivals[again[0]])
         after = np.flatnonzero(
             crossed

@@ -9,6 +9,7 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP
 from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
+from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Finding
@@ -29,8 +30,18 @@ class _Lengths:
     vanished: Column
 
     def sizes(self, rows: Column) -> Column:
-        """Return the option bytes of some rows."""
-        return np.asarray(self.sent.capture.packets.options_bytes[rows])
+        """Return the option bytes of some rows; of one that arrived, as it arrived.
+
+        Which of several ACKs it was that arrived may be a guess, but not what arrived.
+        """
+        found = self.sent.capture.packets.options_bytes[rows].astype(np.int64)
+        order = np.argsort(self.sent.rows, kind="stable")
+        at = self.lane.crossing.at_sender[order[np.searchsorted(self.sent.rows[order], rows)]]
+        crossed = at != NOWHERE
+        if self.lane.received is not None and crossed.any():
+            arrived = self.lane.received.capture.packets.options_bytes[at[crossed]]
+            found[crossed] = np.minimum(found[crossed], arrived)
+        return found
 
     def with_mptcp(self, rows: Column) -> Column:
         """Say which rows carry an MPTCP option."""

@@ -1,7 +1,7 @@
 """A middlebox answers a retransmission with other bytes than were sent again."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from mptcp_check.model import Finding
 
 ID = "retransmission_altered"
 
+_LEAST_PLACES: Final = 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Altered:
@@ -27,8 +29,8 @@ class _Altered:
     lane: Lane
     sent: int
     received: int
-    first_altered: bool
-    """Whether the first copy of the bytes was changed as well."""
+    first_arrived: bool
+    """Whether the first copy of the bytes arrived, and as it was sent."""
 
 
 def detect(connection: PairedConnection) -> Finding:
@@ -37,6 +39,9 @@ def detect(connection: PairedConnection) -> Finding:
     Boxes that keep copies of what passed answer a retransmission with the copy (Honda et al., IMC
     2011, section 4.4).  As a sender repeats the same bytes, only another content shows it; where
     every copy is changed alike, it is `payload_altered`.
+
+    Where the first copy of altered bytes is not at the receiver, one such segment may be
+    `payload_altered`; several, on a lane whose first copies all arrived as sent, are not.
 
     Limits: a box that answers with the right bytes is not seen; the probe suite sends other bytes
     on purpose.
@@ -54,23 +59,11 @@ def detect(connection: PairedConnection) -> Finding:
     lanes = comparable_lanes(connection)
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
-    compared, hits = 0, []
+    compared, hits = 0, list[_Altered]()
     for subflow, lane in lanes:
-        if lane.sent is None or lane.received is None:
-            continue
-        for sent, received in _again(lane, lane.sent):
-            compared += 1
-            if _bytes(lane.sent, sent) != _bytes(lane.received, received):
-                hits.append(
-                    _Altered(
-                        subflow=subflow,
-                        lane=lane,
-                        sent=sent,
-                        received=received,
-                        first_altered=_first_altered(lane, lane.sent, lane.received, sent),
-                    )
-                )
-    hits = [hit for hit in hits if not hit.first_altered]
+        count, altered = _altered(subflow, lane)
+        compared += count
+        hits += altered
     if hits:
         first, lane = hits[0], hits[0].lane
         return verdict.seen(
@@ -89,32 +82,54 @@ def detect(connection: PairedConnection) -> Finding:
     )
 
 
-def _again(lane: Lane, sent: Half) -> Iterator[tuple[int, int]]:
-    """Yield crossed segments whose bytes were sent before, as (sent, received) rows."""
+def _altered(subflow: PairedSubflow, lane: Lane) -> tuple[int, list[_Altered]]:
+    """Return how many retransmissions of a lane were compared, and those that accuse."""
+    sent, received = lane.sent, lane.received
+    if sent is None or received is None:
+        return 0, []
+    crossed = {
+        int(a): int(b) for a, b in zip(*lane.crossing.at_least(surely_one(lane)), strict=True)
+    }
+    again = _again(sent)
+    changed = [
+        a for a, b in crossed.items() if a in again and _bytes(sent, a) != _bytes(received, b)
+    ]
+    compared = len(again & crossed.keys())
+    if not changed:
+        return compared, []
+    fate = _first_copies(sent, received, crossed, again)
+    place = {int(row): int(start) for row, start in zip(sent.rows, sent.starts, strict=True)}
+    hits = [
+        _Altered(subflow=subflow, lane=lane, sent=row, received=crossed[row], first_arrived=here)
+        for row in changed
+        for here in [fate.get(place[row]) is False]
+    ]
+    firsts_altered = any(fate.values())
+    several = len({place[row] for row in changed}) >= _LEAST_PLACES and not firsts_altered
+    return compared, [hit for hit in hits if hit.first_arrived or several]
+
+
+def _again(sent: Half) -> set[int]:
+    """Return the rows of segments whose bytes were all sent before."""
     packets = sent.capture.packets
     carries = packets.payload_bytes[sent.rows] > 0
     reach = np.maximum.accumulate(np.where(carries, sent.ends, np.iinfo(np.int64).min))
     before = np.concatenate(([np.iinfo(np.int64).min], reach[:-1]))
-    again = set(sent.rows[carries & (sent.ends <= before)].tolist())
-    if again:
-        for a, b in zip(*lane.crossing.at_least(surely_one(lane)), strict=True):
-            if int(a) in again:
-                yield int(a), int(b)
+    return set(sent.rows[carries & (sent.ends <= before)].tolist())
+
+
+def _first_copies(
+    sent: Half, received: Half, crossed: dict[int, int], again: set[int]
+) -> dict[int, bool]:
+    """Say by place of the stream, of first copies that arrived, whether they were altered."""
+    return {
+        int(start): _bytes(sent, int(row)) != _bytes(received, crossed[int(row)])
+        for row, start, end in zip(sent.rows, sent.starts, sent.ends, strict=True)
+        if start < end and int(row) in crossed and int(row) not in again
+    }
 
 
 def _bytes(half: Half, row: int) -> bytes:
     packets = half.capture.packets
     whole = int(packets.captured_bytes[row]) == int(packets.payload_bytes[row])
     return packets.payload(row) if whole else b""
-
-
-def _first_altered(lane: Lane, sent: Half, received: Half, again: int) -> bool:
-    """Say whether the first crossed copy of the same bytes arrived changed as well."""
-    places = np.flatnonzero(sent.rows == again)
-    start, end = int(sent.starts[places[0]]), int(sent.ends[places[0]])
-    copies = set(sent.rows[(sent.starts == start) & (sent.ends == end)].tolist()) - {again}
-    for a, b in zip(lane.crossing.sent.tolist(), lane.crossing.received.tolist(), strict=True):
-        if a in copies:
-            return _bytes(sent, a) != _bytes(received, b)
-    # the first copy never arrived: what the box does to bytes cannot be told from payload_altered
-    return True

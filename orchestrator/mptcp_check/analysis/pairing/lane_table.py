@@ -41,6 +41,8 @@ from mptcp_check.model import Side
 Made = TypeVar("Made")
 _FIN: Final = int(Flag.FIN)
 _SYN: Final = int(Flag.SYN)
+_LEAST_STRANGERS: Final = 3
+"""One or two bare ACKs that nobody sent may be duplicates that the path made."""
 
 
 class Shared(NamedTuple):
@@ -154,12 +156,28 @@ class LaneTable:
         return LaneCrossing(
             sent=self._crossed_rows[0][low:high],
             received=self._crossed_rows[1][low:high],
-            by=self._matches.by[low:high],
+            by=self._strength(low, high, there),
             fates=self._fates[here],
             origins=self._origins[there],
             sent_rows=self._rows[0][here],
             received_rows=self._rows[1][there],
         )
+
+    def _strength(self, low: int, high: int, there: slice) -> npt.NDArray[np.uint8]:
+        """Return how sure the matches of a lane are.
+
+        Where bare ACKs appear that nobody sent, any other bare ACK may be such a one as well.
+        """
+        by = self._matches.by[low:high]
+        strangers = np.flatnonzero(self._origins[there] == Origin.APPEARED) + there.start
+        if np.count_nonzero(self._is_bare(self._received, strangers)) < _LEAST_STRANGERS:
+            return by
+        bare = self._is_bare(self._sent, self._matches.sent[low:high])
+        return np.asarray(np.where(bare, np.minimum(by, MatchedBy.TIME), by).astype(np.uint8))
+
+    @staticmethod
+    def _is_bare(segments_: Segments, chosen: Column) -> npt.NDArray[np.bool_]:
+        return np.asarray((segments_.length[chosen] == 0) & (segments_.kind[chosen] == 0))
 
     def changed(self, lane: int) -> Field:
         """Return which header fields differ in any segment that is surely one at both ends."""
