@@ -216,7 +216,8 @@ class Management:
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as e:
             raise MachineError(
-                f"'{command}' could not be started on the {self.name} machine: {str(e) or 'no answer'}",
+                f"'{command}' could not be started on the {self.name} machine:"
+                f" {str(e) or 'no answer'}",
                 hint="see its console in the run's logs",
             ) from None
         finally:
