@@ -123,9 +123,7 @@ def play_stream(case: Case, *, directory: Path, number: int = 0) -> Played:
         MptcpCheckError: The network cannot be built.
     """
     around = case.circumstances
-    exchange = stream_exchange(
-        around, number=0, port=stream.PORT, payload_bytes=case.payload_bytes
-    )
+    exchange = stream_exchange(around, number=0, port=stream.PORT, payload_bytes=case.payload_bytes)
     with network(
         chains(case.behaviours, seed=case.seed),
         directory=directory,
