@@ -26,6 +26,7 @@ PAYLOAD_BYTES = 12_000
 SMALLER = {
     "hole_blocked": "hole_blocked",
     "mptcp_option_removed_midstream": "mptcp_option_removed_midstream:first_segment=12",
+    "payload_resized": "payload_resized",
     "reset_injected": "reset_injected:after_count=12",
     "path_blackholed": "path_blackholed:after_count=12",
 }

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from mptcp_check.analysis.acknowledgements import acknowledgements
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.field_changes import (
@@ -28,16 +29,20 @@ _NOT_BARE: Final = int(Flag.SYN | Flag.FIN | Flag.RST)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Forged:
-    """Bare ACKs that one end got and the other never sent."""
+    """ACKs that one end got and the other never sent, or not for so much."""
 
     subflow: PairedSubflow
     lane: Lane
     received: Half
     rows: Column
+    raised: bool
+    """Whether one that the other end sent arrived for more than it was sent for."""
 
 
 def detect(connection: PairedConnection) -> Finding:
-    """Say whether bare ACKs for new data reached the sender that the receiver never sent.
+    """Say whether ACKs for new data reached the sender that the receiver did not send so.
+
+    Bare ACKs that the receiver never sent, or its own ones raised to what was promised already.
 
     Performance enhancing proxies do it (RFC 3135, section 3.1).  Multipath TCP keeps data until
     its Data ACK comes, which such a box cannot make (RFC 8684, section 3.3.2).
@@ -57,23 +62,40 @@ def detect(connection: PairedConnection) -> Finding:
     lanes = comparable_lanes(connection)
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
+    raised = {
+        id(one.lane): np.asarray(one.rows.received[one.raised])
+        for one in acknowledgements(connection)
+        if len(one.raised)
+    }
     hits = [
-        _Forged(subflow=subflow, lane=lane, received=lane.received, rows=rows)
+        found
         for subflow, lane in lanes
-        if lane.received is not None and len(rows := _forged(lane, lane.received)) >= _LEAST
+        if lane.received is not None
+        for found in [_on_lane(subflow, lane, lane.received, raised.get(id(lane)))]
+        if found.raised or len(found.rows) >= _LEAST
     ]
     if not hits:
         return verdict.not_seen("the ACKs that arrived were sent by the other end")
     first, lane = hits[0], hits[0].lane
     total = sum(len(one.rows) for one in hits)
+    sure = total >= _SURE or any(one.raised for one in hits)
     return verdict.seen(
         f"{counted(total, 'ACK')} for data reached the {receiver(lane)} that the {sender(lane)}"
         " did not send by then",
         subflow=first.subflow,
         direction=direction_of([one.lane for one in hits]),
         evidence=frames_of(first.received, first.rows[:_LEAST].tolist()),
-        confidence=Confidence.CONFIRMED if total >= _SURE else Confidence.LIKELY,
+        confidence=Confidence.CONFIRMED if sure else Confidence.LIKELY,
         measures={"acks_forged": total},
+    )
+
+
+def _on_lane(subflow: PairedSubflow, lane: Lane, received: Half, raised: Column | None) -> _Forged:
+    rows = _forged(lane, received)
+    if raised is not None:
+        rows = np.sort(np.concatenate((rows, raised)))
+    return _Forged(
+        subflow=subflow, lane=lane, received=received, rows=rows, raised=raised is not None
     )
 
 

@@ -25,7 +25,7 @@ _LEAST_HOLES: Final = 2
 """Several holes make it sure; one may be a pause of the path."""
 _LEAST_HELD_NS: Final = 5_000_000
 _AT_ONCE_NS: Final = 5_000_000
-"""What was held comes out within this time of the filled hole."""
+"""The first that was held comes out within this time of the filled hole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +126,10 @@ def _holes(
         if len(after) < _LEAST_SEGMENTS:
             continue
         late = delays[after] - usual_ns
-        out = (arrivals[after] >= filled_ns) & (arrivals[after] <= filled_ns + _AT_ONCE_NS)
-        if out.all() and int(late.min()) > _LEAST_HELD_NS:
+        # the rest comes as fast as the path behind the box takes it
+        first_ns = int(arrivals[after].min())
+        held = filled_ns <= first_ns <= filled_ns + _AT_ONCE_NS
+        if held and int(late.min()) > _LEAST_HELD_NS:
             rows = zip(sent.rows[after].tolist(), at_receiver[after].tolist(), strict=True)
             blocked.append(
                 _Hole(

@@ -5,7 +5,7 @@ from typing import Final
 
 from mptcp_check.analysis.capture.packets import Flag, Subtype
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
-from mptcp_check.analysis.pairing.lane_crossing import Origin
+from mptcp_check.analysis.pairing.lane_crossing import NOWHERE, Origin
 from mptcp_check.analysis.pairing.mptcp_options import carriers
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
@@ -76,9 +76,20 @@ def _forged(subflow: PairedSubflow, lane: Lane) -> _Forged | None:
     packets = received.capture.packets
     appeared = received.rows[lane.crossing.origins == Origin.APPEARED]
     rows = appeared[(packets.flags[appeared] & Flag.RST) != 0].tolist()
-    if not rows or _answers_an_option(subflow, lane):
+    if not rows or _answers_an_option(subflow, lane) or _are_moved(lane, len(rows)):
         return None
     return _Forged(subflow=subflow, lane=lane, received=received, rows=tuple(rows))
+
+
+def _are_moved(lane: Lane, count: int) -> bool:
+    """Say whether as many RSTs of the sender are missing, on a stream whose length was changed.
+
+    A RST has no payload to be known by, and its place moved with the stream's.
+    """
+    if lane.sent is None or not lane.byte_map.resized:
+        return False
+    gone = lane.sent.rows[lane.crossing.at_sender == NOWHERE]
+    return int(((lane.sent.capture.packets.flags[gone] & Flag.RST) != 0).sum()) >= count
 
 
 def _answers_an_option(subflow: PairedSubflow, lane: Lane) -> bool:

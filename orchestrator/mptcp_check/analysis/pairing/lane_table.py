@@ -34,6 +34,7 @@ from mptcp_check.analysis.pairing.segment_matching import (
     joined,
     left_over,
     match_segments,
+    moved,
     segments,
 )
 from mptcp_check.model import Side
@@ -218,6 +219,13 @@ class LaneTable:
         """All matches, in the order of the sender's segments: those by time too."""
         first, sent, received = self._first_matches, self._sent, self._received
         here, there = left_over(first, sent, received)
+        if self._drifts and len(here) and len(there):
+            places = (
+                sent.start[here] + self._drift_of(sent, here, at_sender=True),
+                received.start[there],
+            )
+            first = joined(sent, received, first, moved(sent, received, (here, there), places))
+            here, there = left_over(first, sent, received)
         names = groups_of(sent, here), groups_of(received, there)
         both = np.intersect1d(*names)
         if not len(both):
@@ -292,17 +300,17 @@ class LaneTable:
     @cached_property
     def _drifts(self) -> dict[int, list[tuple[int, int]]]:
         """By lane: where the shift between the streams changes, as the crossed data shows."""
-        matches, sent, received = self._matches, self._sent, self._received
+        matches, sent, received = self._first_matches, self._sent, self._received
         carries = sent.length[matches.sent] > 0
         a, b = matches.sent[carries], matches.received[carries]
-        moved = received.start[b] - sent.start[a]
-        lanes = np.unique(sent.lane[a[moved != 0]])
+        distances = received.start[b] - sent.start[a]
+        lanes = np.unique(sent.lane[a[distances != 0]])
         found: dict[int, list[tuple[int, int]]] = {}
         of_lane = sent.lane[a]
         for lane in lanes.tolist():
             own = np.flatnonzero(of_lane == lane)
             own = own[np.argsort(received.start[b[own]], kind="stable")]
-            shifts = moved[own]
+            shifts = distances[own]
             edge = np.concatenate(([True], shifts[1:] != shifts[:-1]))
             places = received.start[b[own]][edge]
             pairs = list(zip(places.tolist(), shifts[edge].tolist(), strict=True))

@@ -66,6 +66,8 @@ class _Round:
     """Whether the payload's ends must agree as well: only segments with payload take part."""
     kind: int = 0
     """Only segments with one of these flags take part; 0 is no condition."""
+    empty: bool = False
+    """Whether only segments without payload take part."""
     like: bool = True
     """Whether groups of several like segments are matched, in the order of time."""
 
@@ -90,6 +92,13 @@ _ROUNDS: Final = (
     ),
     _Round(fields=("lane", "length", "kind"), content=True, like=False),
     _Round(fields=("lane", "kind"), kind=int(Flag.FIN), like=False),
+    _Round(
+        fields=("lane", "kind", "stamp", "ip_id"),
+        needs=("stamp", "ip_id"),
+        empty=True,
+        like=False,
+    ),
+    _Round(fields=("lane", "kind", "stamp"), needs=("stamp",), empty=True),
 )
 
 
@@ -171,6 +180,45 @@ def joined(sent: Segments, received: Segments, first: Matches, more: Matches) ->
     return _judged(sent, received, Matches(sent=a, received=b, by=by))
 
 
+def moved(
+    sent: Segments,
+    received: Segments,
+    chosen: tuple[Column, Column],
+    places: tuple[Column, Column],
+) -> Matches:
+    """Match segments without payload whose stream was resized before them.
+
+    Args:
+        sent: All segments of the sender.
+        received: All segments of the receiver.
+        chosen: Those of either that nothing has matched yet.
+        places: Where they should be, and are, in the receiver's stream.
+    """
+    ends = (sent, received)
+    rest = [np.flatnonzero(s.length[c] == 0) for s, c in zip(ends, chosen, strict=True)]
+    found: list[tuple[Column, Column, Column]] = []
+    # where exactly the stream was edited is not known: a FIN or RST there may stand before or after
+    for with_place in (True, False):
+        names = []
+        for s, c, at, kept in zip(ends, chosen, places, rest, strict=True):
+            told = at[kept] if with_place else np.minimum(s.kind[c[kept]], 1)
+            names.append(mixed([s.lane[c[kept]], s.kind[c[kept]], told]))
+        if not all(map(len, names)):
+            break
+        a, b, alone = _equal_groups(*names)
+        most = int(MatchedBy.ALONE) if with_place else int(MatchedBy.TIME)
+        by = np.where(alone, most, int(MatchedBy.TIME))
+        here, there = chosen[0][rest[0][a]], chosen[1][rest[1][b]]
+        told_apart = with_place | (sent.kind[here] != 0)
+        found.append((here[told_apart], there[told_apart], by[told_apart]))
+        rest = [np.delete(kept, index) for kept, index in zip(rest, (a, b), strict=True)]
+    if not found:
+        nothing = np.empty(0, np.int64)
+        return Matches(sent=nothing, received=nothing, by=nothing.astype(np.uint8))
+    here, there, by = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return Matches(sent=here, received=there, by=by.astype(np.uint8))
+
+
 def _judged(sent: Segments, received: Segments, found: Matches) -> Matches:
     """Put matches in the order of sending, lower those that are doubtful or take them out."""
     order = np.argsort(found.sent, kind="stable")
@@ -203,6 +251,8 @@ def _taking_part(segments_: Segments, left: npt.NDArray[np.bool_], asked: _Round
         wanted &= (segments_.kind & asked.kind) != 0
     if asked.content:
         wanted &= segments_.length >= _LEAST_CONTENT_BYTES
+    if asked.empty:
+        wanted &= segments_.length == 0
     return np.flatnonzero(wanted)
 
 
