@@ -7,13 +7,30 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
-from mptcp_check.analysis.field_changes import comparable_lanes, surely_one
+from mptcp_check.analysis.field_changes import (
+    FieldRule,
+    anything,
+    comparable_lanes,
+    counted_on,
+    differing,
+    surely_one,
+)
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
 from mptcp_check.analysis.pairing.paired import BACK, Lane, PairedConnection, PairedSubflow
 
 _ACK: Final = int(Flag.ACK)
 _SPACE: Final = 1 << 32
 _HALF: Final = _SPACE >> 1
+_DIFFERING: Final = FieldRule(
+    column="ack",
+    flags=_ACK,
+    mask=_ACK,
+    relevant=anything,
+    changed=differing,
+    nothing="no acknowledgement is in both captures",
+    sentence="",
+)
+"""Tells at once which lanes are worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,7 +39,10 @@ class Acknowledgements:
 
     subflow: PairedSubflow
     lane: Lane
+    compared_count: int
+    """Acknowledgements that both captures hold."""
     rows: BeforeAfter
+    """All of them, or none where not a single one differs between the ends."""
     raised: Column
     """Which of them arrived for more than they were sent for: a promise that is not the host's."""
     lowered: Column
@@ -38,11 +58,22 @@ def acknowledgements(connection: PairedConnection) -> list[Acknowledgements]:
     return [
         _compared(subflow, lane)
         for subflow, lane in comparable_lanes(connection)
-        if not subflow.lanes[BACK[lane.direction]].byte_map.resized
+        if not subflow.lanes[BACK[lane.direction]].resized
     ]
 
 
 def _compared(subflow: PairedSubflow, lane: Lane) -> Acknowledgements:
+    compared_count, differing_count = counted_on(lane, _DIFFERING)
+    if not differing_count:
+        none = np.empty(0, np.int64)
+        return Acknowledgements(
+            subflow=subflow,
+            lane=lane,
+            compared_count=compared_count,
+            rows=BeforeAfter(sent=none, received=none, before=none, after=none),
+            raised=none,
+            lowered=none,
+        )
     rows = column(lane, "ack", least=surely_one(lane), flags=_ACK, mask=_ACK)
     moved = (rows.after.astype(np.int64) - rows.before.astype(np.int64)) % _SPACE
     values, counts = np.unique(moved, return_counts=True)
@@ -51,6 +82,7 @@ def _compared(subflow: PairedSubflow, lane: Lane) -> Acknowledgements:
     return Acknowledgements(
         subflow=subflow,
         lane=lane,
+        compared_count=compared_count,
         rows=rows,
         raised=np.flatnonzero((rest > 0) & (rest < _HALF)),
         lowered=np.flatnonzero(rest >= _HALF),

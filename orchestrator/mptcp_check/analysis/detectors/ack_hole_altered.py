@@ -43,7 +43,7 @@ def detect(connection: PairedConnection) -> Finding:
             if comparable_lanes(connection)
             else TWO_CONNECTIONS
         )
-    compared = sum(len(one.rows.sent) for one in found)
+    compared = sum(one.compared_count for one in found)
     hits = [one for one in found if len(one.lowered)]
     if not hits:
         if not compared:
