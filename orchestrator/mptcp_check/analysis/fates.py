@@ -4,6 +4,7 @@ Loss takes segments without looking at them.  A box that drops a kind of segment
 kind, however often they are sent, while others of the same lane pass.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,8 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.lane_crossing import Fate
 from mptcp_check.analysis.pairing.paired import Half, Lane
+from mptcp_check.analysis.verdict import frames_of
+from mptcp_check.model import Evidence
 
 LEAST_LOST: Final = 3
 """At 5 % loss three out of three are one case in 8000; fewer are chance."""
@@ -40,6 +43,22 @@ class Sorted:
     def only_vanished(self) -> bool:
         """Whether enough of them were sent, and none got through."""
         return len(self.vanished) >= LEAST_LOST and not len(self.passed)
+
+
+def in_vain(lane: Lane, lost: Sequence[int], passed: int) -> tuple[Evidence, ...]:
+    """Return the frames of some segments in vain, then of one that passed, at both ends.
+
+    Args:
+        lane: Where they were sent.
+        lost: Rows of the sender's capture.
+        passed: Another one.
+    """
+    crossing = lane.crossing
+    arrived = crossing.received[crossing.sent == passed][:1].tolist()
+    return (
+        *frames_of(lane.sent, [*lost[:LEAST_LOST], passed]),
+        *frames_of(lane.received, arrived),
+    )
 
 
 def anything_lost(lane: Lane) -> bool:

@@ -7,11 +7,11 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP
-from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, sort_out
+from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
-from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
+from mptcp_check.analysis.verdict import Verdict, counted, receiver, sender
 from mptcp_check.model import Finding
 
 ID = "long_options_dropped"
@@ -115,10 +115,7 @@ def _seen(verdict: Verdict, found: _Lengths) -> Finding:
         f" {sender(lane)} and none reached the {receiver(lane)}; those with up to {most} did",
         subflow=found.subflow,
         direction=lane.direction,
-        evidence=frames_of(
-            found.sent,
-            [*found.vanished[:LEAST_LOST].tolist(), int(found.passed[int(passed.argmax())])],
-        ),
+        evidence=in_vain(lane, found.vanished.tolist(), int(found.passed[int(passed.argmax())])),
         measures={
             "segments_lost": len(found.vanished),
             "longest_passed_bytes": most,

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
-from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, sort_out
+from mptcp_check.analysis.fates import anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.paired import PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
@@ -61,9 +61,7 @@ def detect(connection: PairedConnection) -> Finding:
                 f" {counted(len(others.passed), 'other segment')} did",
                 subflow=subflow,
                 direction=lane.direction,
-                evidence=frames_of(
-                    lane.sent, [*data.vanished[:LEAST_LOST].tolist(), int(others.passed[-1])]
-                ),
+                evidence=in_vain(lane, data.vanished.tolist(), int(others.passed[-1])),
                 confidence=Confidence.CONFIRMED if len(later) else Confidence.LIKELY,
                 measures={"segments_lost": len(data.vanished)},
             )

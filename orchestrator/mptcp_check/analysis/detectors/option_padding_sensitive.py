@@ -5,11 +5,11 @@ from collections import defaultdict
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import Flag
-from mptcp_check.analysis.fates import LEAST_LOST, Sorted, sort_out
+from mptcp_check.analysis.fates import Sorted, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import walk
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection
-from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
+from mptcp_check.analysis.verdict import Verdict, counted, receiver, sender
 from mptcp_check.model import Finding
 
 ID = "option_padding_sensitive"
@@ -49,7 +49,7 @@ def detect(connection: PairedConnection) -> Finding:
                     f" {receiver(lane)}; with the same options padded in another way it did",
                     subflow=subflow,
                     direction=lane.direction,
-                    evidence=frames_of(lane.sent, [*rows[:LEAST_LOST], int(passed[0].passed[0])]),
+                    evidence=in_vain(lane, rows, int(passed[0].passed[0])),
                     measures={"segments_lost": len(rows)},
                 )
             if len(passed) > 1:

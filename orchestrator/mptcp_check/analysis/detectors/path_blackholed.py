@@ -5,10 +5,10 @@ from typing import Final
 
 import numpy as np
 
-from mptcp_check.analysis.fates import LOST, PASSED
+from mptcp_check.analysis.fates import LOST, PASSED, in_vain
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
-from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
+from mptcp_check.analysis.verdict import Verdict, counted, receiver, sender
 from mptcp_check.model import Direction, Finding
 
 ID = "path_blackholed"
@@ -74,7 +74,7 @@ def detect(connection: PairedConnection) -> Finding:
         f" {first.silence_ns / 1e9:.2f} s",
         subflow=first.subflow,
         direction=lane.direction if len(directions) == 1 else Direction.BOTH,
-        evidence=frames_of(first.sent, [first.last_passed, *first.lost[:3]]),
+        evidence=in_vain(lane, first.lost, first.last_passed),
         measures={"segments_lost": total, "silence_ns": first.silence_ns},
     )
 

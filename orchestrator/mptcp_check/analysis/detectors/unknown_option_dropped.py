@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.fates import LEAST_LOST, sort_out
+from mptcp_check.analysis.fates import in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import is_unknown, walk
 from mptcp_check.analysis.pairing.paired import Half, PairedConnection
@@ -58,7 +58,7 @@ def detect(connection: PairedConnection) -> Finding:
                     f" {sender(lane)} and none reached the {receiver(lane)}; others did",
                     subflow=subflow,
                     direction=lane.direction,
-                    evidence=frames_of(sent, [*lost[:LEAST_LOST], int(without.passed[0])]),
+                    evidence=in_vain(lane, lost, int(without.passed[0])),
                     measures={"segments_lost": len(lost)},
                 )
     if tried:

@@ -1,6 +1,6 @@
 """Two segments side by side: every field, every option, and what differs between the ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import groupby, repeat
@@ -45,32 +45,47 @@ class Pair:
     payload: tuple[Row, ...] = field(default=())
 
 
+Outgoing = Callable[[Mapping[str, Any]], bool]
+"""Says of a decoded segment whether the machine at its capture sent it."""
+
+
 def side_by_side(
-    evidence: Sequence[Mapping[str, Any]], packets: Mapping[tuple[str, int], Mapping[str, Any]]
+    evidence: Sequence[Mapping[str, Any]],
+    packets: Mapping[tuple[str, int], Mapping[str, Any]],
+    outgoing: Outgoing,
 ) -> tuple[Pair, ...]:
     """Lay the frames of a finding beside each other.
 
-    The first frame is the sender's.  Where the sender has more frames than the receiver, the last
-    ones belong together and the earlier ones arrived nowhere: SYNs in vain come before the one
-    that passes.
+    What one machine sent stands beside what the other one received.  Where there are more on one
+    side, the last ones belong together and the earlier ones stand alone: SYNs in vain come before
+    the one that passes.
 
     Args:
         evidence: ``{side, frame}`` in the order of the finding.
         packets: Decoded segments by side and frame.
+        outgoing: Tells what was sent from what was received.
     """
     known = [packets[e["side"], e["frame"]] for e in evidence if (e["side"], e["frame"]) in packets]
-    if not known:
-        return ()
-    sender = known[0]["side"]
-    sent = [p for p in known if p["side"] == sender]
-    received = [p for p in known if p["side"] != sender]
-    missing = len(sent) - len(received)
-    return tuple(
-        _pair(a, b)
-        for a, b in zip(
-            [*repeat(None, -missing), *sent], [*repeat(None, missing), *received], strict=True
+    pairs: list[tuple[int, Pair]] = []
+    for sender in dict.fromkeys(p["side"] for p in known):
+        sent = [p for p in known if p["side"] == sender and outgoing(p)]
+        pairs += _in_rows(
+            known, sent, [p for p in known if p["side"] != sender and not outgoing(p)]
         )
-    )
+    if len({p["side"] for p in known}) == 1:  # nothing of the other end to lay beside
+        pairs += _in_rows(known, [], [p for p in known if not outgoing(p)])
+    return tuple(pair for _, pair in sorted(pairs, key=lambda item: item[0]))
+
+
+def _in_rows(
+    known: Sequence[Mapping[str, Any]],
+    sent: Sequence[Mapping[str, Any]],
+    received: Sequence[Mapping[str, Any]],
+) -> list[tuple[int, Pair]]:
+    """Pair two lists from their ends; each pair with the place of its last frame."""
+    missing = len(sent) - len(received)
+    rows = zip([*repeat(None, -missing), *sent], [*repeat(None, missing), *received], strict=True)
+    return [(max(known.index(p) for p in (a, b) if p is not None), _pair(a, b)) for a, b in rows]
 
 
 def _pair(sent: Mapping[str, Any] | None, received: Mapping[str, Any] | None) -> Pair:

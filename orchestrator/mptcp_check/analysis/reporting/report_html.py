@@ -5,7 +5,7 @@ document is text: Jinja escapes it, so a hostile banner of a server stays a stri
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import jinja2
@@ -50,7 +50,8 @@ def render(document: Mapping[str, Any]) -> str:
         report=report,
         exchanges=exchanges,
         causes=list(_causes(report, document.get("exchanges", ()))),
-        looked_for=list(_looked_for(report)),
+        looked_for=list(_grouped(list(_looked_for(report)))),
+        behaviours_count=len(BEHAVIOURS),
         connections=[_connection(row) for row in report["connections"]],
         provenance=list(_provenance(document)),
     )
@@ -94,9 +95,43 @@ def _causes(
             else None,
             "ports": sorted({_port(report, f) for f in found}),
             "exchanges": _concerned(found, exchanges),
-            "pairs": side_by_side(first["evidence"], packets),
+            "pairs": side_by_side(first["evidence"], packets, _outgoing(report, first)),
+            "consequences": _consequences(report, found),
             "source": BEHAVIOURS[behaviour].source if behaviour in BEHAVIOURS else "",
         }
+
+
+def _outgoing(
+    report: Mapping[str, Any], finding: Mapping[str, Any]
+) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells of a finding's segments whether the machine at the capture sent them."""
+    connection = next((c for c in report["connections"] if c["id"] == finding["connection"]), None)
+    subflows = connection["subflows"] if connection else ()
+    clients: set[tuple[str, str]] = {
+        (side, ends["client"]) for subflow in subflows for side, ends in subflow["ends"].items()
+    }
+    home = connection["opened_at"] if connection else "client"
+
+    def outgoing(packet: Mapping[str, Any]) -> bool:
+        by_client = (packet["side"], packet["source"]) in clients
+        return by_client is bool(packet["side"] == home)
+
+    return outgoing
+
+
+def _consequences(
+    report: Mapping[str, Any], causes: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return what a cause made others see, each behaviour once, with its first finding."""
+    findings = report["findings"]
+    first: dict[str, dict[str, Any]] = {}
+    for finding in findings:
+        cause = finding["explained_by"]
+        if finding["state"] == State.SEEN and cause is not None and findings[cause] in causes:
+            title = _words(finding["behaviour"]).title
+            row = first.setdefault(finding["behaviour"], {"title": title, "first": finding, "n": 0})
+            row["n"] += 1
+    return list(first.values())
 
 
 def _words(behaviour: str) -> words.BehaviourWords:
@@ -136,6 +171,24 @@ def _concerned(
 ) -> list[int]:
     own = {f["connection"] for f in found}
     return [i for i, row in enumerate(exchanges, 1) if own & set(row["connections"])]
+
+
+_GROUPS: Final = (
+    ("Seen", State.SEEN),
+    ("Looked for, and not there", State.NOT_SEEN),
+    ("Could not be looked for in what was sent", State.NOT_MEASURED),
+)
+"""Each behaviour belongs to the first group whose state it has."""
+
+
+def _grouped(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield what was seen, what was not there, and what nothing could be said of; none empty."""
+    states = [state for _, state in _GROUPS]
+    state_of = {row["id"]: next(s for s in states if row["counts"][s]) for row in rows}
+    for title, state in _GROUPS:
+        own = [row for row in rows if state_of[row["id"]] is state]
+        if own:
+            yield {"title": title, "open": state is State.SEEN, "rows": own}
 
 
 def _looked_for(report: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

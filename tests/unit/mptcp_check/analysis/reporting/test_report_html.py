@@ -180,10 +180,25 @@ def test_the_one_side_that_has_more_frames_keeps_them_all() -> None:
     }
     evidence = [{"side": side, "frame": frame} for side, frame in packets]
 
-    pairs = side_by_side(evidence, packets)
+    pairs = side_by_side(evidence, packets, lambda packet: packet["side"] == "client")
 
     assert [(p.sent is None, p.received is None) for p in pairs] == [(True, False), (False, False)]
-    assert side_by_side([], {}) == ()
+    assert side_by_side([], {}, lambda _: True) == ()
+
+
+def test_a_segment_that_one_end_alone_has_stands_alone_whichever_way_it_went() -> None:
+    document = run("mp_capable_syn_reset")
+    page = Page(report_html.render(document))
+
+    syn, rst = (
+        e["frame"]
+        for f in document["report"]["findings"]
+        if f["state"] == "seen" and f["behaviour"] == "mp_capable_syn_reset"
+        for e in f["evidence"][:2]
+    )
+    told = " ".join(page.shown.split())
+    assert re.search(rf"frame {syn} .{{1,200}}: never arrived", told)
+    assert re.search(rf"frame {rst} .{{1,200}}: never sent by the other end", told)
 
 
 @pytest.mark.parametrize(
