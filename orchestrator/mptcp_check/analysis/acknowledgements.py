@@ -16,6 +16,7 @@ from mptcp_check.analysis.field_changes import (
     surely_one,
 )
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import BACK, Lane, PairedConnection, PairedSubflow
 
 _ACK: Final = int(Flag.ACK)
@@ -42,7 +43,7 @@ class Acknowledgements:
     compared_count: int
     """Acknowledgements that both captures hold."""
     rows: BeforeAfter
-    """All of them, or none where not a single one differs between the ends."""
+    """All of them, or none where they are equal at both ends or moved by a constant."""
     raised: Column
     """Which of them arrived for more than they were sent for: a promise that is not the host's."""
     lowered: Column
@@ -62,9 +63,20 @@ def acknowledgements(connection: PairedConnection) -> list[Acknowledgements]:
     ]
 
 
+def _moves_alike(table: LaneTable) -> Column:
+    """Say of each lane whether all its acknowledgements moved by one and the same number."""
+    sent, received, lane = table.sure
+    near, far = table.here.capture.packets, table.there.capture.packets
+    with_ack = (near.flags[sent] & _ACK) != 0
+    sent, received, lane = sent[with_ack], received[with_ack], lane[with_ack]
+    moved = (far.ack[received].astype(np.int64) - near.ack[sent]) % _SPACE
+    first = np.searchsorted(lane, lane)  # lanes follow each other
+    return np.asarray(np.bincount(lane[moved != moved[first]], minlength=len(table)) == 0)
+
+
 def _compared(subflow: PairedSubflow, lane: Lane) -> Acknowledgements:
     compared_count, differing_count = counted_on(lane, _DIFFERING)
-    if not differing_count:
+    if not differing_count or lane.table is None or lane.table.once(_moves_alike)[lane.number]:
         none = np.empty(0, np.int64)
         return Acknowledgements(
             subflow=subflow,

@@ -10,6 +10,9 @@ from mptcp_check.analysis.capture.packets import Note, Subtype
 
 _TCP_HEADER_BYTES: Final = 20
 _END_OF_LIST: Final = 0
+_FEW_ROWS: Final = 64
+_SUBTYPES: Final = 256
+"""A subtype column has any value of a byte: `Subtype.NONE` is not on the wire."""
 _NO_OPERATION: Final = 1
 
 
@@ -38,8 +41,13 @@ def carriers(capture: Capture, rows: Column, *subtypes: Subtype) -> Column:
     """Return those of the rows that carry an option of one of the subtypes, in their order."""
     signals = capture.packets.signals
     own = options_of(signals.packet, rows)
-    wanted = signals.packet[own[np.isin(signals.subtype[own], subtypes)]]
-    return np.asarray(rows[np.isin(rows, wanted)])
+    chosen = np.zeros(_SUBTYPES, np.bool_)
+    chosen[list(subtypes)] = True
+    carrying = signals.packet[own[chosen[signals.subtype[own]]]]
+    if len(rows) > _FEW_ROWS:
+        return np.asarray(rows[np.isin(rows, carrying)])
+    found = set(carrying.tolist())  # ten times as fast, for the handful that a handshake has
+    return np.asarray([row for row in rows.tolist() if row in found], dtype=np.int64)
 
 
 def options_of(owners: Column, rows: Column) -> Column:
