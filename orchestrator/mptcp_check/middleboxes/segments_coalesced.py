@@ -8,8 +8,8 @@ with room to gain does; ``mss_bytes=0`` leaves that.
 Linux 6.18: with the first one's option kept and one subflow the receiver falls back to TCP at the
 first bytes without a mapping (``MPTcpExtDSSCorruptionFallback``); if more than a mapping is in
 flight then, what is sent again at the data level is delivered twice.  When it begins late, with
-two subflows, that one is reset and the connection goes on, whole (``MPTcpExtDSSCorruptionReset``;
-measured; RFC 8684, section 3.3.1).
+two subflows, that one is reset and the connection goes on (``MPTcpExtDSSCorruptionReset``); now
+and then some bytes are wrong, with DSS checksums too (measured; RFC 8684, section 3.3.1).
 """
 
 import enum

@@ -256,8 +256,24 @@ FIELDS: list[Row] = [
 OPTION_ROWS = [*HANDSHAKE, *SUBFLOWS, *DATA, *TCP_OPTIONS]
 ROWS = [*(option_row(*each) for each in OPTION_ROWS), *FIELDS]
 OTHER_TESTS = {
-    "mp_capable_removed_from_syn", "mp_capable_removed_from_synack", "mp_capable_syn_dropped",
-    "mp_join_removed", "payload_altered", "address_translated", "checksum_invalid",
+    "ack_hole_altered",
+    "acked_by_middlebox",
+    "address_translated",
+    "checksum_invalid",
+    "connection_proxied",
+    "hole_blocked",
+    "mp_capable_removed_from_syn",
+    "mp_capable_removed_from_synack",
+    "mp_capable_syn_dropped",
+    "mp_join_removed",
+    "path_blackholed",
+    "payload_altered",
+    "payload_resized",
+    "reset_injected",
+    "retransmission_altered",
+    "segments_coalesced",
+    "segments_split",
+    "sequence_numbers_rewritten",
 }  # fmt: skip
 
 
