@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from mptcp_check import capture_input, clock
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.lab import sandbox
 from mptcp_check.lab.case import Case, Circumstances
 from mptcp_check.lab.sandbox import Sandbox
+from mptcp_check.model import Family, Side
 
 pytestmark = pytest.mark.lab
 
@@ -94,6 +96,30 @@ def test_its_namespaces_have_no_names_outside() -> None:
         box.result({"do": "case", "case": CASE.as_json(), "keep": None})
         names = [path.name for path in Path("/run/netns").glob("*")]
     assert [name for name in names if re.fullmatch(r"(lab-)?(client|server)-\d+", name)] == []
+
+
+@pytest.mark.parametrize("family", list(Family))
+def test_both_ends_capture_the_same_packets_in_the_time_of_the_exchange(
+    tmp_path: Path, family: Family
+) -> None:
+    case = Case(behaviours=(), circumstances=Circumstances(family=family))
+    started_ns = clock.wall_ns()
+    with Sandbox(sandbox.required()) as box:
+        result = box.result({"do": "case", "case": case.as_json(), "keep": str(tmp_path / "kept")})
+    ended_ns = clock.wall_ns()
+
+    captures = [capture_input.read(tmp_path / "kept" / f"{side}.pcapng") for side in Side]
+    for capture in captures:
+        assert not capture.problems
+        assert [i.name for i in capture.interfaces] == ["eth0", "eth1"]
+        assert [i.dropped_count for i in capture.interfaces] == [0, 0]
+        times = capture.packets.time_ns
+        assert started_ns < times.min() <= times.max() < ended_ns
+    counts = [[int((c.packets.interface == n).sum()) for n in (0, 1)] for c in captures]
+    assert counts[0] == counts[1]
+    assert min(counts[0]) > 10
+    assert result["losses"] == []
+    assert json.loads((tmp_path / "kept" / "case.json").read_text()) == result
 
 
 def test_a_case_that_cannot_be_played_is_told_and_the_next_one_is_played() -> None:

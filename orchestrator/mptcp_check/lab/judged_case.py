@@ -55,6 +55,7 @@ def play_and_judge(
         "duration_ns": streamed.duration_ns,
         "proven": record.proof.proven,
         "counters": mptcp_counters(record),
+        "losses": list(played.troubles()),
         "troubles": [*played.troubles(), *diagnosis.problems],
         "directory": None if keep is None else str(keep),
     }

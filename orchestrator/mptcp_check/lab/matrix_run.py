@@ -17,7 +17,7 @@ from mptcp_check.lab.sandbox import Sandbox, Way
 
 _LOOK_S: Final = 0.2
 _ATTEMPTS: Final = 2
-"""A case whose sandbox failed is played once more, in a new one."""
+"""A case whose sandbox failed, or whose captures lost packets, is played once more."""
 
 
 def play(
@@ -126,5 +126,7 @@ class _Worker:
                     self._sandbox.close()
                     self._sandbox = None
             else:
-                return result
+                if not result["losses"]:
+                    return result
+                said = f"the captures are not whole: {'; '.join(result['losses'])}"
         return {"error": said}

@@ -1,7 +1,8 @@
 """`mptcp-check lab list`: what can be played, and what each of it does to Multipath TCP."""
 
+import importlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,15 @@ from rich.table import Table
 from mptcp_check import catalogue
 from mptcp_check.cli import live
 from mptcp_check.lab.kernel_boxes import KERNEL_BOXES, PREFIX
+from mptcp_check.middleboxes.parameters import describe
 from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS, Entry
+from mptcp_check.middleboxes.scope import Scope
 
+_LONGEST = 24
+"""Of a default that is shown to people."""
+_SCOPE: list[dict[str, Any]] = [asdict(field) for field in describe(Scope)]
+"""What a behaviour is about: told once, not in every row."""
+_SCOPE_NAMES = frozenset(field["name"] for field in _SCOPE)
 _IMPAIRMENT = "none for Multipath TCP: what any path may do"
 
 
@@ -33,9 +41,10 @@ def list_behaviours(*, as_json: bool) -> None:
     for title in ("the path …", "Multipath TCP then", "parameters"):
         shown.add_column(title)
     for row in rows:
-        parameters = ", ".join(f"{p['name']}={p['default'] or '…'}" for p in row["parameters"])
-        shown.add_row(row["id"], row["does"], row["consequence"], parameters)
-    live.console(stderr=False).print(shown)
+        shown.add_row(row["id"], row["does"], row["consequence"], _words(row["parameters"]))
+    console = live.console(stderr=False)
+    console.print(shown)
+    console.print(f"Nearly all take these too: {_words(_SCOPE)}; --json explains every parameter.")
 
 
 def _behaviours() -> Iterator[dict[str, Any]]:
@@ -73,11 +82,22 @@ def _kernel_boxes() -> Iterator[dict[str, Any]]:
         }
 
 
+def _words(parameters: Sequence[Mapping[str, Any]]) -> str:
+    """Return a behaviour's own parameters with their defaults, long ones cut."""
+    own = [p for p in parameters if parameters is _SCOPE or p["name"] not in _SCOPE_NAMES]
+    return ", ".join(
+        f"{p['name']}={default if len(default) <= _LONGEST else '…'}"
+        for p in own
+        for default in [str(p["default"] or "…")]
+    )
+
+
 def _parameters(entry: Entry) -> list[dict[str, Any]]:
     return [asdict(field) for field in entry.fields()]
 
 
 def _first_line(entry: Entry) -> str:
     """Return what an impairment does, as its parameters' module says."""
-    module = __import__(entry.parameters.__module__, fromlist=["__doc__"])
-    return str(module.__doc__).strip().splitlines()[0].partition(":")[2].strip().rstrip(".")
+    module = importlib.import_module(entry.parameters.__module__)
+    line = str(module.__doc__).strip().splitlines()[0]
+    return line.removeprefix(f"A {entry.id}: ").rstrip(".")
