@@ -6,10 +6,13 @@ Makes two synthetic captures of MPTCP v1 connections with two subflows each, at 
 that also shifts the sequence numbers, and times whole processes, imports included, caches warm:
 once with all of them, once with a tenth.  Printed are the packets per second, the ratio of the two
 times (10 where the cost is linear and nothing is constant), and whether each goal is reached.
+Times are those of the processor, which is one: on a computer that does nothing else they are the
+clock's.
 """
 
 import hashlib
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -144,12 +147,13 @@ def make(folder: Path, count: int) -> tuple[Path, Path, int]:
     return (*paths, sum(map(len, records)))
 
 
-def seconds(client: Path, server: Path) -> float:
-    """Return how long a whole process takes."""
+def seconds(client: Path, server: Path) -> tuple[float, float]:
+    """Return how long a whole process takes, and how long it had a processor."""
     command = [PROGRAM, "diagnose", str(client), str(server), "--json"]
-    began = time.perf_counter()
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    wall_s, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall_s, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def goal(text: str, value: float, most: float) -> bool:
@@ -165,11 +169,11 @@ def main() -> int:
     CACHE.mkdir(parents=True, exist_ok=True)
     few, many = make(CACHE, count // SHARE), make(CACHE, count)
     seconds(*few[:2])  # warms caches up
-    short, long = seconds(*few[:2]), seconds(*many[:2])
+    (_, short), (wall_s, long) = seconds(*few[:2]), seconds(*many[:2])
     print(f"{count:,} connections, {many[2]:,} packets: {many[2] / long:,.0f} packets/s")
-    print(f"a tenth of them: {few[2] / short:,.0f} packets/s")
+    print(f"a tenth of them: {few[2] / short:,.0f} packets/s; by the clock all took {wall_s:.1f} s")
     reached = [
-        goal(f"{count:,} connections, seconds", long, GOAL_SECONDS),
+        goal(f"{count:,} connections, seconds of a processor", long, GOAL_SECONDS),
         goal(f"{SHARE} times the connections / one time", long / short, GOAL_RATIO),
     ]
     return len(reached) - sum(reached)

@@ -9,8 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.capture.kernels import readable
+from mptcp_check.analysis.capture.octet_kernel import compare_octets
 from mptcp_check.analysis.pairing.halves import Half
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE, LaneCrossing
+from mptcp_check.analysis.pairing.moved_stream import moved_stream
 
 _MOST_COPIES: Final = 64
 """Sent segments looked at for one received one; more copies than TCP sends (RFC 9293, 3.8.3)."""
@@ -83,25 +86,90 @@ def byte_map(
         return ByteMap(
             sent=nothing, received=nothing, start=nothing, end=nothing, shift=nothing, shifts=()
         )
+    found = _pieces(sent, received, crossing, shifts)
+    if _same(sent, received, found):
+        return found
+    moved = moved_stream(sent, received)
+    if len(moved) < 2:  # noqa: PLR2004 - one entry is a stream that keeps its length
+        return found
+    return _pieces(sent, received, None, moved)
+
+
+def _pieces(
+    sent: Half,
+    received: Half,
+    crossing: LaneCrossing | None,
+    shifts: Sequence[tuple[int, int]],
+) -> ByteMap:
+    """Lay the payload beside each other; without a crossing only by the places."""
     here = _Ranges(sent.rows, sent.starts, sent.ends)
     there = _Ranges(received.rows, received.starts, received.ends)
-    whole, moved = _whole(here, there, crossing)
-    loose = there.of((crossing.at_receiver == NOWHERE) & (there.ends > there.starts))
-    index = np.searchsorted([place for place, _ in shifts], loose.starts, side="right") - 1
-    own = np.array([distance for _, distance in shifts])[np.maximum(index, 0)]
-    placed = _Ranges(loose.rows, loose.starts - own, loose.ends - own)
-    carries = here.ends > here.starts
-    free = here.of(carries & (crossing.at_sender == NOWHERE))
-    pieces, pieces_own = _overlaps(free, placed, own)
-    rest = ~np.isin(placed.rows, pieces[1])
-    more, more_own = _overlaps(here.of(carries), placed.of(rest), own[rest])
-    parts = [np.concatenate(columns) for columns in zip(whole, pieces, more, strict=True)]
-    every = np.concatenate((moved, pieces_own, more_own))
-    order = np.lexsort((parts[2], parts[1]))
-    a, b, start, end = (column[order] for column in parts)
-    return ByteMap(
-        sent=a, received=b, start=start, end=end, shift=every[order], shifts=tuple(shifts)
+    carries, carried = here.ends > here.starts, there.ends > there.starts
+    parts: list[_Pieces] = []
+    moves: list[Column] = []
+    if crossing is not None:
+        whole, moved = _whole(here, there, crossing)
+        parts.append(whole)
+        moves.append(moved)
+        carried &= crossing.at_receiver == NOWHERE
+    loose = _moved_back(there.of(carried), shifts)
+    free = carries if crossing is None else carries & (crossing.at_sender == NOWHERE)
+    pieces, own = _overlaps(here.of(free), *loose)
+    rest = ~np.isin(loose[0].rows, pieces[1])
+    more, more_own = _overlaps(here.of(carries), loose[0].of(rest), loose[1][rest])
+    parts += [pieces, more]
+    moves += [own, more_own]
+    joined = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    order = np.lexsort((joined[2], joined[1]))
+    a, b, start, end = (column[order] for column in joined)
+    shift = np.concatenate(moves)[order]
+    return ByteMap(sent=a, received=b, start=start, end=end, shift=shift, shifts=tuple(shifts))
+
+
+def _moved_back(received: _Ranges, shifts: Sequence[tuple[int, int]]) -> tuple[_Ranges, Column]:
+    """Cut ranges where the shift changes and count as the sender does; also return the shifts."""
+    edges = np.array([place for place, _ in shifts])
+    distances = np.array([distance for _, distance in shifts])
+    rows, starts, ends, own = [], [], [], []
+    for index, distance in enumerate(distances.tolist()):
+        low = np.iinfo(np.int64).min
+        if index:  # what was put in has no place in the sender's stream
+            low = edges[index] + max(0, distance - int(distances[index - 1]))
+        high = edges[index + 1] if index + 1 < len(edges) else np.iinfo(np.int64).max
+        start, end = np.maximum(received.starts, low), np.minimum(received.ends, high)
+        inside = start < end
+        rows.append(received.rows[inside])
+        starts.append(start[inside] - distance)
+        ends.append(end[inside] - distance)
+        own.append(np.full(int(inside.sum()), distance))
+    return (
+        _Ranges(np.concatenate(rows), np.concatenate(starts), np.concatenate(ends)),
+        np.concatenate(own),
     )
+
+
+def _same(sent: Half, received: Half, found: ByteMap) -> bool:
+    """Say whether all pieces have the same bytes at both ends, as far as they were captured."""
+    offsets, lengths = [], []
+    for half, rows, starts in (
+        (sent, found.sent, found.start),
+        (received, found.received, found.start + found.shift),
+    ):
+        packets, table = half.capture.packets, half.table
+        inside = starts - table.starts[table.position_of[rows]]
+        offsets.append(packets.payload_offset[rows] + inside)
+        lengths.append(packets.captured_bytes[rows].astype(np.int64) - inside)
+    counts = np.minimum(np.minimum(*lengths), found.end - found.start)
+    same = np.empty(len(counts), np.uint8)
+    compare_octets(
+        readable(sent.capture.buffer),
+        readable(received.capture.buffer),
+        offsets[0],
+        offsets[1],
+        np.maximum(counts, 0),
+        same,
+    )
+    return bool(same.all())
 
 
 _Pieces = tuple[Column, Column, Column, Column]

@@ -61,7 +61,8 @@ class HalfTable:
         packets = capture.packets
         self.flags: Column = packets.flags[self.rows]
         self.payload_bytes: Column = packets.payload_bytes[self.rows].astype(np.int64)
-        self.starts, self._origin = self._places()
+        self.starts, self.origin = self._places()
+        """int64: place of each segment's first byte; int64, one per half: the number before 0."""
         self._made: dict[Callable[[HalfTable], Any], Any] = {}
 
     def __len__(self) -> int:
@@ -100,7 +101,7 @@ class HalfTable:
         """
         if len(self) % 2:  # a half by itself, of a test
             return np.full(len(self.rows), UNKNOWN, np.int64)
-        peer = self._origin[self.half_of ^ 1]
+        peer = self.origin[self.half_of ^ 1]
         acks = self.capture.packets.ack[self.rows].astype(np.int64)
         relative = (acks - peer - 1).astype(np.uint32)
         places = relative.astype(np.int32).astype(np.int64)

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.octet_kernel import compare_octets
-from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, Flag
+from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
+from mptcp_check.analysis.pairing.changed_fields import changed_fields
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
 from mptcp_check.analysis.pairing.halves import HalfTable
 from mptcp_check.analysis.pairing.lane_crossing import (
@@ -40,24 +41,8 @@ from mptcp_check.model import Side
 
 _FIN: Final = int(Flag.FIN)
 _SYN: Final = int(Flag.SYN)
-_MOST_OPTION_BYTES: Final = 40
-_WORD_BYTES: Final = 4
 _LEAST_STRANGERS: Final = 3
 """One or two bare ACKs that nobody sent may be duplicates that the path made."""
-_COMPARED: Final = (
-    (Field.TTL, "ttl"),
-    (Field.TOS, "tos"),
-    (Field.IP_ID, "ip_id"),
-    (Field.SEQUENCE, "seq"),
-    (Field.ACK, "ack"),
-    (Field.FLAGS, "flags"),
-    (Field.WINDOW, "window"),
-    (Field.URGENT, "urgent"),
-    (Field.OPTIONS, "options_bytes"),
-    (Field.TIMESTAMPS, "ts_value"),
-    (Field.TIMESTAMPS, "ts_echo"),
-    (Field.PAYLOAD_BYTES, "payload_bytes"),
-)
 
 
 class Shared(NamedTuple):
@@ -315,10 +300,12 @@ class LaneTable:
         lossy = (table.loss_as_receiver[halves] > 0) | (table.loss_as_sender[halves ^ 1] > 0)
         whole = (lengths > 0) & (seen == lengths)
         before, after = self._outside(sent, here, at_sender=True)
+        early = _too_early(sent, here, self._matches.sent, shared.there, halves)
         fates[here] = np.select(
             [
                 whole & (some > 0),
                 whole,
+                early,
                 confirmed | (is_syn & table.lost_syn[halves]),
                 before,
                 after,
@@ -327,6 +314,7 @@ class LaneTable:
             [
                 int(Fate.RESEGMENTED),
                 int(Fate.SENT_AGAIN),
+                int(Fate.OUTSIDE),
                 int(Fate.CAPTURE_MAY_HAVE_LOST),
                 int(Fate.OUTSIDE),
                 int(Fate.AFTER_END),
@@ -359,10 +347,12 @@ class LaneTable:
         known_sent = np.maximum(table.reached[halves], table.confirmed[halves])
         went_on = takes_place & ~is_syn & (known_sent >= ends) & (lengths > seen)
         before, after = self._outside(received, there, at_sender=False)
+        early = _too_early(received, there, self._matches.received, shared.here, halves)
         origins[there] = np.select(
             [
                 whole & (some > 0),
                 whole,
+                early,
                 went_on | (is_syn & table.lost_syn[halves]),
                 before,
                 after,
@@ -371,6 +361,7 @@ class LaneTable:
             [
                 int(Origin.RESEGMENTED),
                 int(Origin.EXTRA_COPY),
+                int(Origin.OUTSIDE),
                 int(Origin.CAPTURE_MAY_HAVE_LOST),
                 int(Origin.OUTSIDE),
                 int(Origin.AFTER_END),
@@ -425,26 +416,31 @@ class LaneTable:
         strong = self._matches.by >= MatchedBy.ALONE
         here, there = (rows[strong] for rows in self._crossed_rows)
         near, far = self._shared.here.capture.packets, self._shared.there.capture.packets
-        bits = np.zeros(len(here), np.int64)
-        for field, name in _COMPARED:
-            differs = getattr(near, name)[here] != getattr(far, name)[there]
-            bits |= np.where(differs, int(field), 0)
-        starts = near.tcp_offset[here], far.tcp_offset[there]
-        lengths = np.minimum(near.options_bytes[here], far.options_bytes[there])
-        for place in range(0, _MOST_OPTION_BYTES, _WORD_BYTES):
-            left = np.flatnonzero(
-                (lengths >= place + _WORD_BYTES) & (bits & int(Field.OPTIONS) == 0)
-            )
-            if not len(left):
-                break
-            words = [
-                _word(packets.buffer, start[left] + TCP_HEADER_BYTES + place)
-                for packets, start in zip((near, far), starts, strict=True)
-            ]
-            bits[left[words[0] != words[1]]] |= int(Field.OPTIONS)
+        bits = changed_fields(near, far, here, there)
         found = np.zeros(len(self._shared.sent), np.int64)
         np.bitwise_or.at(found, self._sent.lane[self._matches.sent[strong]], bits)
         return found
+
+
+def _too_early(
+    segments_: Segments, chosen: Column, crossed: Column, other: HalfTable, halves: Column
+) -> npt.NDArray[np.bool_]:
+    """Say which segments come before the first one that crossed, where the other capture is late.
+
+    Without SYN and SYN/ACK the other capture began in the middle of the flow.
+
+    Args:
+        segments_: Of one end.
+        chosen: Those that did not cross.
+        crossed: Those that did.
+        other: Of the other end.
+        halves: Half of `other` of each chosen segment.
+    """
+    late = ~(other.has_syn[halves] | other.has_syn[halves ^ 1])
+    lanes = int(segments_.lane.max(initial=-1)) + 1
+    first = np.full(lanes, len(segments_), np.int64)
+    np.minimum.at(first, segments_.lane[crossed], crossed)
+    return np.asarray(late & (chosen < first[segments_.lane[chosen]]))
 
 
 def table_of(shared: Shared) -> tuple[Segments, Segments, Matches]:
@@ -484,8 +480,3 @@ def _ranges(segments_: Segments, chosen: Column, lanes: int, shifts: Column) -> 
     own = chosen[segments_.length[chosen] > 0]
     starts = segments_.start[own] - shifts[segments_.lane[own]]
     return ByteRanges(lanes, segments_.lane[own], starts, starts + segments_.length[own])
-
-
-def _word(buffer: npt.NDArray[np.uint8], places: Column) -> Column:
-    window = buffer[np.add.outer(places, np.arange(_WORD_BYTES))]
-    return np.ascontiguousarray(window).view(np.uint32)[:, 0]

@@ -11,6 +11,7 @@ from mptcp_check.analysis.pairing.flow_matching import Match, match
 from mptcp_check.analysis.pairing.flow_views import FlowView, flow_views
 from mptcp_check.analysis.pairing.paired import (
     BACK,
+    MADE_BY_THE_ENDS,
     OTHER_SIDE,
     ClockOffset,
     Clue,
@@ -116,7 +117,8 @@ class _Sketch:
                 continue
             for direction in _DIRECTIONS:
                 sender, halves = self._halves(flow, opening, direction)
-                yield LaneSpot(sender, halves[sender], halves[OTHER_SIDE[sender]])
+                genuine = not MADE_BY_THE_ENDS.isdisjoint(flow.clues)
+                yield LaneSpot(sender, halves[sender], halves[OTHER_SIDE[sender]], genuine)
 
     def finish(self, shared: SharedLanes, *, one_sided: bool) -> PairedConnection:
         """Make the value, now that the clocks' difference is known."""

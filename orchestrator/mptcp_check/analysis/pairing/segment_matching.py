@@ -66,6 +66,8 @@ class _Round:
     """Whether the payload's ends must agree as well: only segments with payload take part."""
     empty: bool = False
     """Whether only segments without payload take part."""
+    kind: int = 0
+    """Only segments with one of these flags take part; 0 is no condition."""
     like: bool = True
     """Whether groups of several like segments are matched, in the order of time."""
 
@@ -96,6 +98,7 @@ _ROUNDS: Final = (
         like=False,
     ),
     _Round(fields=("lane", "kind", "stamp"), needs=("stamp",), empty=True),
+    _Round(fields=("lane", "kind"), kind=int(Flag.FIN), like=False),
 )
 
 
@@ -244,6 +247,8 @@ def _taking_part(segments_: Segments, left: npt.NDArray[np.bool_], asked: _Round
         wanted &= getattr(segments_, name) != _ABSENT
     if not asked.bare:
         wanted &= (segments_.length > 0) | (segments_.kind != 0)
+    if asked.kind:
+        wanted &= (segments_.kind & asked.kind) != 0
     if asked.content:
         wanted &= segments_.length >= _LEAST_CONTENT_BYTES
     if asked.empty:

@@ -27,6 +27,8 @@ class LaneSpot(NamedTuple):
     sender: Side
     sent: Half
     received: Half
+    genuine: bool
+    """Whether both ends see one TCP connection, as far as is known, and not two of a proxy."""
 
 
 class SharedLanes:
@@ -50,7 +52,8 @@ class SharedLanes:
         shared = {s: self._shared(s, own) for s, own in by_sender.items() if own}
         matching = {side: table_of(own) for side, own in shared.items()}
         self.clock = clock_offset(
-            (side, _handshake_differences_ns(*found)) for side, found in matching.items()
+            (side, _differences_ns(*found, _genuine(by_sender[side])))
+            for side, found in matching.items()
         )
         """Bounds of the clocks' difference, from the handshakes."""
         self._tables = {
@@ -110,9 +113,8 @@ def base_shift(sent: Half, received: Half) -> int | None:
     shift = shift_between(sent, received)
     if shift is not None:
         return shift
-    first = [int(half.capture.packets.seq[half.rows[0]]) for half in (sent, received)]
-    near = (first[1] - first[0] + _HALF_SPACE) % (2 * _HALF_SPACE) - _HALF_SPACE
-    absolute = near + int(sent.starts[0]) - int(received.starts[0])
+    origins = [int(half.table.origin[half.number]) for half in (sent, received)]
+    absolute = (origins[1] - origins[0] + _HALF_SPACE) % (2 * _HALF_SPACE) - _HALF_SPACE
     low, high = int(sent.starts.min()), int(sent.ends.max())
     meets = (
         low <= int(received.ends.max()) + absolute and int(received.starts.min()) + absolute <= high
@@ -120,13 +122,26 @@ def base_shift(sent: Half, received: Half) -> int | None:
     return absolute if meets else None
 
 
-def _handshake_differences_ns(sent: Segments, received: Segments, matches: Matches) -> Column:
-    """Return by how much the receiver's clock is ahead of the sender's, by sure segments."""
+def _genuine(spots: list[LaneSpot]) -> Column:
+    return np.array([spot.genuine for spot in spots], dtype=np.bool_)
+
+
+def _differences_ns(
+    sent: Segments, received: Segments, matches: Matches, genuine: Column
+) -> Column:
+    """Return by how much the receiver's clock is ahead of the sender's, by sure segments.
+
+    The handshakes are enough.  A proxy answers a SYN before it was sent on, so where no handshake
+    is known to be one, data is taken: no proxy has it before it was sent.
+    """
     flags = sent.table.flags[sent.position]
     by_opener = sent.table.half_of[sent.position] % 2 == 0
     bare = by_opener & (sent.length == 0) & (sent.kind == 0) & (sent.start == 0)
     early = ((flags & _SYN) != 0) | (bare & ((flags & _ACK) != 0))
-    kept = early[matches.sent] & (matches.by >= MatchedBy.ALONE)
+    sure = matches.by >= MatchedBy.ALONE
+    kept = sure & (early & genuine[sent.lane])[matches.sent]
+    if not kept.any():
+        kept = sure & (sent.length > 0)[matches.sent]
     a, b = matches.sent[kept], matches.received[kept]
     there = received.table.time_ns[received.position[b]]
     return np.asarray(there - sent.table.time_ns[sent.position[a]])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import Clue, PairedConnection
-from mptcp_check.model import Side
+from mptcp_check.model import Direction, Side
 from traces import pcap_with, tcp_frame
 
 SYN, SYN_ACK, ACK, PSH, FIN = 0x02, 0x12, 0x10, 0x18, 0x11
@@ -236,3 +236,27 @@ def test_the_opener_of_a_late_capture_is_who_the_other_capture_saw_open() -> Non
     ends = {side: view.server.port for side, view in found.subflows[0].views.items()}
     assert ends == {Side.CLIENT: 80, Side.SERVER: 80}
     assert Clue.SEQUENCE in found.subflows[0].paired_by
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    at=st.integers(2_000, 20_000),
+    grown=st.integers(0, 200),
+    cut=st.integers(0, 200),
+    mss=st.integers(300, 1460),
+)
+def test_bytes_behind_a_resized_place_are_found_where_they_moved(
+    at: int, grown: int, cut: int, mss: int
+) -> None:
+    """The server's stream reaches the client with some bytes cut out and others put in."""
+    arrived = LONG.down[:at] + b"\x00" * grown + LONG.down[at + cut :]
+    (found,) = paired([replace(LONG, down=arrived, mss=mss)], [LONG])
+    pieces = found.subflows[0].lanes[Direction.S2C].byte_map
+
+    for start, end, shift in zip(
+        pieces.start.tolist(), pieces.end.tolist(), pieces.shift.tolist(), strict=True
+    ):
+        if end <= at or start >= at + cut + 200:
+            assert LONG.down[start:end] == arrived[start + shift : end + shift]
+    assert pieces.shifts[-1][1] == grown - cut
+    assert pieces.resized is (grown != cut)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.analysis.capture.capture_file import Capture, read
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import (
     Fate,
@@ -19,7 +19,16 @@ from mptcp_check.analysis.pairing.paired import (
     PairedConnection,
 )
 from mptcp_check.model import Direction
-from traces import HANDSHAKE, TWO_PATHS, Path, captures, pcap_records, pcap_with, pcaps
+from traces import (
+    HANDSHAKE,
+    TWO_PATHS,
+    Path,
+    captures,
+    pcap_records,
+    pcap_with,
+    pcaps,
+    tcp_frame,
+)
 
 START = """
     0.000 > SYN mpc
@@ -308,6 +317,52 @@ def test_however_a_stream_is_cut_its_bytes_stay_where_they_are(cuts: list[int]) 
     assert not pieces.shift.any()
 
 
-def test_captures_may_hold_anything() -> None:
-    nothing: Capture = read(b"")
-    assert pair(nothing, nothing) == ()
+Frames = st.lists(
+    st.builds(
+        lambda up, seq, ack, flags, options, payload, moment: (
+            moment,
+            tcp_frame(
+                *ENDS[:: 1 if up else -1],
+                seq=seq,
+                ack=ack,
+                flags=flags,
+                options=options * 4,
+                payload=payload,
+            ),
+        ),
+        up=st.booleans(),
+        seq=st.sampled_from([0, 1, 5, 1 << 31, (1 << 32) - 1]) | st.integers(0, (1 << 32) - 1),
+        ack=st.sampled_from([0, 1, 5]) | st.integers(0, (1 << 32) - 1),
+        flags=st.integers(0, 0xFFF),
+        options=st.binary(max_size=10),
+        payload=st.binary(max_size=40),
+        moment=st.integers(0, 1000),
+    ),
+    max_size=14,
+)
+ENDS = ("192.0.2.1", 1), ("192.0.2.2", 2)
+
+
+@settings(deadline=None, max_examples=150)
+@given(here=Frames, there=Frames, common=Frames)
+def test_captures_may_hold_anything(
+    here: list[tuple[int, bytes]],
+    there: list[tuple[int, bytes]],
+    common: list[tuple[int, bytes]],
+) -> None:
+    client, server = (read(pcap_with([*own, *common])) for own in (here, there))
+
+    for found in pair(client, server):
+        for subflow in found.subflows:
+            steps = subflow.handshake
+            assert len(steps.syns.arrived) + len(steps.acks.arrived) >= 0
+            for lane in subflow.lanes.values():
+                crossing, pieces = lane.crossing, lane.byte_map
+                assert len(crossing.fates) == len(crossing.sent_rows)
+                assert len(crossing.origins) == len(crossing.received_rows)
+                assert (pieces.start < pieces.end).all()
+                assert set(pieces.sent.tolist()) <= set(crossing.sent_rows.tolist())
+                assert len(lane.payload_same) in {0, len(crossing.sent)}
+                for loss in (lane.sent_loss, lane.received_loss):
+                    assert loss is None or min(loss.seen_bytes, loss.lost_bytes) >= 0
+                assert lane.changed >= 0
