@@ -31,8 +31,8 @@ SMALLER = {
     "path_blackholed": "path_blackholed:after_count=12",
 }
 """What must begin earlier, or happen more often, as so little is transferred."""
-MANY_BYTES = {"hole_blocked": 24_000, "retransmission_altered": 24_000}
-SEEDS = 12
+MANY_BYTES = {"hole_blocked": 10_000, "retransmission_altered": 21_000}
+SEEDS = 40
 """How often a behaviour that rests on chance is tried."""
 
 

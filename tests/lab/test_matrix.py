@@ -4,23 +4,17 @@ import os
 
 import pytest
 
-from mptcp_check.analysis.diagnose import DETECTORS
 from mptcp_check.lab import matrix, matrix_run, sandbox
-from mptcp_check.lab.case import Case, Circumstances
-from mptcp_check.lab.expectations import identifier
+from mptcp_check.lab.case import Case
+from mptcp_check.lab.expectations import expectation, identifier
 from mptcp_check.lab.matrix import Confusion, Scored, confusion
-from mptcp_check.middleboxes.registry import BEHAVIOURS, IMPAIRMENTS
-from mptcp_check.model import Family, Side
+from mptcp_check.middleboxes.registry import IMPAIRMENTS
 
 pytestmark = pytest.mark.lab
 
-NAMED = sorted(set(BEHAVIOURS) & set(DETECTORS))
-"""What can be played and can be named."""
-
-SOME = (
-    Circumstances(checksum=False, paths=2, first=Side.CLIENT, family=Family.IPV4),
-    Circumstances(checksum=True, paths=1, first=Side.SERVER, family=Family.IPV6),
-)
+SHOWN = tuple(text for text in matrix.everything() if not expectation(text).never)
+"""What some exchange of the lab can show, impairments too: they accuse nobody."""
+LEAST_CASES = 2 * 250
 
 
 def counted(cases: tuple[Case, ...]) -> Confusion:
@@ -36,31 +30,36 @@ def _told(one: Scored) -> str:
     return f"{one.status}: {one.case.name}, {one.case.circumstances.words()}: {said}"
 
 
-def test_behaviours_are_named_and_nothing_else_is() -> None:
-    cases, _ = matrix.plan(NAMED, around=SOME)
+def rotated() -> tuple[Case, ...]:
+    """Return each behaviour once, each under other circumstances than the one before."""
+    every = tuple(matrix.circumstances())
+    return tuple(
+        Case(
+            behaviours=(text,),
+            circumstances=next(
+                around
+                for place in range(number * 5, number * 5 + len(every))
+                for around in [every[place % len(every)]]
+                if expectation(text).reason_against(around) is None
+            ),
+        )
+        for number, text in enumerate(SHOWN)
+    )
 
-    found = counted(cases)
+
+def test_behaviours_are_named_and_nothing_else_is() -> None:
+    found = counted(rotated())
 
     assert (found.total_recall.value, found.total_precision.value) == (1.0, 1.0)
-    assert set(found.recall) == set(NAMED)
-
-
-@pytest.mark.slow
-def test_every_behaviour_finds_something_to_do() -> None:
-    cases, _ = matrix.plan(matrix.everything(), around=SOME)
-
-    played = list(matrix_run.play(cases, way=sandbox.required(), jobs=2, keep=None))
-
-    nothing = (matrix.Status.IDLE, matrix.Status.FAILED)
-    assert [_told(one) for one in played if one.status in nothing] == []
+    assert {*found.recall} >= {identifier(text) for text in SHOWN} - IMPAIRMENTS.keys()
 
 
 @pytest.mark.slow
 def test_every_behaviour_is_named_under_every_circumstance() -> None:
-    wanted = [t for t in matrix.everything() if identifier(t) in {*NAMED, *IMPAIRMENTS}]
-    cases, _ = matrix.plan(wanted)
+    cases, _ = matrix.plan(SHOWN, seeds=2)
 
     found = counted(cases)
 
+    assert len(cases) > LEAST_CASES
     assert (found.total_recall.value, found.total_precision.value) == (1.0, 1.0)
-    assert set(found.recall) == set(NAMED)
+    assert {*found.recall} >= {identifier(text) for text in SHOWN} - IMPAIRMENTS.keys()

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import KIND_MPTCP
+from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
 from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
@@ -83,7 +83,7 @@ def detect(connection: PairedConnection) -> Finding:
                 lane=lane,
                 sent=lane.sent,
                 passed=fates.passed,
-                vanished=fates.vanished,
+                vanished=_known_by_place(lane.sent, fates.vanished),
             )
             longest = max(longest, int(found.sizes(found.passed).max(initial=0)))
             if _is_by_length(found):
@@ -94,6 +94,13 @@ def detect(connection: PairedConnection) -> Finding:
         f"segments with up to {longest} bytes of options arrived",
         measures={"longest_passed_bytes": longest},
     )
+
+
+def _known_by_place(sent: Half, rows: Column) -> Column:
+    """Leave bare ACKs out: which of several like ones was lost may be a guess."""
+    packets = sent.capture.packets
+    takes_place = (packets.flags[rows] & (Flag.SYN | Flag.FIN)) != 0
+    return np.asarray(rows[takes_place | (packets.payload_bytes[rows] > 0)])
 
 
 def _is_by_length(found: _Lengths) -> bool:

@@ -64,10 +64,10 @@ class _Round:
     """Whether segments that take no place in the stream take part, such as pure ACKs."""
     content: bool = False
     """Whether the payload's ends must agree as well: only segments with payload take part."""
-    kind: int = 0
-    """Only segments with one of these flags take part; 0 is no condition."""
     empty: bool = False
     """Whether only segments without payload take part."""
+    kind: int = 0
+    """Only segments with one of these flags take part; 0 is no condition."""
     like: bool = True
     """Whether groups of several like segments are matched, in the order of time."""
 
@@ -91,7 +91,6 @@ _ROUNDS: Final = (
         like=False,
     ),
     _Round(fields=("lane", "length", "kind"), content=True, like=False),
-    _Round(fields=("lane", "kind"), kind=int(Flag.FIN), like=False),
     _Round(
         fields=("lane", "kind", "stamp", "ip_id"),
         needs=("stamp", "ip_id"),
@@ -99,6 +98,7 @@ _ROUNDS: Final = (
         like=False,
     ),
     _Round(fields=("lane", "kind", "stamp"), needs=("stamp",), empty=True),
+    _Round(fields=("lane", "kind"), kind=int(Flag.FIN), like=False),
 )
 
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from golden.diagnosed import CASES, CLEAN, capture_path, diagnosis_of, report_of, report_path
-from mptcp_check.model import Direction, Evidence, Finding, Side, State
+from mptcp_check.analysis.capture.capture_file import read
+from mptcp_check.analysis.diagnose import diagnose
+from mptcp_check.lab.expectations import expectation
+from mptcp_check.model import Confidence, Direction, Evidence, Finding, Side, State
 
 MP_CAPABLE, MP_JOIN = "0", "1"
 
@@ -23,8 +26,41 @@ def test_nobody_is_accused_on_a_clean_path() -> None:
 
 
 @pytest.mark.parametrize("case", sorted(set(CASES) - {CLEAN}))
-def test_a_behaviour_is_seen_alone(case: str) -> None:
-    assert [finding.behaviour for finding in diagnosis_of(case).causes] == [case]
+def test_a_behaviour_is_seen_and_nothing_else_is(case: str) -> None:
+    expected = expectation(case)
+    named = {finding.behaviour for finding in diagnosis_of(case).causes}
+
+    assert expected.names <= named <= expected.names | expected.also
+
+
+@pytest.mark.parametrize("side", list(Side))
+@pytest.mark.parametrize("case", CASES)
+def test_one_capture_alone_confirms_nothing(case: str, side: Side) -> None:
+    alone = diagnose(read(capture_path(case, side).read_bytes()), None)
+
+    assert {cause.confidence for cause in alone.causes} <= {Confidence.ONE_SIDED}
+    assert {cause.behaviour for cause in alone.causes} <= expectation(case).names
+
+
+@pytest.mark.parametrize(
+    ("case", "side", "others"),
+    [
+        (
+            "mp_capable_removed_from_syn",
+            Side.CLIENT,
+            {"mp_capable_removed_from_synack", "a peer without MPTCP"},
+        ),
+        ("mp_capable_removed_from_syn", Side.SERVER, {"a peer without MPTCP"}),
+    ],
+)
+def test_one_capture_names_what_it_cannot_tell_apart(
+    case: str, side: Side, others: set[str]
+) -> None:
+    alone = diagnose(read(capture_path(case, side).read_bytes()), None)
+    (because,) = {f.because for f in alone.findings if f.behaviour == case}
+
+    assert because.startswith(f"cannot tell: {case}")
+    assert all(other in because for other in others)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +72,30 @@ def test_a_behaviour_is_seen_alone(case: str) -> None:
         ("mp_join_removed", Direction.C2S),
         ("payload_altered", Direction.S2C),
         ("address_translated", Direction.BOTH),
+        ("mp_capable_synack_dropped", Direction.S2C),
+        ("mp_capable_syn_reset", Direction.S2C),
+        ("mptcp_option_echoed", Direction.S2C),
+        ("mp_capable_key_altered", Direction.S2C),
+        ("mp_join_dropped", Direction.C2S),
+        ("mp_join_reset", Direction.S2C),
+        ("add_addr_removed", Direction.S2C),
+        ("segments_split", Direction.BOTH),
+        ("segments_coalesced", Direction.BOTH),
+        ("sequence_numbers_rewritten", Direction.BOTH),
+        ("hole_blocked", Direction.C2S),
+        ("retransmission_altered", Direction.C2S),
+        ("reset_injected", Direction.BOTH),
+        ("path_blackholed", Direction.BOTH),
+        ("mss_clamped", Direction.BOTH),
+        ("tcp_option_altered", Direction.BOTH),
+        ("window_altered", Direction.BOTH),
+        ("window_scale_altered", Direction.BOTH),
+        ("timestamp_altered", Direction.BOTH),
+        ("dscp_altered", Direction.BOTH),
+        ("ecn_cleared", Direction.BOTH),
+        ("ttl_altered", Direction.BOTH),
+        ("ip_id_altered", Direction.BOTH),
+        ("checksum_invalid", Direction.BOTH),
     ],
 )
 def test_the_direction_is_the_one_that_was_played(case: str, direction: Direction) -> None:
@@ -96,9 +156,10 @@ def test_the_stored_captures_stay_small() -> None:
 
 
 def seen(case: str) -> Finding:
-    found = [f for f in diagnosis_of(case).findings if f.behaviour == case]
-    assert [f.state for f in found] == [State.SEEN]
-    return found[0]
+    (found,) = [
+        f for f in diagnosis_of(case).findings if f.behaviour == case and f.state is State.SEEN
+    ]
+    return found
 
 
 @functools.cache

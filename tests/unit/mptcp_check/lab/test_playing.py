@@ -24,7 +24,7 @@ def test_what_spares_a_second_subflow_stands_on_the_first_link_only() -> None:
 
 def test_a_box_has_beside_it_what_gives_it_work() -> None:
     assert playing.placed(["hole_blocked"], 0) == (
-        "loss:probability=0.02,direction=c2s",
+        "loss:probability=0.03,direction=c2s",
         "hole_blocked",
         "link",
     )
