@@ -3,12 +3,12 @@
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import Subtype
-from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
+from mptcp_check.analysis.field_changes import ONE_CAPTURE, comparable_lanes, direction_of
 from mptcp_check.analysis.mptcp_removal import removals
-from mptcp_check.analysis.pairing.mptcp_options import find
-from mptcp_check.analysis.pairing.paired import PairedConnection
+from mptcp_check.analysis.pairing.mptcp_options import carriers, find
+from mptcp_check.analysis.pairing.paired import MatchedBy, PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
-from mptcp_check.model import Finding
+from mptcp_check.model import Confidence, Finding
 
 ID = "add_addr_removed"
 
@@ -35,6 +35,9 @@ def detect(connection: PairedConnection) -> Finding:
         return verdict.not_measured(ONE_CAPTURE)
     found = [one for one in removals(connection) if one.of(Subtype.ADD_ADDR).any()]
     if not found:
+        like = _among_like_ones(verdict, connection)
+        if like is not None:
+            return like
         return verdict.not_measured("no segment that was sent with ADD_ADDR is in both captures")
     hits = []
     for one in found:
@@ -66,3 +69,28 @@ def detect(connection: PairedConnection) -> Finding:
         ),
         measures={"segments_altered": altered, "segments_compared": compared},
     )
+
+
+def _among_like_ones(verdict: Verdict, connection: PairedConnection) -> Finding | None:
+    """Judge where which of several like ACKs is which cannot be told: all arrived, none with it."""
+    for subflow, lane in comparable_lanes(connection):
+        sent, received = lane.sent, lane.received
+        if sent is None or received is None:
+            continue
+        offered = carriers(sent.capture, sent.rows, Subtype.ADD_ADDR)
+        if not len(offered) or len(carriers(received.capture, received.rows, Subtype.ADD_ADDR)):
+            continue
+        rows, others = lane.crossing.at_least(MatchedBy.TIME)
+        arrived = np.flatnonzero(np.isin(rows, offered))
+        if len(arrived):
+            at = int(arrived[0])
+            return verdict.seen(
+                f"{counted(len(arrived), 'segment')} left the {sender(lane)} with ADD_ADDR, and"
+                f" none that reached the {receiver(lane)} had it",
+                subflow=subflow,
+                direction=lane.direction,
+                evidence=frames((sent, int(rows[at])), (received, int(others[at]))),
+                confidence=Confidence.LIKELY,
+                measures={"segments_altered": len(arrived), "segments_compared": len(arrived)},
+            )
+    return None
