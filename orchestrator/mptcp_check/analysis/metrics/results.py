@@ -16,13 +16,13 @@ from mptcp_check.analysis.metrics.state_tables import (
     BY_ACKS,
     BY_STAMPS,
     CELL_BITS,
-    DIRECTION_FIELDS,
-    DIRECTION_RECORD,
     OFFERS_SACK,
     OFFERS_STAMPS,
     OWN_DATA,
+    RESULT_RECORD,
     SEQUENCE,
     UNKNOWN,
+    fresh,
 )
 from mptcp_check.analysis.metrics.tracking import Tracker
 from mptcp_check.analysis.tables.table import Cells, Table, numbers, one_of
@@ -35,7 +35,7 @@ BATCH_SUBFLOWS: Final = 512
 ROLES: Final = (Role.INITIAL, Role.JOIN)
 HMAC_STATES: Final = (HmacState.UNKNOWN, HmacState.OK, HmacState.BAD)
 
-_SILENT: Final = np.array([tuple(DIRECTION_FIELDS.values())], dtype=DIRECTION_RECORD)
+_SILENT: Final = fresh(RESULT_RECORD)
 """What is said of an end that sent nothing."""
 
 
@@ -67,7 +67,6 @@ class Results:
         tracker.finish()
         state = tracker.state
         self._tracker = tracker
-        self._directions = state.directions
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
         self._forgotten = state.forgotten(SEQUENCE)
@@ -75,6 +74,7 @@ class Results:
         self._forgotten_data = state.forgotten(ALL_DATA)
         # All that is read out now takes the place of what is given back here.
         cells = state.release()
+        self._directions = state.directions
         self._median_ns, self._p95_ns, self._stddev_ns = round_trips(
             cells, 4 * len(tracker.openers)
         )
