@@ -112,6 +112,7 @@ class _TableFile:
 
         # Arrow's own pool keeps what it ever had; the system's gives it back.
         pa.set_memory_pool(pa.system_memory_pool())
+        pa.system_memory_pool().release_unused()
         self._arrow = pa
         self._headings = headings
         self._schema = pa.schema([(h.name, _arrow_type(pa, h.kind)) for h in headings])
