@@ -3,7 +3,7 @@
 pyarrow is loaded when it is needed: it takes longer to load than a small capture to inspect.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final, Self
@@ -33,7 +33,7 @@ OF_CONNECTIONS: Final[dict[str, Sequence[Heading]]] = {
 TABLES: Final = OF_PACKETS | OF_CONNECTIONS
 """The tables by the names of their files."""
 
-GROUP_ROWS: Final = 1 << 16
+GROUP_ROWS: Final = 1 << 15
 """Rows of a Parquet row group: fewer make readers slow, more have to be in memory at once."""
 GROUP_CELLS: Final = 1 << 20
 """Cells of a row group of a table with many columns."""
@@ -112,6 +112,7 @@ class _TableFile:
 
         # Arrow's own pool keeps what it ever had; the system's gives it back.
         pa.set_memory_pool(pa.system_memory_pool())
+        pa.system_memory_pool().release_unused()
         self._arrow = pa
         self._headings = headings
         self._schema = pa.schema([(h.name, _arrow_type(pa, h.kind)) for h in headings])
@@ -151,8 +152,13 @@ class _TableFile:
 
     def write(self, table: Table) -> None:
         """Append rows."""
-        rows = self._rows(table, safe=False)
-        self._csv.write_table(self._rows(table, safe=True))
+        numbers = {
+            h.name: self._numbers(table[h.name], h)
+            for h in self._headings
+            if table[h.name].words is None
+        }
+        self._csv.write_table(self._rows(table, numbers, safe=True))
+        rows = self._rows(table, numbers, safe=False)
         self._waiting.append(rows)
         self._waiting_rows += len(rows)
         if self._waiting_rows >= self._group_rows:
@@ -164,17 +170,23 @@ class _TableFile:
             self._parquet.write_table(self._arrow.concat_tables(self._waiting))
         self._waiting.clear()
         self._waiting_rows = 0
+        # Many small pieces were given back, and the system's pool does not pass these on by itself.
+        self._arrow.default_memory_pool().release_unused()
 
-    def _rows(self, table: Table, *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
-        arrays = [self._array(table[h.name], h, safe=safe) for h in self._headings]
+    def _rows(self, table: Table, numbers: Mapping[str, Any], *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
+        arrays = [
+            numbers[h.name] if h.name in numbers else self._texts(table[h.name], safe=safe)
+            for h in self._headings
+        ]
         return self._arrow.Table.from_arrays(arrays, schema=self._schema)
 
-    def _array(self, cells: Cells, heading: Heading, *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
+    def _numbers(self, cells: Cells, heading: Heading) -> Any:  # noqa: ANN401 - pyarrow
         pa = self._arrow
-        if cells.words is None:
-            kind = _arrow_type(pa, heading.kind)
-            return pa.array(cells.values, mask=cells.missing).cast(kind)
-        words = [harmless(str(word)) if safe else str(word) for word in cells.words]
+        return pa.array(cells.values, mask=cells.missing).cast(_arrow_type(pa, heading.kind))
+
+    def _texts(self, cells: Cells, *, safe: bool) -> Any:  # noqa: ANN401 - pyarrow
+        pa = self._arrow
+        words = [harmless(str(word)) if safe else str(word) for word in cells.words or ()]
         indexes = pa.array(cells.values, mask=cells.missing)
         return pa.DictionaryArray.from_arrays(indexes, pa.array(words, pa.string())).cast(
             pa.string()

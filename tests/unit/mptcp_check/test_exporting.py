@@ -14,8 +14,11 @@ import capture_files as cf
 from mptcp_check import exporting, inspecting
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.capture.packets import DssFlag
+from mptcp_check.analysis.metrics import inspector
 from mptcp_check.analysis.reporting import inspect_document
 from mptcp_check.analysis.reporting.inspect_document import InspectedFile
+from mptcp_check.analysis.tables import placing
+from mptcp_check.analysis.tables.packet_table import AS_THEY_ARE
 from mptcp_check.errors import UsageError
 from mptcp_check.inspecting import Inspected
 from segments import CLIENT_2, Talk
@@ -78,6 +81,20 @@ def test_every_segment_is_a_row_with_what_the_capture_has(
             zip(packets.dss.packet[mapped].tolist(), packets.dss.dsn[mapped].tolist(), strict=True)
         )
         assert {i: row["dsn"] for i, row in enumerate(mine) if row["dsn"] is not None} == by_packet
+
+
+def test_segments_that_were_decoded_in_many_batches_are_rows_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (inspector, placing):
+        monkeypatch.setattr(module, "BATCH_FRAMES", 7)
+    exporting.export([inspecting.inspect_file(GOLDEN / NAMES[0])], tmp_path / "tables")
+    rows = rows_of(tmp_path / "tables", "packets")
+
+    packets = read((GOLDEN / NAMES[0]).read_bytes()).packets
+    assert len(packets) > 2 * 7
+    for column in ("frame", *AS_THEY_ARE):
+        assert [row[column] for row in rows] == getattr(packets, column).tolist()
 
 
 def test_tshark_sees_the_same_packets(captures: list[Inspected], tmp_path: Path) -> None:

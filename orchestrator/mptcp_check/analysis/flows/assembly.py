@@ -18,6 +18,7 @@ from mptcp_check.analysis.flows.handshakes import (
     Handshakes,
 )
 from mptcp_check.analysis.flows.keys import (
+    NO_TOKEN,
     HandshakeColumns,
     KeyColumns,
     Keys,
@@ -25,7 +26,7 @@ from mptcp_check.analysis.flows.keys import (
     check_join,
     key_columns,
 )
-from mptcp_check.analysis.flows.membership import NO_TOKEN, Members, members
+from mptcp_check.analysis.flows.membership import Members, members
 from mptcp_check.analysis.flows.subflows import Close, HmacState, Kind
 
 FIN: Final = int(Flag.FIN)

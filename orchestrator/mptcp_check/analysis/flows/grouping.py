@@ -103,6 +103,14 @@ class FlowFinder:
         """Connections found so far."""
         return int(self._counters[FLOWS])
 
+    def release(self) -> None:
+        """Forget all but the ends of each connection, as nothing is placed after this."""
+        none, no_pairs = np.empty(0, np.int64), np.empty((0, 2), np.int64)
+        self.table = self.table._replace(
+            first_row=none, opener=none, isn=no_pairs, flags=no_pairs, segments=no_pairs
+        )
+        self._slots = none
+
     def take(self, headers: Headers, order: Column) -> tuple[Column, Column]:
         """Place a batch of segments.
 

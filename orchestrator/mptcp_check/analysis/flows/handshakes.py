@@ -205,6 +205,13 @@ class Handshakes:
             fastclose=bool(self._fastclose[flow]),
         )
 
+    def release(self) -> None:
+        """Forget all options, as nobody asks for them after this."""
+        for table in (self._options, self._further, self._steps):
+            table.resize(0, refcheck=False)
+        self._announcements.clear()
+        self._announced.clear()
+
     def make_room(self, flows: int) -> None:
         """Have a row for so many TCP connections."""
         known = len(self._steps)

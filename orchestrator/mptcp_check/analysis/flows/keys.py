@@ -27,6 +27,7 @@ from mptcp_check.analysis.flows.handshakes import (
 from mptcp_check.analysis.flows.subflows import HmacState
 
 NONCE: Final = int(Present.NONCE)
+NO_TOKEN: Final = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,10 @@ class HandshakeColumns:
             has[CAPABLE_SYN] | has[CAPABLE_SYNACK] | has[JOIN_SYN] | has[JOIN_SYNACK]
         )
         """Any SYN or SYN/ACK had MP_CAPABLE or MP_JOIN."""
+        # 64 bits with a sign, or no token would look like the largest one.
+        tokens = self.cells(JOIN_SYN, "token").astype(np.int64)
+        self.asked: Column = np.where(has[JOIN_SYN], tokens, NO_TOKEN)
+        """Token in the SYN of MP_JOIN."""
         own_key = self._with(CAPABLE_SYNACK, KEY) & ~(
             self._with(CAPABLE_SYN, KEY)
             & (self.cells(CAPABLE_SYN, "key") == self.cells(CAPABLE_SYNACK, "key"))
@@ -77,6 +82,10 @@ class HandshakeColumns:
             (self.cells(JOIN_SYN, "flags") | self.cells(JOIN_SYNACK, "flags")) & BACKUP
         ) != 0
         """Flag B in MP_JOIN's SYN or SYN/ACK."""
+
+    def release(self) -> None:
+        """Forget which options they were, as only the columns are asked for after this."""
+        self._index.clear()
 
     def cells(self, step: int, name: str) -> Column:
         """Return a column of the options of a step; 0 where there is none."""

@@ -1,14 +1,11 @@
 """Which TCP connections make a connection: joins go to the connection that their token names."""
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.flows.handshakes import JOIN_SYN
-from mptcp_check.analysis.flows.keys import HandshakeColumns, KeyColumns
-
-NO_TOKEN: Final = -1
+from mptcp_check.analysis.flows.keys import NO_TOKEN, HandshakeColumns, KeyColumns
 
 
 class Members(NamedTuple):
@@ -49,12 +46,11 @@ def members(handshakes: HandshakeColumns, keys: KeyColumns) -> Members:
     place_of, by_server = np.empty(count, np.int64), np.zeros(count, np.bool_)
     orphans: list[int] = []
     owners: dict[int, int] = {}
-    wanted = np.where(handshakes.has[JOIN_SYN], handshakes.cells(JOIN_SYN, "token"), NO_TOKEN)
     facts = zip(
         handshakes.joining.tolist(),
         keys.token_server.tolist(),
         keys.token_client.tolist(),
-        wanted.tolist(),
+        handshakes.asked.tolist(),
         strict=True,
     )
     for flow, (joining, token_server, token_client, token) in enumerate(facts):

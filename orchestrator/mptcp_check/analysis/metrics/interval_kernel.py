@@ -9,18 +9,12 @@ last one, and the time since when they stand above a hole.
 
 from typing import Any, Final
 
-from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.capture.kernels import int64, kernel
 from mptcp_check.analysis.metrics.state_tables import (
     BLOCK_WORDS,
     FORGOTTEN,
     FREE,
     LARGEST_CLASS,
-    SET_CLASS,
-    SET_COUNT,
-    SET_HIGH,
-    SET_LIST,
-    SET_LOW,
-    SET_SINCE,
     UNKNOWN,
 )
 
@@ -58,27 +52,34 @@ def grown(arena: Any, blocks: Any, at: int, size: int) -> Any:  # noqa: ANN401 -
 
 
 @kernel
+def listed(sets: Any, which: int) -> Any:  # noqa: ANN401 - a kernel
+    """Return where in the arena the list of a set begins."""
+    return int64(sets[which].list) * BLOCK_WORDS
+
+
+@kernel
 def make_room(sets: Any, which: int, arena: Any, blocks: Any) -> None:  # noqa: ANN401 - a kernel
     """Make the list of a set long enough for one more interval."""
-    if sets[which, SET_LIST] == UNKNOWN:
-        sets[which, SET_LIST] = taken(arena, blocks, 0)
-        sets[which, SET_CLASS] = 0
-    size = sets[which, SET_CLASS]
-    count = sets[which, SET_COUNT]
+    if sets[which].list == UNKNOWN:
+        sets[which].list = taken(arena, blocks, 0) // BLOCK_WORDS
+        sets[which].class_ = 0
+    size = sets[which].class_
+    count = sets[which].count
     if (count + 1) * WORDS <= BLOCK_WORDS << size:
         return
-    at = sets[which, SET_LIST]
+    at = listed(sets, which)
     if size < LARGEST_CLASS:
-        sets[which, SET_LIST] = grown(arena, blocks, at, size)
-        sets[which, SET_CLASS] = size + 1
+        at = grown(arena, blocks, at, size)
+        sets[which].list = at // BLOCK_WORDS
+        sets[which].class_ = size + 1
         if size + 1 == LARGEST_CLASS:
-            arena[sets[which, SET_LIST] + FORGOTTEN] = 0
+            arena[at + FORGOTTEN] = 0
         return
     arena[at + FORGOTTEN] += arena[at + WORDS] - arena[at + 1]
     arena[at + 1] = arena[at + WORDS + 1]
     for word in range(at + WORDS, at + (count - 1) * WORDS):
         arena[word] = arena[word + WORDS]
-    sets[which, SET_COUNT] = count - 1
+    sets[which].count = count - 1
 
 
 @kernel
@@ -106,27 +107,27 @@ def add(  # noqa: PLR0917 - a kernel takes positions
         How many of the bytes are new; how long the holes that it fills were there, all together;
         and the longest of these times.
     """
-    low, high = sets[which, SET_LOW], sets[which, SET_HIGH]
+    low, high = sets[which].low, sets[which].high
     if low == high:
-        sets[which, SET_LOW] = start
-        sets[which, SET_HIGH] = end
-        sets[which, SET_SINCE] = now_ns
+        sets[which].low = start
+        sets[which].high = end
+        sets[which].since_ns = now_ns
         return end - start, 0, 0
     if start > high:
         make_room(sets, which, arena, blocks)
-        place = sets[which, SET_LIST] + sets[which, SET_COUNT] * WORDS
+        place = listed(sets, which) + sets[which].count * WORDS
         arena[place] = low
         arena[place + 1] = high
-        arena[place + 2] = sets[which, SET_SINCE]
-        sets[which, SET_COUNT] += 1
-        sets[which, SET_LOW] = start
-        sets[which, SET_HIGH] = end
-        sets[which, SET_SINCE] = now_ns
+        arena[place + 2] = sets[which].since_ns
+        sets[which].count += 1
+        sets[which].low = start
+        sets[which].high = end
+        sets[which].since_ns = now_ns
         return end - start, 0, 0
     if start >= low:
         if end <= high:
             return 0, 0, 0
-        sets[which, SET_HIGH] = end
+        sets[which].high = end
         return end - high, 0, 0
     return add_below(sets, which, arena, blocks, start, end, now_ns)
 
@@ -142,8 +143,8 @@ def add_below(  # noqa: C901, PLR0917 - a kernel takes positions
     now_ns: int,
 ) -> tuple[int, int, int]:
     """Add an interval that begins below the highest one.  Arguments and result as of `add`."""
-    low, high = sets[which, SET_LOW], sets[which, SET_HIGH]
-    count, base = sets[which, SET_COUNT], sets[which, SET_LIST]
+    low, high = sets[which].low, sets[which].high
+    count, base = sets[which].count, listed(sets, which)
     first = first_touched(arena, base, count, start)
     covered, waited, longest = 0, 0, 0
     new_low, new_high, since = start, end, now_ns
@@ -165,32 +166,32 @@ def add_below(  # noqa: C901, PLR0917 - a kernel takes positions
     if end >= low:
         covered += min(end, high) - low
         if joined:
-            waited += now_ns - sets[which, SET_SINCE]
-            longest = max(longest, now_ns - sets[which, SET_SINCE])
+            waited += now_ns - sets[which].since_ns
+            longest = max(longest, now_ns - sets[which].since_ns)
         else:
-            since = sets[which, SET_SINCE]
-        sets[which, SET_LOW] = new_low
-        sets[which, SET_HIGH] = max(new_high, high)
-        sets[which, SET_SINCE] = since
-        sets[which, SET_COUNT] = first
+            since = sets[which].since_ns
+        sets[which].low = new_low
+        sets[which].high = max(new_high, high)
+        sets[which].since_ns = since
+        sets[which].count = first
         return end - start - covered, waited, longest
     if last == first:
         make_room(sets, which, arena, blocks)
-        if sets[which, SET_COUNT] < count:
+        if sets[which].count < count:
             if first == 1:  # it lies in the hole that was forgotten
                 return end - start - covered, waited, longest
             first = max(0, first - 1)
-        base, count = sets[which, SET_LIST], sets[which, SET_COUNT]
+        base, count = listed(sets, which), sets[which].count
         word = base + (count + 1) * WORDS - 1
         while word >= base + (first + 1) * WORDS:
             arena[word] = arena[word - WORDS]
             word -= 1
-        sets[which, SET_COUNT] = count + 1
+        sets[which].count = count + 1
     elif last > first + 1:
         moved = (last - first - 1) * WORDS
         for word in range(base + (first + 1) * WORDS, base + count * WORDS - moved):
             arena[word] = arena[word + moved]
-        sets[which, SET_COUNT] = count - (last - first - 1)
+        sets[which].count = count - (last - first - 1)
     place = base + first * WORDS
     arena[place] = new_low
     arena[place + 1] = new_high
@@ -214,6 +215,6 @@ def first_touched(arena: Any, base: int, count: int, start: int) -> Any:  # noqa
 @kernel
 def lowest_end(sets: Any, which: int, arena: Any) -> Any:  # noqa: ANN401 - a kernel
     """Return where the first hole of a set begins."""
-    if sets[which, SET_COUNT] > 0:
-        return arena[sets[which, SET_LIST] + 1]
-    return sets[which, SET_HIGH]
+    if sets[which].count > 0:
+        return arena[listed(sets, which) + 1]
+    return sets[which].high

@@ -13,9 +13,6 @@ from mptcp_check.analysis.metrics.state_tables import (
     ALL_DATA,
     MAPPINGS_FORGOTTEN,
     OWN_DATA,
-    SET_COUNT,
-    SET_HIGH,
-    SET_LOW,
     SETS,
     UNKNOWN,
     YOUNG_USED,
@@ -144,8 +141,8 @@ def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel t
         return
     whole_set, own_set = SETS * one.counted_in + ALL_DATA, SETS * direction + OWN_DATA
     whole = directions[one.counted_in]
-    reference = sets[whole_set, SET_HIGH]
-    empty = sets[whole_set, SET_LOW] == reference
+    reference = sets[whole_set].high
+    empty = sets[whole_set].low == reference
     start = data_offset(whole, high, low, reference)
     size = length - fin
     one.mappings += 1
@@ -158,7 +155,7 @@ def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel t
             first = int64(ssn) - 1
             if ssn != 0 and one.origin != UNKNOWN:
                 # SSN 1 is the first byte of payload; after 4 GiB the number starts again.
-                first += (sets[SETS * direction, SET_HIGH] - first + HALF_32) >> 32 << 32
+                first += (sets[SETS * direction].high - first + HALF_32) >> 32 << 32
             expect(one, arena, blocks, first, first + size, pseudo)
     forgetful = counters[MAPPINGS_FORGOTTEN] > 0
     if size <= 0 or start >= LARGEST or start <= -LARGEST:
@@ -178,8 +175,8 @@ def take_mapping(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - a kernel t
         whole.data_bytes += fresh
         whole.head_of_line_ns += waited
         whole.head_of_line_max_ns = max(whole.head_of_line_max_ns, longest)
-        if sets[whole_set, SET_COUNT] > 0:
-            behind = sets[whole_set, SET_HIGH] - lowest_end(sets, whole_set, arena)
+        if sets[whole_set].count > 0:
+            behind = sets[whole_set].high - lowest_end(sets, whole_set, arena)
             whole.reorder_max = max(whole.reorder_max, behind)
     one.mappings_in_doubt += forgetful and own_fresh < size
     one.mapped += own_fresh
@@ -209,5 +206,5 @@ def take_data_ack(directions: Any, sender: int, sets: Any, high: int, low: int) 
         return
     acked = data_offset(whole, high, low, whole.data_acked)
     # Half of the space beyond what was captured is crafted, or of another connection.
-    if whole.data_acked < acked < sets[SETS * counted_in + ALL_DATA, SET_HIGH] + HALF_32:
+    if whole.data_acked < acked < sets[SETS * counted_in + ALL_DATA].high + HALF_32:
         whole.data_acked = acked

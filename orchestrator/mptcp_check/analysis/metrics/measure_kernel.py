@@ -41,8 +41,6 @@ from mptcp_check.analysis.metrics.state_tables import (
     OFFERS_STAMPS,
     ROOM_WORDS,
     SEQUENCE,
-    SET_HIGH,
-    SET_LOW,
     SETS,
     UNKNOWN,
     YOUNG_USED,
@@ -290,7 +288,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         own_set = SETS * direction + SEQUENCE
         if one.origin == UNKNOWN and not flags & RST:
             one.origin = seq & 0xFFFF_FFFF
-        reference = sets[own_set, SET_HIGH]
+        reference = sets[own_set].high
         start = reference + signed_32(seq - one.origin - (reference & 0xFFFF_FFFF))
 
         # acknowledgement and round trips of the other direction
@@ -304,8 +302,8 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
             if other.origin != UNKNOWN:
                 acked = other.acked + signed_32(ack - other.origin - (other.acked & 0xFFFF_FFFF))
                 if acked > other.acked:
-                    if acked <= sets[SETS * (direction ^ 1), SET_HIGH]:
-                        took = acknowledged(other, arena, acked, now)
+                    if acked <= sets[SETS * (direction ^ 1)].high:
+                        took = acknowledged(other, arena, blocks, acked, now)
                         if took != UNKNOWN:
                             other.ack_samples += 1
                             other.ack_sum_ns += took
@@ -322,7 +320,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
                     and not flags & (SYN | FIN)
                     and ack == one.last_ack
                     and window == one.last_window
-                    and sets[SETS * (direction ^ 1), SET_HIGH] > acked
+                    and sets[SETS * (direction ^ 1)].high > acked
                 ):
                     one.duplicate_acks += 1
                     one.acks_in_a_row += 1
@@ -334,7 +332,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
                 one.pure_acks += 1
         if kinds & KIND_TIMESTAMPS and not flags & RST:
             if flags & ACK:
-                took = echoed(other, arena, int64(segments.ts_echo[row]), now)
+                took = echoed(other, arena, blocks, int64(segments.ts_echo[row]), now)
                 if took >= 0:
                     other.stamp_samples += 1
                     other.stamp_sum_ns += took
@@ -429,7 +427,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         if flags & RST or one.origin == UNKNOWN:
             continue
         end = start + payload
-        empty = sets[own_set, SET_LOW] == reference
+        empty = sets[own_set].low == reference
         fresh, _, _ = add(sets, own_set, arena, blocks, start, end, now)
         one.unique += fresh
         if fresh < payload:
@@ -443,7 +441,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
         if one.acked <= 0:
             one.initial_window = one.unique
             one.initial_segments += 1
-        one.flight_max = max(one.flight_max, sets[own_set, SET_HIGH] - max(one.acked, 0))
+        one.flight_max = max(one.flight_max, sets[own_set].high - max(one.acked, 0))
         whole = fresh == payload and segments.captured_bytes[row] >= payload
         if whole and one.pending_count > 0:
             add_payload(one, arena, blocks, buffer, segments.payload_offset[row], start, end)

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.flows.assembly import CLOSES, KINDS, MPTCP, Assembly
-from mptcp_check.analysis.flows.handshakes import JOIN_SYN
 from mptcp_check.analysis.flows.subflows import HmacState, Role
 from mptcp_check.analysis.metrics.round_trip_kernel import SUB_BITS
 from mptcp_check.analysis.metrics.state_tables import (
@@ -16,13 +15,13 @@ from mptcp_check.analysis.metrics.state_tables import (
     BY_ACKS,
     BY_STAMPS,
     CELL_BITS,
-    DIRECTION_FIELDS,
-    DIRECTION_RECORD,
     OFFERS_SACK,
     OFFERS_STAMPS,
     OWN_DATA,
+    RESULT_RECORD,
     SEQUENCE,
     UNKNOWN,
+    fresh,
 )
 from mptcp_check.analysis.metrics.tracking import Tracker
 from mptcp_check.analysis.tables.table import Cells, Table, numbers, one_of
@@ -35,7 +34,7 @@ BATCH_SUBFLOWS: Final = 512
 ROLES: Final = (Role.INITIAL, Role.JOIN)
 HMAC_STATES: Final = (HmacState.UNKNOWN, HmacState.OK, HmacState.BAD)
 
-_SILENT: Final = np.array([tuple(DIRECTION_FIELDS.values())], dtype=DIRECTION_RECORD)
+_SILENT: Final = fresh(RESULT_RECORD)
 """What is said of an end that sent nothing."""
 
 
@@ -67,7 +66,6 @@ class Results:
         tracker.finish()
         state = tracker.state
         self._tracker = tracker
-        self._directions = state.directions
         self._sequence_spans = state.spans(SEQUENCE)
         self._data_spans = state.spans(ALL_DATA)
         self._forgotten = state.forgotten(SEQUENCE)
@@ -75,12 +73,15 @@ class Results:
         self._forgotten_data = state.forgotten(ALL_DATA)
         # All that is read out now takes the place of what is given back here.
         cells = state.release()
+        self._directions = state.directions
         self._median_ns, self._p95_ns, self._stddev_ns = round_trips(
             cells, 4 * len(tracker.openers)
         )
         del cells
         self.assembly = Assembly(tracker)
         """Which TCP connections each connection is made of, and what it is."""
+        self.assembly.handshakes.release()
+        tracker.release()
 
     def batches(self) -> Iterator[Batch]:
         """Yield all connections, as many at a time as have `BATCH_SUBFLOWS` subflows."""
@@ -174,9 +175,6 @@ class Results:
         asked = self._directions["syn_ns"][opener]
         answered = self._directions["syn_ns"][opener ^ 1]
         ok, bad = assembly.hmac_ok[members], assembly.hmac_bad[members]
-        handshakes = assembly.handshakes
-        named = joining & handshakes.has[JOIN_SYN][flow]
-        tokens = handshakes.cells(JOIN_SYN, "token")[flow].astype(np.int64)
         first_of = np.searchsorted(owner, owner)
         return {
             "id": numbers(rows - first_of),
@@ -192,7 +190,7 @@ class Results:
             "speaks_mptcp": numbers(tracker.speaks_mptcp[flow]),
             "client": one_of(rows, ends[0]),
             "server": one_of(rows, ends[1]),
-            "token": _tokens(np.where(named, tokens, UNKNOWN)),
+            "token": _tokens(np.where(joining, assembly.handshakes.asked[flow], UNKNOWN)),
             "start_ns": numbers(tracker.start_ns[flow]),
             "end_ns": numbers(tracker.end_ns[flow]),
             "handshake_ns": numbers(answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)),

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from mptcp_check.analysis.capture.kernels import kernel
-from mptcp_check.analysis.metrics.interval_kernel import grown, taken
+from mptcp_check.analysis.metrics.interval_kernel import given_back, grown, taken
 from mptcp_check.analysis.metrics.state_tables import (
     BLOCK_WORDS,
     CELL_BITS,
@@ -58,7 +58,7 @@ def resent(one: Any, start: int, end: int) -> None:  # noqa: ANN401 - a kernel
 
 
 @kernel
-def acknowledged(one: Any, arena: Any, acked: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
+def acknowledged(one: Any, arena: Any, blocks: Any, acked: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
     """Forget what an ACK covers; return how long the segment that it ends with took, -1 if none.
 
     As tcptrace does, only a segment whose last byte the ACK names is timed; and none where anything
@@ -74,6 +74,10 @@ def acknowledged(one: Any, arena: Any, acked: int, now_ns: int) -> Any:  # noqa:
             found = now_ns - arena[place + 1]
         one.flight_first += 1
         one.flight_count -= 1
+    if one.flight != UNKNOWN:
+        given_back(arena, blocks, one.flight, one.flight_class)
+        one.flight = UNKNOWN
+        one.flight_class = 0
     one.flight_first = 0
     return found
 
@@ -128,7 +132,7 @@ def stamped(  # noqa: PLR0917 - a kernel takes positions
 
 
 @kernel
-def echoed(one: Any, arena: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
+def echoed(one: Any, arena: Any, blocks: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401 - a kernel
     """Return how long a timestamp took to come back, -1 if none that is waited for does.
 
     Older ones are not waited for any longer: their echo was lost, or overtaken.
@@ -143,6 +147,10 @@ def echoed(one: Any, arena: Any, echo: int, now_ns: int) -> Any:  # noqa: ANN401
             found = now_ns - arena[place + 1]
         one.stamps_first += 1
         one.stamps_count -= 1
+    if one.stamps != UNKNOWN:
+        given_back(arena, blocks, one.stamps, one.stamps_class)
+        one.stamps = UNKNOWN
+        one.stamps_class = 0
     one.stamps_first = 0
     return found
 

@@ -12,32 +12,33 @@ from mptcp_check.analysis.metrics.measure_kernel import Segments, first_options,
 from mptcp_check.analysis.metrics.round_trip_kernel import move_cells
 from mptcp_check.analysis.metrics.state_tables import (
     ARENA_WORDS,
+    BLOCK_WORDS,
     CELL_SLOTS,
     CELLS_USED,
     CLASSES,
-    DIRECTION_FIELDS,
     DIRECTION_RECORD,
     FORGOTTEN,
     FREE,
     LARGEST_CLASS,
     MAPPING_SLOTS,
     MAPPINGS_FORGOTTEN,
+    RESULT_RECORD,
     ROOM_WORDS,
-    SET_CLASS,
-    SET_COLUMNS,
-    SET_COUNT,
-    SET_HIGH,
-    SET_LIST,
-    SET_LOW,
+    SET_RECORD,
     SETS,
     UNKNOWN,
     YOUNG_USED,
     Memory,
+    fresh,
 )
 
 FIRST_DIRECTIONS: Final = 256
 
-_NEW: Final = np.array([tuple(DIRECTION_FIELDS.values())], dtype=DIRECTION_RECORD)
+RELEASED_ROWS: Final = 1 << 12
+"""How many records are made shorter at once."""
+
+_NEW: Final = fresh(DIRECTION_RECORD)
+_EMPTY: Final = np.array([(0, 0, 0, UNKNOWN, 0, 0)], dtype=SET_RECORD)
 
 
 class State:
@@ -45,9 +46,10 @@ class State:
 
     def __init__(self) -> None:
         self.directions = np.empty(FIRST_DIRECTIONS, DIRECTION_RECORD)
-        """Records of `state_tables.DIRECTION_RECORD`; rows beyond ``2 * flows`` hold nothing."""
+        """Records of `state_tables.DIRECTION_RECORD`, of `RESULT_RECORD` after `release`; rows
+        beyond ``2 * flows`` hold nothing."""
         self._flows = 0
-        self._sets = np.empty((SETS * FIRST_DIRECTIONS, SET_COLUMNS), np.int64)
+        self._sets = np.empty(SETS * FIRST_DIRECTIONS, SET_RECORD)
         self._arena = np.empty(ARENA_WORDS, np.int64)
         self._blocks = np.full(CLASSES + 1, UNKNOWN, np.int64)
         self._blocks[FREE] = 0
@@ -65,13 +67,12 @@ class State:
             room = max(rows, len(self.directions) * 17 // 16)
             # In place, as the system only moves pages for it: a copy would take twice the memory.
             self.directions.resize(room, refcheck=False)
-            self._sets.resize((SETS * room, SET_COLUMNS), refcheck=False)
-        fresh = slice(2 * self._flows, rows)
-        self.directions[fresh] = _NEW
-        self.directions["counted_in"][fresh] = np.arange(2 * self._flows, rows)
+            self._sets.resize(SETS * room, refcheck=False)
+        new = slice(2 * self._flows, rows)
+        self.directions[new] = _NEW
+        self.directions["counted_in"][new] = np.arange(2 * self._flows, rows)
         sets = slice(SETS * 2 * self._flows, SETS * rows)
-        self._sets[sets] = 0
-        self._sets[sets, SET_LIST] = UNKNOWN
+        self._sets[sets] = _EMPTY
         self._flows = count
 
     def join(self, direction: int, data: int) -> None:
@@ -79,30 +80,44 @@ class State:
         self.directions["counted_in"][direction] = data
 
     def release(self) -> Column:
-        """Forget all but `directions`, as nothing is measured after this; return `cells`."""
+        """Forget all but the results, as nothing is measured after this; return `cells`."""
         cells, self.cells = self.cells, np.full((1, 2), UNKNOWN, np.int64)
         for table in (self._sets, self._arena, self._young, self._old, self._firsts):
             table.resize(0, refcheck=False)
+        self._shorten()
         return cells
+
+    def _shorten(self) -> None:
+        """Leave of `directions` what `RESULT_RECORD` begins with, in place."""
+        rows, long, short = 2 * self._flows, DIRECTION_RECORD.itemsize, RESULT_RECORD.itemsize
+        octets = self.directions.view(np.uint8)
+        whole = octets.reshape(-1, long)
+        kept = octets[: rows * short].reshape(rows, short)
+        for first in range(0, rows, RELEASED_ROWS):
+            some = slice(first, min(first + RELEASED_ROWS, rows))
+            kept[some] = whole[some, :short]
+        del octets, whole, kept
+        self.directions.resize(-(-rows * short // long), refcheck=False)
+        self.directions = self.directions.view(np.uint8)[: rows * short].view(RESULT_RECORD)
 
     def spans(self, which: int) -> Column:
         """Return for each direction how far one of its sets reaches, from first to last byte."""
         sets = self._sets[which : SETS * 2 * self._flows : SETS]
-        listed = sets[:, SET_COUNT] > 0
-        first = self._arena[np.where(listed, sets[:, SET_LIST], 0)]
-        spans: Column = sets[:, SET_HIGH] - np.where(listed, first, sets[:, SET_LOW])
+        spans: Column = sets["high"] - sets["low"]
+        listed = np.flatnonzero(sets["count"])
+        first = self._arena[sets["list"][listed].astype(np.int64) * BLOCK_WORDS]
+        spans[listed] = sets["high"][listed] - first
         return spans
 
     def forgotten(self, which: int) -> Column:
         """Return for each direction the bytes of the holes that one of its sets has forgotten."""
         sets = self._sets[which : SETS * 2 * self._flows : SETS]
-        full = np.flatnonzero(
-            (sets[:, SET_LIST] != UNKNOWN) & (sets[:, SET_CLASS] == LARGEST_CLASS)
-        )
+        full = np.flatnonzero((sets["list"] != UNKNOWN) & (sets["class_"] == LARGEST_CLASS))
         if not len(full):  # as nearly always: that takes no room
             return np.broadcast_to(np.zeros(1, np.int64), len(sets))
         bytes_ = np.zeros(len(sets), np.int64)
-        bytes_[full] = self._arena[sets[full, SET_LIST] + FORGOTTEN]
+        at = sets["list"][full].astype(np.int64) * BLOCK_WORDS
+        bytes_[full] = self._arena[at + FORGOTTEN]
         return bytes_
 
     def measure(
@@ -147,7 +162,7 @@ class State:
     def _memory(self) -> Memory:
         return Memory(
             directions=records(self.directions),
-            sets=self._sets,
+            sets=records(self._sets),
             arena=self._arena,
             blocks=self._blocks,
             cells=self.cells,

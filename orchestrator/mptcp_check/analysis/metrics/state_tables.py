@@ -7,6 +7,7 @@ smaller one back.  No list grows beyond its largest block, so that no file, what
 takes more than a bounded amount of memory and of time per segment.
 """
 
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -134,21 +135,57 @@ SMALL_FIELDS: Final = frozenset(
     {
         *("data_packets", "retransmitted_count", "out_of_order", "pure_acks", "duplicate_acks"),
         *("sacks", "zero_windows", "syns", "fins", "rsts", "pushes", "urgents", "ce_marks", "eces"),
-        *("cuts", "packets", "scale", "mss", "flight_class", "flight_first", "flight_count"),
+        *("cuts", "packets", "mss"),
         *("last_window", "stamp_samples", "ack_samples", "counted_in", "options", "data_fins"),
         *("data_acks", "mappings", "infinite", "checksums", "checksums_ok", "checksums_bad"),
         *("pending_count", "data_out_of_order", "data_gaps", "acks", "triple_acks", "dsacks"),
-        *("zero_probes", "windows", "sack_blocks_max", "initial_segments", "offers"),
+        *("zero_probes", "windows", "initial_segments"),
         *("window_max", "window_min", "segment_max", "segment_min"),
-        *("acks_in_a_row", "stamps_class", "stamps_first", "stamps_count", "mappings_in_doubt"),
+        *("acks_in_a_row", "mappings_in_doubt"),
     }
 )
-"""Those of 32 bits; the others have 64."""
+"""Those of 32 bits."""
 
-DIRECTION_RECORD: Final = np.dtype(
-    [(name, np.int32 if name in SMALL_FIELDS else np.int64) for name in DIRECTION_FIELDS],
-    align=True,
+SMALLEST_FIELDS: Final = frozenset(
+    {
+        *("scale", "offers", "sack_blocks_max"),
+        *("flight_class", "flight_first", "flight_count"),
+        *("stamps_class", "stamps_first", "stamps_count"),
+    }
 )
+"""Those of 16 bits: a block of the largest class has fewer elements; the others have 64."""
+
+WORKING_FIELDS: Final = frozenset(
+    {
+        *("origin", "acked", "last_ack", "last_window", "acks_in_a_row", "zero_since_ns"),
+        *("last_stamp", "stamps", "stamps_class", "stamps_first", "stamps_count"),
+        *("flight", "flight_class", "flight_first", "flight_count", "resent_low", "resent_high"),
+        *("last_place", "last_content", "pending", "pending_count", "dsn_high", "dsn_low"),
+    }
+)
+"""Those that say nothing any more when all is measured."""
+
+
+def _width_bytes(field: str) -> int:
+    return 2 if field in SMALLEST_FIELDS else 4 if field in SMALL_FIELDS else 8
+
+
+def _record(fields: Iterable[str]) -> np.dtype[np.void]:
+    """Return a record without holes but before the working fields, which come last."""
+    order = sorted(fields, key=lambda name: (name in WORKING_FIELDS, -_width_bytes(name)))
+    return np.dtype([(name, f"i{_width_bytes(name)}") for name in order], align=True)
+
+
+DIRECTION_RECORD: Final = _record(DIRECTION_FIELDS)
+RESULT_RECORD: Final = _record(name for name in DIRECTION_FIELDS if name not in WORKING_FIELDS)
+"""The beginning of a `DIRECTION_RECORD`: what is read out in the end."""
+
+
+def fresh(record: np.dtype[np.void]) -> npt.NDArray[np.void]:
+    """Return one record of those fields as a direction starts with it."""
+    names = record.names or ()
+    return np.array([tuple(DIRECTION_FIELDS[name] for name in names)], dtype=record)
+
 
 OFFERS_STAMPS: Final = 1
 OFFERS_SACK: Final = 2
@@ -157,9 +194,17 @@ SEQUENCE, OWN_DATA, ALL_DATA = range(3)
 """The interval sets of a direction: row ``3 * direction + which`` of the table of sets."""
 SETS: Final = 3
 
-SET_COLUMNS: Final = 6
-SET_LOW, SET_HIGH, SET_SINCE, SET_LIST, SET_COUNT, SET_CLASS = range(SET_COLUMNS)
-"""Highest interval of a set and since when it is there; block, fill and class of the lower ones."""
+SET_RECORD: Final = np.dtype(
+    [
+        ("low", np.int64),  # the highest interval; there is none while both are the same
+        ("high", np.int64),
+        ("since_ns", np.int64),  # when it came
+        ("list", np.int32),  # block of the lower ones, counted in `BLOCK_WORDS`, or `UNKNOWN`
+        ("count", np.int16),  # how many these are
+        ("class_", np.int16),  # of their block
+    ]
+)
+"""What is kept of a set."""
 
 BLOCK_WORDS: Final = 8
 """Elements of a block of class 0; each class has twice as many as the one below."""
@@ -183,7 +228,8 @@ class Memory(NamedTuple):
 
     directions: Any
     """Records of `DIRECTION_RECORD`; see `kernels.records`."""
-    sets: npt.NDArray[np.int64]
+    sets: Any
+    """Records of `SET_RECORD`."""
     arena: npt.NDArray[np.int64]
     blocks: npt.NDArray[np.int64]
     cells: npt.NDArray[np.int64]

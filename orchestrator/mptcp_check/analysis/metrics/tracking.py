@@ -14,9 +14,8 @@ from mptcp_check.analysis.flows import crypto
 from mptcp_check.analysis.flows.endpoints import address_text
 from mptcp_check.analysis.flows.flow_kernel import NOBODY
 from mptcp_check.analysis.flows.grouping import FlowFinder, headers_of, time_order
-from mptcp_check.analysis.flows.handshakes import JOIN_SYN, Handshakes
-from mptcp_check.analysis.flows.keys import HandshakeColumns, key_columns
-from mptcp_check.analysis.flows.membership import NO_TOKEN
+from mptcp_check.analysis.flows.handshakes import Handshakes
+from mptcp_check.analysis.flows.keys import NO_TOKEN, HandshakeColumns, key_columns
 from mptcp_check.analysis.metrics.state import State
 from mptcp_check.analysis.metrics.state_tables import UNKNOWN
 
@@ -94,7 +93,7 @@ class Tracker:
         flows = flows[~self._placed[flows]]
         handshakes = HandshakeColumns(self.handshakes, flows)
         keys = key_columns(handshakes)
-        asked = np.where(handshakes.has[JOIN_SYN], handshakes.cells(JOIN_SYN, "token"), NO_TOKEN)
+        asked = handshakes.asked
         both = (keys.token_server != NO_TOKEN) & (keys.token_client != NO_TOKEN)
         done = np.where(handshakes.joining, asked != NO_TOKEN, both)
         tokens = np.stack([keys.token_server, keys.token_client], axis=1)
@@ -147,6 +146,12 @@ class Tracker:
         self.end_ns: Column = last.reshape(count, 2).max(axis=1)
         # Batches without options of a handshake were not shown to it.
         self.handshakes.make_room(count)
+
+    def release(self) -> None:
+        """Forget what only `Assembly` asks."""
+        del self.isn, self.flags, self.data_fin
+        self.handshakes.release()
+        self._finder.release()
 
     def end_texts(self, flows: Column, ends: Column) -> list[str]:
         """Return ends of TCP connections as `Endpoint` writes them."""

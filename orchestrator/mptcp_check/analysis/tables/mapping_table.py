@@ -6,7 +6,7 @@ too many to remember, and would be a new row if they ever came again.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -150,12 +150,15 @@ def _merged(rows: Rows) -> Rows:
     """Return distinct mappings, with the segments of equal ones counted together."""
     if not len(rows):
         return rows
-    rows = rows[np.lexsort([rows[name] for name in ("first_frame", *SAME)])]
-    keys: list[npt.NDArray[Any]] = [rows[name] for name in SAME]
-    new = np.ones(len(rows), dtype=np.bool_)
-    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    # Columns are sorted, and not rows: these would be in memory twice.
+    order = np.lexsort([rows[name] for name in ("first_frame", *SAME)])
+    new = np.zeros(len(rows), dtype=np.bool_)
+    new[0] = True
+    for name in SAME:
+        key = rows[name][order]
+        new[1:] |= key[1:] != key[:-1]
     first = np.flatnonzero(new)
-    distinct = rows[first].copy()
-    distinct["segments"] = np.add.reduceat(rows["segments"], first)
-    distinct["last_frame"] = np.maximum.reduceat(rows["last_frame"], first)
+    distinct: Rows = rows[order[first]]
+    distinct["segments"] = np.add.reduceat(rows["segments"][order], first)
+    distinct["last_frame"] = np.maximum.reduceat(rows["last_frame"][order], first)
     return distinct

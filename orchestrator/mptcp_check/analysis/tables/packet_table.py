@@ -86,11 +86,12 @@ def packet_table(placed: Placed, *, file: int, first_connection: int) -> Table:
         "src": addresses(packets.family, packets.src_high, packets.src_low),
         "dst": addresses(packets.family, packets.dst_high, packets.dst_low),
         "flags": _named(packets.flags, flag_names),
-        "ts_value": numbers(packets.ts_value, stamped),
-        "ts_echo": numbers(packets.ts_echo, stamped),
+        "ts_value": numbers(packets.ts_value.copy(), stamped),
+        "ts_echo": numbers(packets.ts_echo.copy(), stamped),
         "mptcp": _named(_subtypes(packets), subtype_names),
     }
-    table |= {name: numbers(getattr(packets, name)) for name in AS_THEY_ARE}
+    # Copies, as the next segments are decoded into the same columns.
+    table |= {name: numbers(getattr(packets, name).copy()) for name in AS_THEY_ARE}
     return table | _first_dss(packets)
 
 

@@ -193,7 +193,17 @@ def test_a_join_captured_without_its_syn_is_in_a_connection_of_its_own() -> None
 
     assert len(first.subflows) == 1
     assert second.orphan
+    assert second.token_server is None
     assert second.subflows[0].hmac is HmacState.UNKNOWN
+
+
+def test_joins_captured_without_their_syns_have_no_token_in_common() -> None:
+    talk = Talk()
+    talk.join(talk.subflow(CLIENT_2), token=7)
+    talk.join(talk.subflow(("10.0.3.1", 9)), token=8)
+    del talk.segments[3], talk.segments[0]
+
+    assert [len(connection.subflows) for connection in found(talk)] == [1, 1]
 
 
 def test_a_token_used_again_names_the_younger_connection() -> None:

@@ -4,18 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mptcp_check.analysis.metrics.interval_kernel import WORDS, add
+from mptcp_check.analysis.capture.kernels import records
+from mptcp_check.analysis.metrics.interval_kernel import WORDS, add, listed
 from mptcp_check.analysis.metrics.state_tables import (
     ARENA_WORDS,
     CLASSES,
     FREE,
     LARGEST_CLASS,
-    SET_CLASS,
-    SET_COLUMNS,
-    SET_COUNT,
-    SET_HIGH,
-    SET_LIST,
-    SET_LOW,
+    SET_RECORD,
     UNKNOWN,
 )
 
@@ -24,8 +20,8 @@ class Bytes:
     """One interval set, as the kernel has it."""
 
     def __init__(self) -> None:
-        self.sets = np.zeros((1, SET_COLUMNS), np.int64)
-        self.sets[0, SET_LIST] = UNKNOWN
+        self.sets = records(np.zeros(1, SET_RECORD))
+        self.sets["list"] = UNKNOWN
         self.arena = np.zeros(ARENA_WORDS, np.int64)
         self.blocks = np.full(CLASSES + 1, UNKNOWN, np.int64)
         self.blocks[FREE] = 0
@@ -35,9 +31,9 @@ class Bytes:
         return int(new), int(waited), int(longest)
 
     def intervals(self) -> list[tuple[int, int]]:
-        at, count = int(self.sets[0, SET_LIST]), int(self.sets[0, SET_COUNT])
+        at, count = int(listed(self.sets, 0)), int(self.sets["count"][0])
         lower = self.arena[at : at + count * WORDS].reshape(-1, WORDS).tolist() if count else []
-        highest = (int(self.sets[0, SET_LOW]), int(self.sets[0, SET_HIGH]))
+        highest = (int(self.sets["low"][0]), int(self.sets["high"][0]))
         return [(low, high) for low, high, _ in lower] + [highest]
 
 
@@ -72,7 +68,7 @@ def test_a_full_list_forgets_its_lowest_hole_and_stays_in_its_bounds() -> None:
     for number in range(20_000):
         assert ours.add(4 * number, 4 * number + 1)[0] == 1
 
-    assert int(ours.sets[0, SET_CLASS]) == LARGEST_CLASS
+    assert int(ours.sets["class_"][0]) == LARGEST_CLASS
     assert int(ours.blocks[FREE]) < ARENA_WORDS
     assert ours.add(4 * 19_999 - 2, 4 * 19_999)[0] == 2
     assert ours.add(2, 3)[0] == 0
@@ -81,7 +77,7 @@ def test_a_full_list_forgets_its_lowest_hole_and_stays_in_its_bounds() -> None:
 def test_blocks_that_grew_are_used_again() -> None:
     ours = Bytes()
     for _ in range(50):
-        base = int(ours.sets[0, SET_HIGH]) + 2
+        base = int(ours.sets["high"][0]) + 2
         for number in range(40):
             ours.add(base + 4 * number, base + 4 * number + 1)
         used = int(ours.blocks[FREE])
