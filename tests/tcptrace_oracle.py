@@ -23,6 +23,8 @@ def connections(path: Path) -> list[tuple[Pair, Statistics, Statistics]]:
     rows = [
         line.split(",") for line in done.stdout.splitlines() if line and not line.startswith("#")
     ]
+    if not rows:  # not even the names of the columns: there is no TCP
+        return []
     heads, *cells = [[cell.strip() for cell in row] for row in rows]
     found = []
     for row in cells:
@@ -185,13 +187,19 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         lambda one, other, cell: one.rst_count > 0 or of_syn(one, other, cell),
     ),
     "idletime_max": (
-        "goes on after the last segment, unless there was a FIN",
-        lambda one, _, cell: not one.fin_count and float(cell) > one.idle_max_ns / 1e6,
+        "goes on after the last segment, unless there was a FIN; NA where nothing was sent;"
+        " microseconds are rounded",
+        lambda one, _, cell: (
+            not one.packets_count
+            if cell == "NA"
+            else abs(float(cell) - one.idle_max_ns / 1e6) < ROUNDED_MS
+            or (not one.fin_count and float(cell) > one.idle_max_ns / 1e6)
+        ),
     ),
     "RTT_from_3WHS": (
-        "a RST answers a SYN as well; microseconds are rounded",
+        "a RST answers a SYN as well, and a SYN sent again is timed; microseconds are rounded",
         lambda one, other, cell: (
-            other.rst_count > 0
+            other.rst_count > 0 or one.syn_count > 1
             if one.syn_rtt_ns is None
             else abs(float(cell) - one.syn_rtt_ns / 1e6) < ROUNDED_MS
         ),
