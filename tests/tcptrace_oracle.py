@@ -153,8 +153,9 @@ def of_syn(one: DirectionMetrics, other: DirectionMetrics, _: str) -> bool:
     return alone or None in (one.window_scale, other.window_scale)
 
 
-def endless(one: DirectionMetrics, _: DirectionMetrics, cell: str) -> bool:
-    return cell == "NA" and not one.fin_count
+def reset_after_fin(one: DirectionMetrics) -> bool:
+    """Say whether tcptrace takes the number of a RST, which is past the FIN's, for the end."""
+    return one.rst_count > 0 and one.fin_count > 0
 
 
 QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
@@ -166,8 +167,22 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         "a SYN and a FIN sent again count a byte",
         lambda one, _, cell: int(cell) == one.retransmitted_bytes + sent_again(one),
     ),
-    "missed_data": ("NA until a FIN says where the stream ends", endless),
-    "ttl_stream_length": ("NA until a FIN says where the stream ends", endless),
+    "missed_data": (
+        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        lambda one, _, cell: (
+            not one.fin_count
+            if cell == "NA"
+            else reset_after_fin(one) and int(cell) == one.missed_bytes + 1
+        ),
+    ),
+    "ttl_stream_length": (
+        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        lambda one, _, cell: (
+            not one.fin_count
+            if cell == "NA"
+            else reset_after_fin(one) and int(cell) == one.unique_bytes + one.missed_bytes + 1
+        ),
+    ),
     "truncated_data": (
         "headers that were cut as well count, and what `readable` cuts",
         lambda one, _, cell: one.cut_count > 0 and int(cell) > one.cut_bytes,
@@ -187,8 +202,10 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         lambda one, other, cell: one.rst_count > 0 or of_syn(one, other, cell),
     ),
     "idletime_max": (
-        "goes on after the last segment, unless there was a FIN; NA where nothing was sent;"
-        " microseconds are rounded",
+        (
+            "goes on after the last segment, unless there was a FIN; NA where nothing was sent;"
+            " microseconds are rounded"
+        ),
         lambda one, _, cell: (
             not one.packets_count
             if cell == "NA"

@@ -43,11 +43,11 @@ def octets(request: pytest.FixtureRequest) -> bytes:
 
 def sides(path: Path) -> Iterator[Side]:
     """Yield each direction of each TCP connection with its other end: ours, theirs."""
-    return (side for _, _, side in numbered_sides(path))
+    return (side for _, side in sides_with_ports(path))
 
 
-def numbered_sides(path: Path) -> Iterator[tuple[int, bool, Side]]:
-    """Yield as `sides` with the number of the flow, and whether its client is the sender."""
+def sides_with_ports(path: Path) -> Iterator[tuple[tuple[int, int], Side]]:
+    """Yield as `sides` with the ports of sender and receiver."""
     theirs = connections(path)
     subflows = [
         subflow
@@ -57,8 +57,9 @@ def numbered_sides(path: Path) -> Iterator[tuple[int, bool, Side]]:
     subflows.sort(key=lambda subflow: subflow.flow)
     for subflow, (ends, *both) in zip(subflows, theirs, strict=True):
         client, server = both if ends[0][1] == subflow.client.port else reversed(both)
-        yield subflow.flow, True, (subflow.c2s, subflow.s2c, client, server)
-        yield subflow.flow, False, (subflow.s2c, subflow.c2s, server, client)
+        ports = (subflow.client.port, subflow.server.port)
+        yield ports, (subflow.c2s, subflow.s2c, client, server)
+        yield ports[::-1], (subflow.s2c, subflow.c2s, server, client)
 
 
 def test_every_statistic_agrees_or_has_its_reason(octets: bytes, tmp_path: Path) -> None:
@@ -72,15 +73,16 @@ def test_every_statistic_agrees_or_has_its_reason(octets: bytes, tmp_path: Path)
     assert compared
 
 
-def whole_segments(path: Path) -> dict[tuple[int, bool], list[int]]:
-    """Return the round trips of each direction of each flow but those of segments ACKed in parts."""
+def whole_segments(path: Path) -> dict[tuple[int, int], list[int]]:
+    """Return the round trips of segments ACKed at once, by the ports of sender and receiver."""
     packets = read(path.read_bytes()).packets
     found = {}
     for connection in flow_connections(packets):
         for subflow in connection.subflows:
+            ports = (subflow.client.port, subflow.server.port)
             client, server = lanes(packets, subflow)
-            for sender, receiver in ((client, server), (server, client)):
-                found[subflow.flow, sender.from_client] = acked_at_once(sender, receiver)
+            found[ports] = acked_at_once(client, server)
+            found[ports[::-1]] = acked_at_once(server, client)
     return found
 
 
@@ -106,10 +108,10 @@ def test_round_trips_agree_without_syn_and_fin(octets: bytes, tmp_path: Path) ->
     is a second one to it.
     """
     path = readable(octets, tmp_path / "capture", QUIET)
-    at_once = whole_segments(path)
-    for flow, from_client, (one, _, theirs, _) in numbered_sides(path):
+    at_once = whole_segments(readable(octets, tmp_path / "whole"))
+    for ports, (one, _, theirs, _) in sides_with_ports(path):
         if int(theirs["RTT_samples"]) < one.rtt_acks.count:
-            samples = at_once[flow, from_client]
+            samples = at_once[ports]
             assert int(theirs["RTT_samples"]) == len(samples)
             assert float(theirs["RTT_min"]) == pytest.approx(min(samples) / 1e6, abs=0.11)
             assert float(theirs["RTT_max"]) == pytest.approx(max(samples) / 1e6, abs=0.11)
