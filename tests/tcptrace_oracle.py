@@ -23,6 +23,8 @@ def connections(path: Path) -> list[tuple[Pair, Statistics, Statistics]]:
     rows = [
         line.split(",") for line in done.stdout.splitlines() if line and not line.startswith("#")
     ]
+    if not rows:  # not even the names of the columns: there is no TCP
+        return []
     heads, *cells = [[cell.strip() for cell in row] for row in rows]
     found = []
     for row in cells:
@@ -151,8 +153,9 @@ def of_syn(one: DirectionMetrics, other: DirectionMetrics, _: str) -> bool:
     return alone or None in (one.window_scale, other.window_scale)
 
 
-def endless(one: DirectionMetrics, _: DirectionMetrics, cell: str) -> bool:
-    return cell == "NA" and not one.fin_count
+def reset_after_fin(one: DirectionMetrics) -> bool:
+    """Say whether tcptrace takes the number of a RST, which is past the FIN's, for the end."""
+    return one.rst_count > 0 and one.fin_count > 0
 
 
 QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
@@ -164,8 +167,22 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         "a SYN and a FIN sent again count a byte",
         lambda one, _, cell: int(cell) == one.retransmitted_bytes + sent_again(one),
     ),
-    "missed_data": ("NA until a FIN says where the stream ends", endless),
-    "ttl_stream_length": ("NA until a FIN says where the stream ends", endless),
+    "missed_data": (
+        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        lambda one, _, cell: (
+            not one.fin_count
+            if cell == "NA"
+            else reset_after_fin(one) and int(cell) == one.missed_bytes + 1
+        ),
+    ),
+    "ttl_stream_length": (
+        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        lambda one, _, cell: (
+            not one.fin_count
+            if cell == "NA"
+            else reset_after_fin(one) and int(cell) == one.unique_bytes + one.missed_bytes + 1
+        ),
+    ),
     "truncated_data": (
         "headers that were cut as well count, and what `readable` cuts",
         lambda one, _, cell: one.cut_count > 0 and int(cell) > one.cut_bytes,
@@ -185,13 +202,21 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         lambda one, other, cell: one.rst_count > 0 or of_syn(one, other, cell),
     ),
     "idletime_max": (
-        "goes on after the last segment, unless there was a FIN",
-        lambda one, _, cell: not one.fin_count and float(cell) > one.idle_max_ns / 1e6,
+        (
+            "goes on after the last segment, unless there was a FIN; NA where nothing was sent;"
+            " microseconds are rounded"
+        ),
+        lambda one, _, cell: (
+            not one.packets_count
+            if cell == "NA"
+            else abs(float(cell) - one.idle_max_ns / 1e6) < ROUNDED_MS
+            or (not one.fin_count and float(cell) > one.idle_max_ns / 1e6)
+        ),
     ),
     "RTT_from_3WHS": (
-        "a RST answers a SYN as well; microseconds are rounded",
+        "a RST answers a SYN as well, and a SYN sent again is timed; microseconds are rounded",
         lambda one, other, cell: (
-            other.rst_count > 0
+            other.rst_count > 0 or one.syn_count > 1
             if one.syn_rtt_ns is None
             else abs(float(cell) - one.syn_rtt_ns / 1e6) < ROUNDED_MS
         ),

@@ -438,7 +438,7 @@ def measure(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one pass over a
             sent(one, arena, blocks, end, now)
         else:
             resent(one, start, end)
-        if one.acked <= 0:
+        if one.acked <= 0 and fresh > 0:
             one.initial_window = one.unique
             one.initial_segments += 1
         one.flight_max = max(one.flight_max, sets[own_set].high - max(one.acked, 0))

@@ -95,7 +95,7 @@ class DirectionMetrics:
     initial_window_bytes: int = 0
     """Payload sent before the first acknowledgement of any of it."""
     initial_window_count: int = 0
-    """Segments of that payload."""
+    """Segments of that payload, without those sent again."""
     flight_max_bytes: int = 0
     """Most payload sent and not acknowledged at one time, as seen at the capture point."""
     syn_count: int = 0
