@@ -30,7 +30,7 @@ class Lane:
     end: Column
     """int64: place after the payload's last byte."""
     ack: Column
-    """int64: place of the next byte expected from the other end; -1 of RSTs and without flag ACK."""
+    """int64: place of the next byte expected from the other end; -1 of RSTs, or without ACK."""
     dss: Column
     """int64: rows in ``packets.dss`` of its options."""
     dss_carrier: Column
