@@ -30,7 +30,7 @@ class Lane:
     end: Column
     """int64: place after the payload's last byte."""
     ack: Column
-    """int64: place of the next byte expected from the other end; -1 where flag ACK is not set."""
+    """int64: place of the next byte expected from the other end; -1 of RSTs, or without ACK."""
     dss: Column
     """int64: rows in ``packets.dss`` of its options."""
     dss_carrier: Column
@@ -80,7 +80,7 @@ def _lane(
         time_ns=packets.time_ns[rows],
         start=places,
         end=places + packets.payload_bytes[rows],
-        ack=np.where(flags & Flag.ACK, acks, -1),
+        ack=np.where(flags & (Flag.ACK | Flag.RST) == Flag.ACK, acks, -1),
         dss=dss,
         dss_carrier=carrier,
         window=window if shift is not None else np.full(len(rows), -1, np.int64),

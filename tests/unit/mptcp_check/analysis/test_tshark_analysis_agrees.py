@@ -18,7 +18,7 @@ from mptcp_check.analysis.flows.grouping import group
 from mptcp_check.analysis.metrics.inspection import inspect
 from mptcp_check.analysis.series.extraction import series_of
 from mptcp_check.analysis.series.lanes import Lane, lanes
-from mptcp_check.analysis.series.numbering import LARGEST
+from mptcp_check.analysis.series.numbering import HALF, LARGEST
 from mptcp_check.analysis.series.values import ConnectionSeries, Sending
 from oracle_captures import CAPTURES
 from tshark_oracle import ANALYSED, ANALYSIS, Row, fields, in_order, numbers
@@ -325,7 +325,10 @@ def test_duplicate_acks_are_those_with_data_in_flight(both: Both) -> None:
 
 
 def test_round_trips_by_acks_are_among_those_of_tshark(both: Both) -> None:
-    """tshark times SYNs, FINs and what was sent twice as well, but not by an ACK with data."""
+    """tshark times SYNs, FINs and what was sent twice as well, but not by an ACK with data.
+
+    And it takes a RST for an ACK, after which an ACK of no more than its number is none to it.
+    """
     packets = both.packets
     compared = 0
     for _, series in every_series(packets):
@@ -334,6 +337,12 @@ def test_round_trips_by_acks_are_among_those_of_tshark(both: Both) -> None:
                 own = series.connection.subflows[subflow.subflow]
                 back = own.rows_s2c if direction.from_client else own.rows_c2s
                 with_data = set(packets.time_ns[back[packets.payload_bytes[back] > 0]].tolist())
+                after_reset: set[int] = set()
+                for row in back[packets.flags[back] & Flag.RST != 0].tolist():
+                    if both.theirs[row]["tcp.analysis.ack_rtt"]:
+                        behind = packets.ack[row].astype(np.int64) - packets.ack[back]
+                        covered = back[(behind & LOW_32 < HALF) & (back > row)]
+                        after_reset |= set(packets.time_ns[covered].tolist())
                 theirs: dict[int, list[int]] = {}
                 for row in back.tolist():
                     for cell in both.theirs[row]["tcp.analysis.ack_rtt"]:
@@ -342,7 +351,7 @@ def test_round_trips_by_acks_are_among_those_of_tshark(both: Both) -> None:
                 for at, value in zip(
                     subflow.rtt_acks.time_ns.tolist(), subflow.rtt_acks.value.tolist(), strict=True
                 ):
-                    if at not in with_data:
+                    if at not in with_data | after_reset:
                         assert value in theirs[at]
                         compared += 1
     assert compared <= len(both.having("tcp.analysis.ack_rtt"))

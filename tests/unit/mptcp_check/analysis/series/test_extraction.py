@@ -387,6 +387,10 @@ def test_events_tell_who_said_what_on_which_subflow() -> None:
     ]
 
 
+KEY_ALTERED = {"mp_capable_key_altered": {False: 1}}
+"""By the sender: numbers far from the IDSN, as the key it follows from was altered on its way."""
+
+
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_of_a_real_kernel_the_pieces_are_all_of_the_data(path: Path) -> None:
     packets = read(path.read_bytes()).packets
@@ -399,7 +403,8 @@ def test_of_a_real_kernel_the_pieces_are_all_of_the_data(path: Path) -> None:
             for start, end in zip(sent.start.tolist(), sent.end.tolist(), strict=True):
                 ranges |= set(range(start, end))
 
-            assert direction.implausible_count == 0
+            far = KEY_ALTERED.get(path.parent.name, {}).get(direction.from_client, 0)
+            assert direction.implausible_count == far
             assert direction.data_bytes == len(ranges)
             assert (direction.outstanding.value >= 0).all()
             assert (direction.flight.value >= 0).all()
