@@ -52,6 +52,9 @@ class FieldRule:
     flags: int = 0
     """With ``mask``: only segments whose flags under it are these."""
     mask: int = 0
+    agreeing: bool = False
+    """Only segments of which every identifying field agrees: for a field in which two bare ACKs
+    that are not the same one may differ as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -136,7 +139,7 @@ def counter(rule: FieldRule) -> Callable[[LaneTable], Counts]:
     """Return what counts a rule's segments for a whole table, for `LaneTable.once`."""
 
     def count(table: LaneTable) -> Counts:
-        sent, received, lane = table.sure
+        sent, received, lane = table.agreeing if rule.agreeing else table.sure
         if rule.mask:
             chosen = (table.here.capture.packets.flags[sent] & rule.mask) == rule.flags
             sent, received, lane = sent[chosen], received[chosen], lane[chosen]
@@ -164,7 +167,8 @@ def counted_on(lane: Lane, rule: FieldRule) -> tuple[int, int]:
 
 
 def _compare(subflow: PairedSubflow, lane: Lane, rule: FieldRule) -> _Compared:
-    rows = column(lane, rule.column, least=surely_one(lane), flags=rule.flags, mask=rule.mask)
+    least = MatchedBy.FIELDS if rule.agreeing else surely_one(lane)
+    rows = column(lane, rule.column, least=least, flags=rule.flags, mask=rule.mask)
     relevant = rule.relevant(rows)
     return _Compared(
         subflow=subflow,

@@ -11,6 +11,7 @@ ID = "window_altered"
 
 RULE: Final = FieldRule(
     column="window",
+    agreeing=True,
     relevant=anything,
     changed=differing,
     nothing="no segment is in both captures",

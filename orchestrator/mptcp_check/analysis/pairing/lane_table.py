@@ -146,9 +146,17 @@ class LaneTable:
     def sure(self) -> Crossed:
         """The segments that may accuse: those whose match is at least `least`."""
         lane = self._sent.lane[self._matches.sent]
-        strong = self._matches.by >= self.least[lane]
+        return self._crossed(self._strengths >= self.least[lane])
+
+    @cached_property
+    def agreeing(self) -> Crossed:
+        """The segments of which every identifying field agrees at both ends."""
+        return self._crossed(self._strengths == MatchedBy.FIELDS)
+
+    def _crossed(self, chosen: npt.NDArray[np.bool_]) -> Crossed:
         here, there = self._crossed_rows
-        return Crossed(here[strong], there[strong], np.asarray(lane[strong]))
+        lane = self._sent.lane[self._matches.sent]
+        return Crossed(here[chosen], there[chosen], np.asarray(lane[chosen]))
 
     def crossing(self, lane: int) -> LaneCrossing:
         """Return what became of the segments of one lane."""
@@ -157,24 +165,28 @@ class LaneTable:
         return LaneCrossing(
             sent=self._crossed_rows[0][low:high],
             received=self._crossed_rows[1][low:high],
-            by=self._strength(low, high, there),
+            by=self._strengths[low:high],
             fates=self._fates[here],
             origins=self._origins[there],
             sent_rows=self._rows[0][here],
             received_rows=self._rows[1][there],
         )
 
-    def _strength(self, low: int, high: int, there: slice) -> npt.NDArray[np.uint8]:
-        """Return how sure the matches of a lane are.
+    @cached_property
+    def _strengths(self) -> npt.NDArray[np.uint8]:
+        """One per match: how sure it is.
 
-        Where bare ACKs appear that nobody sent, any other bare ACK may be such a one as well.
+        Where bare ACKs appear that nobody sent, any other bare ACK of the lane may be such a one.
         """
-        by = self._matches.by[low:high]
-        strangers = np.flatnonzero(self._origins[there] == Origin.APPEARED) + there.start
-        if np.count_nonzero(self._is_bare(self._received, strangers)) < _LEAST_STRANGERS:
-            return by
-        bare = self._is_bare(self._sent, self._matches.sent[low:high])
-        return np.asarray(np.where(bare, np.minimum(by, MatchedBy.TIME), by).astype(np.uint8))
+        matches, received = self._matches, self._received
+        strangers = np.flatnonzero(self._origins == Origin.APPEARED)
+        strangers = strangers[self._is_bare(received, strangers)]
+        counts = np.bincount(received.lane[strangers], minlength=len(self))
+        doubtful = counts[self._sent.lane[matches.sent]] >= _LEAST_STRANGERS
+        doubtful &= self._is_bare(self._sent, matches.sent)
+        return np.where(doubtful, np.minimum(matches.by, MatchedBy.TIME), matches.by).astype(
+            np.uint8
+        )
 
     @staticmethod
     def _is_bare(segments_: Segments, chosen: Column) -> npt.NDArray[np.bool_]:
