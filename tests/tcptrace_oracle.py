@@ -15,6 +15,9 @@ Told = Callable[[DirectionMetrics], object]
 Statistics = dict[str, str]
 Pair = tuple[tuple[str, int], tuple[str, int]]
 
+UNDERFLOW = 1 << 63
+"""A negative number that was printed as an unsigned one."""
+
 
 def connections(path: Path) -> list[tuple[Pair, Statistics, Statistics]]:
     """Return for each TCP connection its ends and what each of them sent, by tcptrace's names."""
@@ -168,19 +171,21 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         lambda one, _, cell: int(cell) == one.retransmitted_bytes + sent_again(one),
     ),
     "missed_data": (
-        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        "NA until a FIN tells the end; one more where a RST follows; below zero: see the length",
         lambda one, _, cell: (
             not one.fin_count
             if cell == "NA"
-            else reset_after_fin(one) and int(cell) == one.missed_bytes + 1
+            else (reset_after_fin(one) and int(cell) == one.missed_bytes + 1)
+            or int(cell) >= UNDERFLOW
         ),
     ),
     "ttl_stream_length": (
-        "NA until a FIN says where the stream ends; one more where a RST follows the FIN",
+        "as above; shorter than the bytes that tcptrace itself counts: a FIN that came too early",
         lambda one, _, cell: (
             not one.fin_count
             if cell == "NA"
-            else reset_after_fin(one) and int(cell) == one.unique_bytes + one.missed_bytes + 1
+            else (reset_after_fin(one) and int(cell) == one.unique_bytes + one.missed_bytes + 1)
+            or int(cell) < one.unique_bytes
         ),
     ),
     "truncated_data": (

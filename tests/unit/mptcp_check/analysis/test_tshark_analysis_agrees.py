@@ -245,8 +245,26 @@ def test_what_comes_below_the_highest_number_was_sent_again_or_is_out_of_order(b
     found = [place for _, _, lane, _ in every_lane(both.packets) for place in places(lane)]
     resent = both.having(*RESENT)
     with_payload = {row for row, _, _ in found}
+    below = {row for row, is_below, _ in found if is_below}
 
-    assert {row for row, below, _ in found if below} == resent & with_payload
+    assert below <= resent
+    # tshark takes the number of a bare ACK for the end of what came: a path that held data back
+    # let such ACKs pass
+    assert (resent & with_payload) - below <= behind_bare_acks(both.packets)
+
+
+def behind_bare_acks(packets: Packets) -> set[int]:
+    """Return segments with payload that came after a bare one with a higher sequence number."""
+    found: set[int] = set()
+    for connection, _, _, _ in every_lane(packets):
+        for subflow in connection.subflows:
+            for rows in (subflow.rows_c2s, subflow.rows_s2c):
+                bare = rows[packets.payload_bytes[rows] == 0]
+                for row in rows[packets.payload_bytes[rows] > 0].tolist():
+                    ahead = packets.seq[bare[bare < row]] - packets.seq[row]
+                    if (ahead.astype(np.int32) > 0).any():
+                        found.add(row)
+    return found
 
 
 def test_holes_agree(both: Both) -> None:
