@@ -7,6 +7,7 @@ import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
+from mptcp_check.analysis.flows.connections import Subflow
 from mptcp_check.analysis.one_way import clock as clocks
 from mptcp_check.analysis.one_way import segments as columns
 from mptcp_check.analysis.one_way import variation
@@ -26,8 +27,8 @@ from mptcp_check.model import Side
 
 _WAYS: Final = 2
 
-Numbers = dict[int, tuple[int, int]]
-"""Numbers of connection and subflow in their own capture, by the identity of the view."""
+Numbers = dict[tuple[Side, int], tuple[int, int]]
+"""Numbers of connection and subflow in their own capture, by end and first segment."""
 
 
 def measure(connections: Sequence[PairedConnection]) -> TwoEnds:
@@ -209,7 +210,7 @@ def _subflow(
         role=subflow.role,
         client=shown.client,
         server=shown.server,
-        numbers={side: known[id(view)] for side, view in subflow.views.items()},
+        numbers={side: known[_key(side, view)] for side, view in subflow.views.items()},
         c2s=ways[0],
         s2c=ways[1],
     )
@@ -217,9 +218,14 @@ def _subflow(
 
 def _numbers(connections: Sequence[PairedConnection]) -> Numbers:
     return {
-        id(subflow): (connection.id, subflow.id)
+        _key(side, subflow): (connection.id, subflow.id)
         for paired in connections
-        for views in paired.views.values()
+        for side, views in paired.views.items()
         for connection in views
         for subflow in connection.subflows
     }
+
+
+def _key(side: Side, view: Subflow) -> tuple[Side, int]:
+    """Return what names a subflow of a capture: no segment belongs to two."""
+    return side, int(np.concatenate((view.rows_c2s, view.rows_s2c)).min())

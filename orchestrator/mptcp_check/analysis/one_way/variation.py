@@ -11,7 +11,6 @@ from mptcp_check.analysis.one_way.values import Spread
 
 _PERCENTILES: Final = (50, 95, 99)
 _WHOLE: Final = 100
-_NOT_IN_ORDER: Final = np.iinfo(np.int64).min
 
 
 def spreads(lane: Column, value_ns: Column, lanes: int) -> Sequence[Spread]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mptcp_check.analysis.one_way.values import Fate, TwoEnds
@@ -347,6 +347,14 @@ def test_equal_acknowledgements_without_anything_to_tell_them_apart_are_only_cou
         max_size=30,
     )
 )
+@example(
+    [
+        (False, 0, 0, 0, 0, False, False),
+        (False, 1, 1, 22, 0, False, True),
+        (True, 0, 0, 18, 0, True, False),
+        (False, 0, 0, 0, 1, True, True),
+    ]
+)  # two views of one subflow that are not one object
 def test_no_segments_make_it_raise_and_every_one_has_a_fate(
     segments: list[tuple[bool, int, int, int, int, bool, bool]],
 ) -> None:
