@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from mptcp_check.analysis.capture.packets import Flag, Subtype
+from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.detectors import (
     mp_capable_syn_dropped,
     mp_capable_syn_reset,
     mp_capable_synack_dropped,
 )
 from mptcp_check.analysis.pairing.mptcp_options import carriers
-from mptcp_check.analysis.pairing.paired import Half, PairedConnection
-from mptcp_check.analysis.pairing.resets import resets
+from mptcp_check.analysis.pairing.paired import PairedConnection
+from mptcp_check.analysis.pairing.resets import forged_resets, refusal
 from mptcp_check.model import Confidence, Finding, State
 
 _FEW_LOST: Final = 3
@@ -137,18 +137,10 @@ def _plain_handshake(connection: PairedConnection) -> Control | None:
     syns = subflow.handshake.syns.at_sender
     if not len(syns) or len(carriers(subflow.opener.sent.capture, syns, Subtype.MP_CAPABLE)):
         return None
-    if (
-        _first_is_reset(subflow.listener.received)
-        and resets(subflow.listener, connection.clock).forged
+    if refusal(subflow.listener.received) is not None and forged_resets(
+        subflow.listener, connection.clock
     ):
         return Control.RESET
     if subflow.handshake.synacks.arrived or len(subflow.handshake.synacks.appeared):
         return Control.ANSWERED
     return Control.ANSWER_LOST if len(subflow.handshake.synacks.vanished) else None
-
-
-def _first_is_reset(half: Half | None) -> bool:
-    """Say whether the first thing that arrived is a RST."""
-    if half is None or not len(half.rows):
-        return False
-    return bool(int(half.capture.packets.flags[int(half.rows[0])]) & Flag.RST)

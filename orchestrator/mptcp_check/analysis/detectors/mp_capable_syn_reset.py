@@ -1,9 +1,9 @@
 """A middlebox answers a SYN that carries MP_CAPABLE with a RST."""
 
-from mptcp_check.analysis.capture.packets import Flag, Subtype
+from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.pairing.mptcp_options import carriers
-from mptcp_check.analysis.pairing.paired import PairedConnection, PairedSubflow
-from mptcp_check.analysis.pairing.resets import resets
+from mptcp_check.analysis.pairing.paired import PairedConnection
+from mptcp_check.analysis.pairing.resets import forged_resets, refusal
 from mptcp_check.analysis.verdict import Verdict, frames, frames_of, receiver, sender
 from mptcp_check.model import Finding
 
@@ -35,7 +35,7 @@ def detect(connection: PairedConnection) -> Finding:
     syns = carriers(opened.capture, subflow.handshake.syns.at_sender, Subtype.MP_CAPABLE)
     if not len(syns):
         return verdict.not_measured(f"the {receiver(lane)} sent no SYN with MP_CAPABLE")
-    answer = _first_reset(subflow)
+    answer = refusal(subflow.listener.received)
     if answer is None:
         return verdict.not_seen(
             "no RST answered the SYN",
@@ -43,13 +43,13 @@ def detect(connection: PairedConnection) -> Finding:
             direction=lane.direction,
             evidence=frames_of(opened, syns[:1].tolist()),
         )
-    found = resets(lane, connection.clock)
+    forged = forged_resets(lane, connection.clock)
     if connection.one_sided:
         return verdict.not_measured(
             f"cannot tell: {ID}, reset_injected, or a server that refuses the connection",
             evidence=frames((opened, int(syns[0])), (lane.received, answer)),
         )
-    if answer not in found.forged:
+    if answer not in forged:
         return verdict.not_seen(
             f"the {sender(lane)} itself sent the RST: it refused the connection",
             subflow=subflow,
@@ -65,13 +65,3 @@ def detect(connection: PairedConnection) -> Finding:
         evidence=frames((opened, int(syns[0])), (lane.received, answer)),
         measures={"syns_arrived": arrived},
     )
-
-
-def _first_reset(subflow: PairedSubflow) -> int | None:
-    """Return the row of a RST that reached the opener before any SYN/ACK did."""
-    half = subflow.listener.received
-    if half is None or not len(half.rows):
-        return None
-    flags = half.capture.packets.flags
-    first = int(half.rows[0])  # the oldest
-    return first if int(flags[first]) & Flag.RST else None

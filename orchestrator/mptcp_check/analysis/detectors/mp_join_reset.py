@@ -1,9 +1,9 @@
 """A middlebox answers a SYN that carries MP_JOIN with a RST."""
 
-from mptcp_check.analysis.capture.packets import Flag, Subtype
+from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.pairing.mptcp_options import carriers
 from mptcp_check.analysis.pairing.paired import PairedConnection, PairedSubflow
-from mptcp_check.analysis.pairing.resets import resets
+from mptcp_check.analysis.pairing.resets import forged_resets, refusal
 from mptcp_check.analysis.verdict import Verdict, frames, frames_of, sender
 from mptcp_check.model import Finding
 
@@ -30,9 +30,11 @@ def detect(connection: PairedConnection) -> Finding:
     asked = [(s, row) for s in connection.joins if (row := _syn(s)) is not None]
     if not asked:
         return verdict.not_measured("no SYN with MP_JOIN is in the opener's capture")
-    answered = [(s, row, rst) for s, row in asked if (rst := _first_reset(s)) is not None]
+    answered = [
+        (s, row, rst) for s, row in asked if (rst := refusal(s.listener.received)) is not None
+    ]
     forged = [
-        item for item in answered if item[2] in resets(item[0].listener, connection.clock).forged
+        item for item in answered if item[2] in forged_resets(item[0].listener, connection.clock)
     ]
     if answered and connection.one_sided:
         subflow, syn, rst = answered[0]
@@ -68,12 +70,3 @@ def _syn(subflow: PairedSubflow) -> int | None:
         return None
     rows = carriers(sent.capture, subflow.handshake.syns.at_sender, Subtype.MP_JOIN)
     return int(rows.min()) if len(rows) else None
-
-
-def _first_reset(subflow: PairedSubflow) -> int | None:
-    """Return the row of a RST that reached the opener before any SYN/ACK did."""
-    half = subflow.listener.received
-    if half is None or not len(half.rows):
-        return None
-    first = int(half.rows[0])  # the oldest
-    return first if int(half.capture.packets.flags[first]) & Flag.RST else None

@@ -8,6 +8,7 @@ from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE, Origin
 from mptcp_check.analysis.pairing.mptcp_options import carriers
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.resets import refusal
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Confidence, Direction, Finding
 
@@ -97,8 +98,7 @@ def _answers_an_option(subflow: PairedSubflow, lane: Lane) -> bool:
     opened, received = subflow.opener.sent, lane.received
     if lane is not subflow.listener or opened is None or received is None:
         return False
-    first = int(received.rows[0])  # the oldest
-    if not int(received.capture.packets.flags[first]) & Flag.RST:
+    if refusal(received) is None:
         return False
     syns = subflow.handshake.syns.at_sender
     return bool(len(carriers(opened.capture, syns, Subtype.MP_CAPABLE, Subtype.MP_JOIN)))

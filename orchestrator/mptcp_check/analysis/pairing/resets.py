@@ -1,7 +1,5 @@
 """RSTs that reached one end and that the other end never sent."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import Flag
@@ -9,18 +7,8 @@ from mptcp_check.analysis.pairing.alignment import cross
 from mptcp_check.analysis.pairing.paired import ClockOffset, Half, Lane
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resets:
-    """The RSTs of one lane."""
-
-    sent: tuple[int, ...]
-    """Rows of the sender's capture; the segment may have been lost on the way."""
-    forged: tuple[int, ...]
-    """Rows of the receiver's capture that the sender's capture holds no RST for."""
-
-
-def resets(lane: Lane, clock: ClockOffset | None) -> Resets:
-    """Tell the RSTs that an end sent from those that only arrived.
+def forged_resets(lane: Lane, clock: ClockOffset | None) -> tuple[int, ...]:
+    """Return the rows of the receiver's capture whose RST the sender's capture does not hold.
 
     A sender's capture that holds nothing of the lane (its SYN never came that far) sent no RST
     either: whether that capture ran at all is for the caller to know, by `PairedConnection`'s
@@ -30,12 +18,22 @@ def resets(lane: Lane, clock: ClockOffset | None) -> Resets:
         lane: One direction of a subflow.
         clock: Bounds of the clocks' difference, to tell copies apart.
     """
-    sent, received = _rows(lane.sent), _rows(lane.received)
-    if lane.received is None:
-        return Resets(sent=sent, forged=())
-    if lane.sent is None:
-        return Resets(sent=(), forged=received)
-    return Resets(sent=sent, forged=cross(lane, sent, received, clock).appeared)
+    received = _rows(lane.received)
+    if lane.received is None or lane.sent is None:
+        return received
+    return cross(lane, _rows(lane.sent), received, clock).appeared
+
+
+def refusal(half: Half | None) -> int | None:
+    """Return the row of a RST that is the first thing a half holds: the answer to a SYN.
+
+    Args:
+        half: What the opener received from the listener.
+    """
+    if half is None or not len(half.rows):
+        return None
+    first = int(half.rows[0])  # the oldest
+    return first if int(half.capture.packets.flags[first]) & Flag.RST else None
 
 
 def _rows(half: Half | None) -> tuple[int, ...]:
