@@ -6,6 +6,15 @@ speaks TCP itself speaks the options that it knows: MP_CAPABLE is not one of the
 
 Linux 6.18: plain TCP from the SYN/ACK on; the client counts ``MPTcpExtMPCapableFallbackSYNACK``
 once, the server nothing (measured for both modes; RFC 8684, section 3.7).
+
+Linux 6.18.44 loses data then, without an error, if a box cuts anew what it sends again
+(``cuts_anew``).  A segment that begins with bytes which have arrived already gets the wrong data
+sequence number in the mapping that stands for none after a fallback (``TCP_SKB_CB(skb)->seq`` is
+added to ``iasn``, but ``copied_seq`` is mapped: `subflow_check_data_avail` since commit
+2834f8edd74d, "mptcp: cleanup fallback dummy mapping generation").  It is dropped, counted as
+``MPTcpExtDuplicateData`` or not at all, and so is all that follows it, counted as
+``MPTcpExtNoDSSInWindow``; the kernel acknowledges it, and the program reads an early end of the
+stream.  Plain TCP gets every byte (`tests/lab/test_after_fallback.py`).
 """
 
 import enum
@@ -54,6 +63,9 @@ class Parameters:
     """What a split proxy keeps of each direction on each side."""
     timeout_ns: int = 300_000_000
     """How long it waits for an acknowledgment before it sends again; doubles each time."""
+    cuts_anew: bool = False
+    """Whether a split proxy fills the segments that it sends again; else they end where they did
+    the first time."""
     own_ports: bool = False
     """Whether a split proxy connects from another port than who opened to it."""
     ttl: int = DEFAULT_TTL
@@ -70,6 +82,8 @@ class Parameters:
             raise ValueError("buffer_bytes is mss_bytes or more, timeout_ns 1 or more")
         if self.own_ports and self.mode is not Mode.SPLIT:
             raise ValueError("own_ports needs mode=split: a SYN proxy joins the two ends")
+        if self.cuts_anew and self.mode is not Mode.SPLIT:
+            raise ValueError("cuts_anew needs mode=split: a SYN proxy sends no data of its own")
         if self.scope.first_segment > 1:
             raise ValueError("a proxy begins with the SYN: first_segment is 1")
 
@@ -175,6 +189,7 @@ class ConnectionProxied:
             buffer_bytes=wanted.buffer_bytes,
             shift=wanted.window_shift,
             timeout_ns=wanted.timeout_ns,
+            cuts_anew=wanted.cuts_anew,
         )
 
     def _emitted(

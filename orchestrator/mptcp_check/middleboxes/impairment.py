@@ -2,9 +2,13 @@
 
 They are not in the catalogue and accuse nobody: loss, delay, reordering and duplication are what
 networks do.
+
+ARP and neighbour discovery pass: they are a link's and not a path's.  Three lost requests make a
+host say "no route to host", where a lost SYN only costs a second.
 """
 
-from mptcp_check.middleboxes.frame import tcp_segment
+from mptcp_check.middleboxes import neighbour_discovery
+from mptcp_check.middleboxes.frame import ETHERTYPE_ARP, ip_packet, network_layer, tcp_segment
 from mptcp_check.middleboxes.scope import Scope, Subflows
 from mptcp_check.model import Direction
 
@@ -20,7 +24,7 @@ def check_probability(probability: float) -> None:
 
 
 class FrameWatch:
-    """Says which frames an impairment is for: any frame, unless the scope is about TCP.
+    """Says which frames an impairment is for: any packet, unless the scope is about TCP.
 
     Args:
         scope: A scope with ports, subflows or a first segment leaves all but TCP alone.
@@ -36,6 +40,15 @@ class FrameWatch:
     def covers(self, frame: bytes, direction: Direction) -> bool:
         """Say whether the impairment applies; to be asked once for each frame, in order."""
         if not self._only_tcp:
-            return self._direction in {Direction.BOTH, direction}
+            return self._direction in {Direction.BOTH, direction} and not _is_the_links(frame)
         segment = tcp_segment(frame)
         return segment is not None and self._watch.covers(segment, direction)
+
+
+def _is_the_links(frame: bytes) -> bool:
+    """Say whether a frame asks or tells who has an address on this link."""
+    found = network_layer(frame)
+    if found is not None and found[0] == ETHERTYPE_ARP:
+        return True
+    packet = ip_packet(frame)
+    return packet is not None and neighbour_discovery.is_discovery(packet)
