@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 
 from mptcp_check.middleboxes.behaviour import Emission, Randomness, opposite
 from mptcp_check.middleboxes.connection_table import ConnectionTable
-from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, crafted
+from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, check_ttl, crafted
 from mptcp_check.middleboxes.frame import TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, MAX_CONNECTIONS, Scope
 from mptcp_check.middleboxes.split_proxy import SplitProxy
@@ -34,7 +34,6 @@ from mptcp_check.middleboxes.tcp_header import MAX_WINDOW_SHIFT
 from mptcp_check.middleboxes.timers import Timers
 from mptcp_check.model import Direction
 
-_MAX_TTL = 255
 _NUMBERS = 2**32
 _FIRST_PORT, _PORTS = 1024, 65_536 - 1024
 _PORT_STEP = 20_000
@@ -76,8 +75,9 @@ class Parameters:
     def __post_init__(self) -> None:
         if not 1 <= self.mss_bytes <= 1460:  # noqa: PLR2004 - Ethernet and IPv4
             raise ValueError(f"mss_bytes is 1 to 1460, not {self.mss_bytes}")
-        if not 0 <= self.window_shift <= MAX_WINDOW_SHIFT or not 1 <= self.ttl <= _MAX_TTL:
-            raise ValueError(f"window_shift is 0 to {MAX_WINDOW_SHIFT}, ttl 1 to {_MAX_TTL}")
+        check_ttl(self.ttl)
+        if not 0 <= self.window_shift <= MAX_WINDOW_SHIFT:
+            raise ValueError(f"window_shift is 0 to {MAX_WINDOW_SHIFT}, not {self.window_shift}")
         if self.buffer_bytes < self.mss_bytes or self.timeout_ns < 1:
             raise ValueError("buffer_bytes is mss_bytes or more, timeout_ns 1 or more")
         if self.own_ports and self.mode is not Mode.SPLIT:
