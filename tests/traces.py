@@ -16,8 +16,8 @@ key in ``mpc`` is another one), their forms following from the flags and the pay
 bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
 bytes more, at the end or ``inside``), ``badsum``, ``delay=MS``, ``mss=N``, ``ws=N`` (window
 scale), ``tsval=N``, ``id=N`` (IP identification), ``ttl=N``, ``tos=N``, ``win=N``, ``urg=N`` (flag
-and pointer), ``res=N`` (reserved bits), ``ece`` (flags ECE and CWR), ``opt=K`` (an option of kind K), ``seq=N`` and ``ack=N`` (are
-added), ``addaddr``, ``big=K`` (bytes of an unknown option),
+and pointer), ``res=N`` (reserved bits), ``ece`` (flags ECE and CWR), ``opt=K`` (an option of
+kind K), ``seq=N`` and ``ack=N`` (are added), ``addaddr``, ``big=K`` (bytes of an unknown option),
 ``lost`` (after ``=>``) and ``injected`` (only at the receiver).
 """
 

@@ -313,7 +313,9 @@ class LaneTable:
     def _drifts(self) -> dict[int, list[tuple[int, int]]]:
         """By lane: where the shift between the streams changes, as the crossed data shows."""
         matches, sent, received = self._first_matches, self._sent, self._received
-        carries = sent.length[matches.sent] > 0
+        # a FIN with data may be a FIN without it after a proxy: that one stands behind the data
+        lengths = sent.length[matches.sent]
+        carries = (lengths > 0) & (received.length[matches.received] == lengths)
         a, b = matches.sent[carries], matches.received[carries]
         distances = received.start[b] - sent.start[a]
         lanes = np.unique(sent.lane[a[distances != 0]])

@@ -93,6 +93,19 @@ def test_a_segment_that_grew_inside_is_one_segment_at_both_ends(detect: Detector
     assert finding(detect, text).state is State.NOT_SEEN
 
 
+def test_data_whose_fin_arrives_by_itself_stands_where_it_was_sent() -> None:
+    last = "0.300 < FIN data=300 dss"
+    text = TWO_PATHS.replace("0.300 > FIN\n    0.320 < FIN", f"{last}\n    0.320 > FIN")
+    relayed = text.replace(
+        last,
+        f"""{last} => lost
+    0.300 < PSH data=300 at=2000 dss injected
+    0.301 < FIN injected""",
+    )
+
+    assert finding(payload_resized.detect, relayed).state is State.NOT_SEEN
+
+
 def test_an_ack_moved_onto_the_next_ones_number_is_not_that_one_with_another_window() -> None:
     text = TWO_PATHS.replace(
         FIRST,
