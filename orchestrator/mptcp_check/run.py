@@ -25,6 +25,7 @@ from mptcp_check.machines.guest_archive import guest_archive
 from mptcp_check.machines.management import make_keys
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
+from mptcp_check.model import Exchange
 from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
 
@@ -47,6 +48,8 @@ class RunOptions:
     out: Path | None
     boot_timeout_s: float
     places: Places
+    exchanges: tuple[Exchange, ...] = ()
+    """What to run; empty is what `apps` and `depth` say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
         MptcpCheckError: With the exit code of what failed; nothing half-made is left.
         ImageError: The image cannot be built or is not what it was.
     """
-    exchanges = plan(options.apps or None, options.depth)
+    exchanges = options.exchanges or plan(options.apps or None, options.depth)
     chains = _chains(options.behind)
     started_ns = clock.wall_ns()
     run_id = run_directory.new_id(wall_ns=started_ns, random_bytes=os.urandom(10))

@@ -267,7 +267,8 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
     _Session(net=net, behaviours=case.behaviours).both(
         "configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side))
     )
-    if any(expectation(text).setup.control for text in case.behaviours):
+    setups = [expectation(text).setup for text in case.behaviours]
+    if any(setup.control or setup.urgent for setup in setups):
         stream.stream(
             namespace=net.namespace,
             address=addresses.service_address(exchange.transport, exchange.family),
@@ -275,6 +276,7 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
             seed="control",
             transport=Transport.TCP,
             payload_bytes=_CONTROL_BYTES,
+            urgent=any(setup.urgent for setup in setups),
         )
     before = {side: net.counters(side) for side in Side}
 

@@ -52,7 +52,11 @@ OWN_RUN = "/run"
     type=click.Path(path_type=Path),
     help="Folder for this run; it must not exist. Without it: among `mptcp-check runs`.",
 )
-@click.option("--machines", is_flag=True, help="Play it between virtual machines, as `run` does.")
+@click.option(
+    "--machines",
+    is_flag=True,
+    help="Play it between virtual machines, as `run` does: http where namespaces have a stream.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one final JSON document on stdout.")
 def run(  # noqa: PLR0913 - one per option
     *,
@@ -95,7 +99,7 @@ def run(  # noqa: PLR0913 - one per option
             console.print(Text(f"{e.message}: playing it between machines", style="yellow"))
             machines = True
     if machines:
-        document = _on_machines(behaviours, wanted, out)
+        document = _on_machines(behaviours, wanted, around, out)
     else:
         document = _in_namespaces(behaviours, wanted, around, _folder(out), way)
     verdict.show(console, document, where=document["directory"])
@@ -140,16 +144,17 @@ def _tell(watch: Watch, said: Mapping[str, Any], exchanges: Sequence[Exchange]) 
 
 
 def _on_machines(
-    behaviours: tuple[str, ...], wanted: tuple[str, ...], out: Path | None
+    behaviours: tuple[str, ...], wanted: tuple[str, ...], around: Circumstances, out: Path | None
 ) -> dict[str, Any]:
-    apps = tuple(app for app in wanted if app != STREAM) or ("http",)
+    exchanges = lab_run.machines_plan(wanted, around)
     options = RunOptions(
-        apps=apps,
-        behind=behaviours,
-        depth=Depth.DEFAULT,
+        apps=tuple(dict.fromkeys(exchange.app for exchange in exchanges)),
+        behind=lab_run.machines_behind(behaviours),
+        depth=Depth.FULL,
         out=out,
         boot_timeout_s=BOOT_TIMEOUT_S,
         places=settings.places(),
+        exchanges=exchanges,
     )
     with live.watching(live.console()) as watch:
         return dict(run_on_machines(options, watch).document)
