@@ -67,7 +67,7 @@ def _handshake_outcome(initial: PairedSubflow) -> ConnectionOutcome | None:
     answers = listener.received or listener.sent
     if syns is None or not len(_with_flags(syns, Flag.SYN)):
         return _outcome(Outcome.NOT_MEASURED, "the SYN is not in the captures", 0)
-    offered = carriers(syns.capture, _with_flags(syns, Flag.SYN), Subtype.MP_CAPABLE)
+    offered = carriers(syns, _with_flags(syns, Flag.SYN), Subtype.MP_CAPABLE)
     synacks = (
         np.empty(0, np.int64) if answers is None else _with_flags(answers, Flag.SYN | Flag.ACK)
     )
@@ -78,7 +78,7 @@ def _handshake_outcome(initial: PairedSubflow) -> ConnectionOutcome | None:
         return _outcome(Outcome.TIMED_OUT, "no SYN was answered", 0)
     if not len(offered):
         return _outcome(Outcome.TCP, "no SYN asked for Multipath TCP", 1)
-    if not len(carriers(answers.capture, synacks, Subtype.MP_CAPABLE)):
+    if not len(carriers(answers, synacks, Subtype.MP_CAPABLE)):
         return _outcome(
             Outcome.FELL_BACK_AT_HANDSHAKE, "the SYN/ACK that arrived has no MP_CAPABLE", 1
         )
@@ -134,7 +134,7 @@ def _joined_by_a_stranger(join: PairedSubflow) -> bool:
     if answers is None:
         return False
     synacks = _with_flags(answers, Flag.SYN | Flag.ACK)
-    return len(carriers(answers.capture, synacks, Subtype.MP_JOIN)) < len(synacks)
+    return len(carriers(answers, synacks, Subtype.MP_JOIN)) < len(synacks)
 
 
 def _refused_by_its_host(join: PairedSubflow) -> bool:

@@ -6,13 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Packets, Subtype
+from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Subtype
 from mptcp_check.analysis.field_changes import comparable_lanes
 from mptcp_check.analysis.pairing.header_columns import option_places
 from mptcp_check.analysis.pairing.lane_table import LaneTable
+from mptcp_check.analysis.pairing.mptcp_options import bits_of, subtypes
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
-
-_SUBTYPES = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -33,8 +32,7 @@ class Removal:
 
     def of(self, *wanted: Subtype) -> Column:
         """Say which segments were sent with an option of one of some subtypes."""
-        bits = sum(1 << subtype for subtype in wanted)
-        return np.asarray((self.subtypes & bits) != 0)
+        return np.asarray((self.subtypes & bits_of(*wanted)) != 0)
 
 
 class _Followed(NamedTuple):
@@ -87,16 +85,7 @@ def _follow(table: LaneTable) -> _Followed:
         sent=sent[carried],
         received=received[carried],
         removed=np.asarray(after[carried] < 0),
-        subtypes=_subtypes(packets)[sent[carried]],
+        subtypes=table.here.once(subtypes)[sent[carried]],
         runs=np.searchsorted(lane[carried], np.arange(len(table) + 1)),
     )
 
-
-def _subtypes(packets: Packets) -> Column:
-    """Return the subtypes of every segment's MPTCP options as bits."""
-    bits = np.zeros(len(packets), dtype=np.int64)
-    bits[packets.dss.packet] = 1 << int(Subtype.DSS)
-    signals = packets.signals
-    shifts = signals.subtype.astype(np.int64) % _SUBTYPES
-    np.bitwise_or.at(bits, signals.packet, np.int64(1) << shifts)
-    return bits

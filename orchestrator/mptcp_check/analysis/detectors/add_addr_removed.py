@@ -45,7 +45,7 @@ def detect(connection: PairedConnection) -> Finding:
         lost = [
             at
             for at in asked.tolist()
-            if find(one.received.capture, int(one.received_rows[at]), Subtype.ADD_ADDR) is None
+            if find(one.received, int(one.received_rows[at]), Subtype.ADD_ADDR) is None
         ]
         if lost:
             hits.append((one, lost))
@@ -77,8 +77,8 @@ def _among_like_ones(verdict: Verdict, connection: PairedConnection) -> Finding 
         sent, received = lane.sent, lane.received
         if sent is None or received is None:
             continue
-        offered = carriers(sent.capture, sent.rows, Subtype.ADD_ADDR)
-        if not len(offered) or len(carriers(received.capture, received.rows, Subtype.ADD_ADDR)):
+        offered = carriers(sent, sent.rows, Subtype.ADD_ADDR)
+        if not len(offered) or len(carriers(received, received.rows, Subtype.ADD_ADDR)):
             continue
         rows, others = lane.crossing.at_least(MatchedBy.TIME)
         arrived = np.flatnonzero(np.isin(rows, offered))

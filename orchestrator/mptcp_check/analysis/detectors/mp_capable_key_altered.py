@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.packets import Present, Subtype
 from mptcp_check.analysis.pairing.mptcp_options import find
 from mptcp_check.analysis.pairing.paired import (
     Crossing,
     Crossings,
+    Half,
     Lane,
     MatchedBy,
     PairedConnection,
@@ -96,8 +96,8 @@ def _steps(subflow: PairedSubflow) -> Iterator[_Step]:
         if lane.sent is None or lane.received is None:
             continue
         for crossing in crossings.arrived:
-            sent = _keys(lane.sent.capture, crossing.sent)
-            received = _keys(lane.received.capture, crossing.received)
+            sent = _keys(lane.sent, crossing.sent)
+            received = _keys(lane.received, crossing.received)
             both = sent is not None and received is not None
             if both and crossing.by >= least and not _is_echo(subflow, lane, crossing):
                 yield _Step(
@@ -109,12 +109,12 @@ def _steps(subflow: PairedSubflow) -> Iterator[_Step]:
                 )
 
 
-def _keys(capture: Capture, row: int) -> tuple[int | None, ...] | None:
+def _keys(half: Half, row: int) -> tuple[int | None, ...] | None:
     """Return (the sender's key, the peer's key) of a segment; none without a key at all."""
-    index = find(capture, row, Subtype.MP_CAPABLE)
+    index = find(half, row, Subtype.MP_CAPABLE)
     if index is None:
         return None
-    signals = capture.packets.signals
+    signals = half.capture.packets.signals
     present = int(signals.present[index])
     keys = tuple(
         int(getattr(signals, column)[index]) if present & bit else None for bit, column in _COLUMNS
@@ -127,8 +127,8 @@ def _is_echo(subflow: PairedSubflow, lane: Lane, crossing: Crossing) -> bool:
     opened = subflow.opener.sent
     if lane is not subflow.listener or opened is None or lane.received is None:
         return False
-    own = {_keys(opened.capture, row) for row in subflow.handshake.syns.at_sender.tolist()}
-    return _keys(lane.received.capture, crossing.received) in own - {None}
+    own = {_keys(opened, row) for row in subflow.handshake.syns.at_sender.tolist()}
+    return _keys(lane.received, crossing.received) in own - {None}
 
 
 def _evidence(step: _Step) -> tuple[Evidence, ...]:

@@ -101,4 +101,4 @@ def _answers_an_option(subflow: PairedSubflow, lane: Lane) -> bool:
     if refusal(received) is None:
         return False
     syns = subflow.handshake.syns.at_sender
-    return bool(len(carriers(opened.capture, syns, Subtype.MP_CAPABLE, Subtype.MP_JOIN)))
+    return bool(len(carriers(opened, syns, Subtype.MP_CAPABLE, Subtype.MP_JOIN)))

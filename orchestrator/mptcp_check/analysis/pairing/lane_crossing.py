@@ -48,7 +48,7 @@ class Fate(enum.IntEnum):
 
 
 class Origin(enum.IntEnum):
-    """Where a segment that was received came from."""
+    """Where a segment that was received came from; numbered as `Fate`, its mirror image."""
 
     APPEARED = 0
     """The sender's capture does not show that the host sent it."""
@@ -118,6 +118,10 @@ class LaneCrossing:
     """`Fate` of each row of ``lane.sent.rows``."""
     origins: npt.NDArray[np.uint8]
     """`Origin` of each row of ``lane.received.rows``."""
+    fate_bits: int
+    """Bit f is set if any segment has the fate f: the quick question first."""
+    origin_bits: int
+    """The same of `origins`."""
     sent_rows: Column
     """int64: ``lane.sent.rows``; empty where the half is missing."""
     received_rows: Column
@@ -158,12 +162,16 @@ def one_sided(sent: Half | None, received: Half | None) -> LaneCrossing:
     """Return what is known of a lane that is not in both captures: nothing has crossed."""
     nothing = np.empty(0, np.int64)
     here, there = (nothing if half is None else half.rows for half in (sent, received))
+    fate = Fate.OUTSIDE if received is None else Fate.VANISHED
+    origin = Origin.OUTSIDE if sent is None else Origin.APPEARED
     return LaneCrossing(
         sent=nothing,
         received=nothing,
         by=nothing.astype(np.uint8),
-        fates=np.full(len(here), Fate.OUTSIDE if received is None else Fate.VANISHED, np.uint8),
-        origins=np.full(len(there), Origin.OUTSIDE if sent is None else Origin.APPEARED, np.uint8),
+        fates=np.full(len(here), fate, np.uint8),
+        origins=np.full(len(there), origin, np.uint8),
+        fate_bits=1 << fate if len(here) else 0,
+        origin_bits=1 << origin if len(there) else 0,
         sent_rows=here,
         received_rows=there,
     )
