@@ -7,7 +7,6 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Subtype
-from mptcp_check.analysis.field_changes import comparable_lanes
 from mptcp_check.analysis.pairing.header_columns import option_places
 from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.mptcp_options import bits_of, subtypes
@@ -50,7 +49,7 @@ def removals(connection: PairedConnection) -> list[Removal]:
     """Return the lanes of a connection on which MPTCP options can be followed."""
     return [
         found
-        for subflow, lane in comparable_lanes(connection)
+        for subflow, lane in connection.comparable_lanes
         if (found := _of_lane(subflow, lane)) is not None
     ]
 

@@ -12,7 +12,6 @@ from mptcp_check.analysis.capture.packets import KIND_MPTCP
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
     surely_one,
 )
@@ -88,7 +87,7 @@ def judge(
     """
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     compared = 0

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import Subtype
-from mptcp_check.analysis.field_changes import ONE_CAPTURE, comparable_lanes, direction_of
+from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
 from mptcp_check.analysis.mptcp_removal import removals
 from mptcp_check.analysis.pairing.mptcp_options import carriers, find
 from mptcp_check.analysis.pairing.paired import MatchedBy, PairedConnection
@@ -73,7 +73,7 @@ def detect(connection: PairedConnection) -> Finding:
 
 def _among_like_ones(verdict: Verdict, connection: PairedConnection) -> Finding | None:
     """Judge where which of several like ACKs is which cannot be told: all arrived, none with it."""
-    for subflow, lane in comparable_lanes(connection):
+    for subflow, lane in connection.comparable_lanes:
         sent, received = lane.sent, lane.received
         if sent is None or received is None:
             continue

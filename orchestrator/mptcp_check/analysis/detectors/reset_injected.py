@@ -15,6 +15,7 @@ from mptcp_check.model import Confidence, Direction, Finding
 ID = "reset_injected"
 
 _SHOWN: Final = 3
+_APPEARED: Final = 1 << Origin.APPEARED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def detect(connection: PairedConnection) -> Finding:
 
 def _forged(subflow: PairedSubflow, lane: Lane) -> _Forged | None:
     received = lane.received
-    if received is None or not len(received.rows):
+    if received is None or not lane.crossing.origin_bits & _APPEARED:
         return None
     packets = received.capture.packets
     appeared = received.rows[lane.crossing.origins == Origin.APPEARED]

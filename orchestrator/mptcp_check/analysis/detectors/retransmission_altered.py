@@ -8,7 +8,6 @@ import numpy as np
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
     surely_one,
 )
@@ -56,7 +55,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     compared, hits = 0, list[_Altered]()

@@ -61,6 +61,8 @@ BACK: Final[Mapping[Direction, Direction]] = {
 }
 """The direction in which the answer goes."""
 
+_RESEGMENTED: Final = 1 << Fate.RESEGMENTED
+
 
 class Clue(enum.StrEnum):
     """What says that two flows in two captures are one; the strongest first."""
@@ -149,10 +151,7 @@ class Lane:
     def recut(self) -> bool:
         """Whether any bytes arrived in other segments: what `byte_map` tells in full."""
         crossing = self.crossing
-        return bool(
-            (crossing.fates == Fate.RESEGMENTED).any()
-            or (crossing.origins == Origin.RESEGMENTED).any()
-        )
+        return bool((crossing.fate_bits | crossing.origin_bits) & _RESEGMENTED)
 
     @cached_property
     def byte_map(self) -> ByteMap:
@@ -235,7 +234,7 @@ class PairedSubflow:
         return self.lanes[BACK[self.opening]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PairedConnection:
     """One Multipath TCP (or plain TCP) connection with all that belongs to it at both ends."""
 
@@ -266,6 +265,17 @@ class PairedConnection:
     def initial(self) -> PairedSubflow | None:
         """The first subflow; none if only joins were captured."""
         return next((s for s in self.subflows if s.role is Role.INITIAL), None)
+
+    @cached_property
+    def comparable_lanes(self) -> tuple[tuple[PairedSubflow, Lane], ...]:
+        """The lanes that both captures hold of subflows that are one TCP connection."""
+        return tuple(
+            (subflow, lane)
+            for subflow in self.subflows
+            if subflow.is_one_connection
+            for lane in subflow.lanes.values()
+            if lane.at_both_ends
+        )
 
     @property
     def joins(self) -> tuple[PairedSubflow, ...]:
