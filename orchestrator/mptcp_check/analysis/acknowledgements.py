@@ -62,8 +62,8 @@ def _moves_alike(table: LaneTable) -> list[bool]:
     sent, received, lane = sent[with_ack], received[with_ack], lane[with_ack]
     moved = (far.ack[received].astype(np.int64) - near.ack[sent]) % _SPACE
     first = np.searchsorted(lane, lane)  # lanes follow each other
-    alike: list[bool] = (np.bincount(lane[moved != moved[first]], minlength=len(table)) == 0).tolist()
-    return alike
+    differing_counts = np.bincount(lane[moved != moved[first]], minlength=len(table))
+    return [count == 0 for count in differing_counts.tolist()]
 
 
 def _compared(subflow: PairedSubflow, lane: Lane) -> Acknowledgements:

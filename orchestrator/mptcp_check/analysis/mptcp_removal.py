@@ -87,4 +87,3 @@ def _follow(table: LaneTable) -> _Followed:
         subtypes=table.here.once(subtypes)[sent[carried]],
         runs=np.searchsorted(lane[carried], np.arange(len(table) + 1)),
     )
-

@@ -14,12 +14,14 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.option_changes import walk
 from mptcp_check.analysis.pairing.byte_map import ByteMap
+from mptcp_check.analysis.pairing.crossed_payload import crossed_payload
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 
 _SMALLEST_OFFLOAD_BYTES: Final = 1460
 """Without a captured SYN: an Ethernet segment's payload is never more on IPv4."""
 _MSS_KIND: Final = 2
 _MSS_OPTION_BYTES: Final = 4
+_NOTHING: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -47,7 +49,7 @@ def recut(connection: PairedConnection) -> list[Recut]:
             if sent is None or received is None:
                 continue
             if not lane.recut:
-                found.append(_whole(subflow, lane, sent))
+                found.append(_whole(subflow, lane))
                 continue
             largest = _largest_bytes(subflow, lane)
             pieces = lane.byte_map
@@ -68,17 +70,17 @@ def recut(connection: PairedConnection) -> list[Recut]:
     return found
 
 
-def _whole(subflow: PairedSubflow, lane: Lane, sent: Half) -> Recut:
+def _whole(subflow: PairedSubflow, lane: Lane) -> Recut:
     """Return what is to be said of a lane whose segments arrived as they were, or not at all."""
-    carries = sent.capture.packets.payload_bytes[lane.crossing.sent] > 0
-    nothing = np.empty(0, np.int64)
     return Recut(
         subflow=subflow,
         lane=lane,
-        split=nothing,
-        merged=nothing,
+        split=_NOTHING,
+        merged=_NOTHING,
         offloaded=0,
-        compared=int(np.count_nonzero(carries)),
+        compared=lane.table.once(crossed_payload).segments[lane.number]
+        if lane.table is not None
+        else 0,
     )
 
 

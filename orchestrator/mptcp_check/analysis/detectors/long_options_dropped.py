@@ -10,6 +10,7 @@ from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
 from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, receiver, sender
 from mptcp_check.model import Finding
@@ -74,8 +75,8 @@ def detect(connection: PairedConnection) -> Finding:
             if lane.sent is None:
                 continue
             if not anything_lost(lane):
-                sizes = lane.sent.capture.packets.options_bytes[lane.crossing.sent]
-                longest = max(longest, int(sizes.max(initial=0)))
+                if lane.table is not None:
+                    longest = max(longest, lane.table.once(_longest_crossed)[lane.number])
                 continue
             fates = sort_out(lane, lane.sent, np.ones(len(lane.sent.rows), dtype=bool))
             found = _Lengths(
@@ -94,6 +95,15 @@ def detect(connection: PairedConnection) -> Finding:
         f"segments with up to {longest} bytes of options arrived",
         measures={"longest_passed_bytes": longest},
     )
+
+
+def _longest_crossed(table: LaneTable) -> list[int]:
+    """Return of each lane the most option bytes with which a segment crossed, as it was sent."""
+    sent, _, lane = table.crossed
+    found = np.zeros(len(table), np.int64)
+    np.maximum.at(found, lane, table.here.capture.packets.options_bytes[sent])
+    longest: list[int] = found.tolist()
+    return longest
 
 
 def _known_by_place(sent: Half, rows: Column) -> Column:

@@ -77,8 +77,7 @@ def cross_step(lane: BothEnds, step: int, clock: ClockOffset | None) -> Crossing
         clock: Bounds of the clocks' difference, if known.
     """
     chosen = [
-        [] if half is None else step_rows(half, int(step))
-        for half in (lane.sent, lane.received)
+        [] if half is None else step_rows(half, int(step)) for half in (lane.sent, lane.received)
     ]
     return cross(lane, chosen[0], chosen[1], clock)
 

@@ -65,28 +65,6 @@ class Origin(enum.IntEnum):
     """Received after the last frame of the other capture: injected, or that capture had ended."""
 
 
-class Field(enum.IntFlag):
-    """Header fields that may differ between the two ends of a segment."""
-
-    NONE = 0
-    TTL = 0x001
-    TOS = 0x002
-    IP_ID = 0x004
-    SEQUENCE = 0x008
-    """The absolute sequence number."""
-    ACK = 0x010
-    """The absolute acknowledgement number."""
-    FLAGS = 0x020
-    """The 12 bits with the reserved ones."""
-    WINDOW = 0x040
-    URGENT = 0x080
-    OPTIONS = 0x100
-    """The option list, byte by byte."""
-    TIMESTAMPS = 0x200
-    """TSval or TSecr."""
-    PAYLOAD_BYTES = 0x400
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureLoss:
     """What one capture did not see of one direction, though the captured host sent or got it."""
@@ -136,11 +114,6 @@ class LaneCrossing:
     def appeared(self) -> Column:
         """int64: rows of the receiver's capture that the sending host did not send."""
         return np.asarray(self.received_rows[self.origins == Origin.APPEARED])
-
-    @cached_property
-    def vanished_at_end(self) -> Column:
-        """int64: rows of the sender's capture after the last frame of the other capture."""
-        return np.asarray(self.sent_rows[self.fates == Fate.AFTER_END])
 
     @cached_property
     def at_sender(self) -> Column:

@@ -4,9 +4,8 @@ One table has the lanes that one machine sends on; its columns are made at the f
 lanes at once.
 """
 
-from collections.abc import Callable
 from functools import cached_property
-from typing import Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +13,11 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.octet_kernel import compare_octets
-from mptcp_check.analysis.pairing.changed_fields import changed_fields
 from mptcp_check.analysis.pairing.clock_matching import completed
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
 from mptcp_check.analysis.pairing.halves import UNKNOWN, HalfTable
 from mptcp_check.analysis.pairing.lane_crossing import (
     CaptureLoss,
-    Field,
     LaneCrossing,
     MatchedBy,
     Origin,
@@ -36,6 +33,9 @@ from mptcp_check.analysis.pairing.stream_drift import StreamDrift
 from mptcp_check.analysis.pairing.uncrossed import Clocks, End, fates
 from mptcp_check.model import Side
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 Made = TypeVar("Made")
 _LEAST_STRANGERS: Final = 3
 """One or two bare ACKs that nobody sent may be duplicates that the path made."""
@@ -50,7 +50,7 @@ class Shared(NamedTuple):
     there: HalfTable
     """Of the receiver's capture."""
     sent: Column
-    """int64, one per lane: half of `here`."""
+    """int64, one per lane: half of `here`; never decreases."""
     received: Column
     """int64, one per lane: half of `there`."""
     shifts: Column
@@ -102,7 +102,7 @@ class LaneTable:
         if clock is not None:
             least_ns = clock.least_difference_ns(shared.sender)
             self._clocks = Clocks(least_ns, clock.most_difference_ns(shared.sender))
-        self._made: dict[Callable[[LaneTable], object], object] = {}
+        self._made: dict[Callable[[LaneTable], Any], Any] = {}
         self._sent, self._received, self._first_matches = matching
         # segments are in the order of halves, so each lane has one run of them
         self._sent_runs = _runs(self._sent, shared.here, shared.sent)
@@ -116,7 +116,7 @@ class LaneTable:
         """Return what a function makes of this table; it is called the first time only."""
         if make not in self._made:
             self._made[make] = make(self)
-        made: Made = self._made[make]  # type: ignore[assignment] # what `make` returned
+        made: Made = self._made[make]
         return made
 
     @cached_property
@@ -174,17 +174,9 @@ class LaneTable:
             received_rows=self._rows[1][there],
         )
 
-    def changed(self, lane: int) -> Field:
-        """Return which header fields differ in any segment that is surely one at both ends."""
-        return Field(int(self._changed[lane]))
-
     def drifts(self, lane: int) -> list[tuple[int, int]]:
         """Return where a lane's stream was resized: see `StreamDrift.steps`."""
         return self._drift.steps(lane)
-
-    def payload_same(self, lane: int) -> npt.NDArray[np.bool_]:
-        """Say of each crossed segment whether its captured payload is the same at both ends."""
-        return self.same_payload[slice(*self._crossed_runs[lane])]
 
     @cached_property
     def same_payload(self) -> npt.NDArray[np.bool_]:
@@ -240,20 +232,27 @@ class LaneTable:
 
     @cached_property
     def _ends(self) -> tuple[End, End]:
-        """What is asked about the segments that did not cross, at the sender and at the receiver."""
+        """What is asked about the segments that did not cross, at sender and receiver."""
         shared, matches = self._shared, self._matches
         left = left_over(matches, self._sent, self._received)
-        nothing = np.zeros_like(shared.shifts)
         return (
-            End(True, self._sent, left[0], matches.sent, shared.sent, nothing, self._sent_runs),
             End(
-                False,
-                self._received,
-                left[1],
-                matches.received,
-                shared.received,
-                shared.shifts,
-                self._received_runs,
+                at_sender=True,
+                segments=self._sent,
+                left=left[0],
+                crossed=matches.sent,
+                halves=shared.sent,
+                shifts=np.zeros_like(shared.shifts),
+                runs=self._sent_runs,
+            ),
+            End(
+                at_sender=False,
+                segments=self._received,
+                left=left[1],
+                crossed=matches.received,
+                halves=shared.received,
+                shifts=shared.shifts,
+                runs=self._received_runs,
             ),
         )
 
@@ -274,15 +273,6 @@ class LaneTable:
     @cached_property
     def _origin_bits(self) -> list[int]:
         return _bits(len(self), self._received.lane, self._origins)
-
-    @cached_property
-    def _changed(self) -> Column:
-        """int64, one per lane: `Field` bits."""
-        here, there, lane = self._chosen(self._matches.by >= MatchedBy.ALONE)
-        bits = changed_fields(self.here.capture.packets, self.there.capture.packets, here, there)
-        found = np.zeros(len(self), np.int64)
-        np.bitwise_or.at(found, lane, bits)
-        return found
 
 
 def table_of(shared: Shared) -> tuple[Segments, Segments, Matches]:

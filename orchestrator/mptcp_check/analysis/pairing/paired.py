@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.flows.connections import Connection, Role, Subflow
 from mptcp_check.analysis.pairing.alignment import Crossing, Crossings, cross_step
@@ -24,7 +21,6 @@ from mptcp_check.analysis.pairing.halves import Half
 from mptcp_check.analysis.pairing.lane_crossing import (
     CaptureLoss,
     Fate,
-    Field,
     LaneCrossing,
     MatchedBy,
     Origin,
@@ -43,7 +39,6 @@ __all__ = [
     "Crossing",
     "Crossings",
     "Fate",
-    "Field",
     "Half",
     "HandshakeCrossings",
     "Lane",
@@ -127,20 +122,6 @@ class Lane:
         if self.table is None or not self.at_both_ends:
             return one_sided(self.sent, self.received)
         return self.table.crossing(self.number)
-
-    @property
-    def changed(self) -> Field:
-        """Header fields that differ between the ends in any segment that is surely one."""
-        if self.table is None or not self.at_both_ends:
-            return Field.NONE
-        return self.table.changed(self.number)
-
-    @property
-    def payload_same(self) -> npt.NDArray[np.bool_]:
-        """One per crossed segment: whether its captured payload is the same at both ends."""
-        if self.table is None or not self.at_both_ends:
-            return np.empty(0, np.bool_)
-        return self.table.payload_same(self.number)
 
     @property
     def resized(self) -> bool:
