@@ -98,15 +98,11 @@ def _steps(subflow: PairedSubflow) -> Iterator[_Step]:
         for crossing in crossings.arrived:
             sent = _keys(lane.sent, crossing.sent)
             received = _keys(lane.received, crossing.received)
-            both = sent is not None and received is not None
-            if both and crossing.by >= least and not _is_echo(subflow, lane, crossing):
-                yield _Step(
-                    name=name,
-                    lane=lane,
-                    crossing=crossing,
-                    sent=sent or (),
-                    received=received or (),
-                )
+            if sent is None or received is None or crossing.by < least:
+                continue
+            # equal keys are nobody's echo
+            if sent == received or not _is_echo(subflow, lane, received):
+                yield _Step(name=name, lane=lane, crossing=crossing, sent=sent, received=received)
 
 
 def _keys(half: Half, row: int) -> tuple[int | None, ...] | None:
@@ -122,13 +118,12 @@ def _keys(half: Half, row: int) -> tuple[int | None, ...] | None:
     return keys if any(key is not None for key in keys) else None
 
 
-def _is_echo(subflow: PairedSubflow, lane: Lane, crossing: Crossing) -> bool:
+def _is_echo(subflow: PairedSubflow, lane: Lane, received: tuple[int | None, ...]) -> bool:
     """Say whether a SYN/ACK brings back the key of the opener's own SYN (version 0)."""
     opened = subflow.opener.sent
-    if lane is not subflow.listener or opened is None or lane.received is None:
+    if lane is not subflow.listener or opened is None:
         return False
-    own = {_keys(opened, row) for row in subflow.handshake.syns.at_sender.tolist()}
-    return _keys(lane.received, crossing.received) in own - {None}
+    return received in {_keys(opened, row) for row in subflow.handshake.syns.at_sender.tolist()}
 
 
 def _evidence(step: _Step) -> tuple[Evidence, ...]:

@@ -46,7 +46,8 @@ def find(half: Half, row: int, subtype: Subtype) -> int | None:
     if not int(half.table.once(subtypes)[row]) >> subtype & 1:
         return None
     signals = half.capture.packets.signals
-    index = int(signals.packet.searchsorted(row))
+    # of the column's own type, or the whole column is converted at each look-up
+    index = int(signals.packet.searchsorted(signals.packet.dtype.type(row)))
     while signals.subtype[index] != int(subtype):
         index += 1
     return index
@@ -73,8 +74,9 @@ def options_of(owners: Column, rows: Column) -> Column:
             logarithm of the table, not the table.
         rows: Rows of segments, each at most once.
     """
-    low = np.searchsorted(owners, rows)
-    counts = np.searchsorted(owners, rows, side="right") - low
+    wanted = rows.astype(owners.dtype)  # or all of the table is converted at each look-up
+    low = np.searchsorted(owners, wanted)
+    counts = np.searchsorted(owners, wanted, side="right") - low
     before = np.cumsum(counts) - counts
     return np.asarray(np.arange(int(counts.sum())) + np.repeat(low - before, counts))
 
