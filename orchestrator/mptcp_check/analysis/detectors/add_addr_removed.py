@@ -33,7 +33,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    found = [one for one in removals(connection) if one.of(Subtype.ADD_ADDR).any()]
+    found = removals(connection, Subtype.ADD_ADDR)
     if not found:
         like = _among_like_ones(verdict, connection)
         if like is not None:
