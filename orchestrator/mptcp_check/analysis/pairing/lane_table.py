@@ -243,6 +243,7 @@ class LaneTable:
                 crossed=matches.sent,
                 halves=shared.sent,
                 shifts=np.zeros_like(shared.shifts),
+                back_shifts=np.zeros_like(shared.back_shifts),
                 runs=self._sent_runs,
             ),
             End(
@@ -252,6 +253,7 @@ class LaneTable:
                 crossed=matches.received,
                 halves=shared.received,
                 shifts=shared.shifts,
+                back_shifts=shared.back_shifts,
                 runs=self._received_runs,
             ),
         )

@@ -44,6 +44,8 @@ class End(NamedTuple):
     """int64, one per lane: half of the end's `HalfTable`."""
     shifts: Column
     """int64, one per lane: added to the end's places to count as the sender does."""
+    back_shifts: Column
+    """int64, one per lane: the same for places in the other direction's stream."""
     runs: list[tuple[int, int]]
     """One per lane: from where to where its segments are."""
 
@@ -108,7 +110,7 @@ def fates(own: End, other: End, drift: StreamDrift, clocks: Clocks | None) -> Co
             known | (left.is_syn & table.lost_syn[left.half]),
             before,
             after,
-            ~left.takes_place & ~left.is_syn & _lossy(left, other),
+            ~left.takes_place & ~left.is_syn & _lossy(left, own, other),
         ],
         [
             int(Fate.RESEGMENTED),
@@ -173,13 +175,21 @@ def _sent_anyway(left: _Left, sender: HalfTable) -> Truth:
     return np.asarray(places >= left.end)
 
 
-def _lossy(left: _Left, other: End) -> Truth:
-    """Say for each segment whether the other capture lost anything of its subflow."""
-    table = other.table
+def _lossy(left: _Left, own: End, other: End) -> Truth:
+    """Say for each segment whether the other capture lost anything of its subflow.
+
+    Its own numbers show it, or a SYN that it lacks, or what its host acknowledged by this capture.
+    """
+    table, back = other.table, left.half ^ 1
     as_end, as_peer = table.loss_as_receiver, table.loss_as_sender
     if other.at_sender:
         as_end, as_peer = as_peer, as_end
-    return np.asarray((as_end[left.half] > 0) | (as_peer[left.half ^ 1] > 0))
+    found = (as_end[left.half] > 0) | (as_peer[back] > 0)
+    found |= table.lost_syn[left.half] | table.lost_syn[back]
+    reached = np.zeros(len(table), np.int64)
+    moved = own.back_shifts - other.back_shifts
+    reached[other.halves ^ 1] = own.table.confirmed[own.halves ^ 1] + moved
+    return np.asarray(found | (table.missing_before(reached)[back] > 0))
 
 
 def _sent_by_then(left: _Left, own: End, sender: End, clocks: Clocks | None) -> Truth:
