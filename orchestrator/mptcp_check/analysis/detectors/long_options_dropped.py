@@ -57,7 +57,9 @@ def detect(connection: PairedConnection) -> Finding:
     passed in shorter segments, or plain segments vanished for their length, is it the length.
 
     Limits: where the SYN with MP_CAPABLE is the shortest that vanishes, length and kind cannot be
-    told apart without the probe suite; RFC 9293, section 3.1, allows 40 bytes.
+    told apart without the probe suite; RFC 9293, section 3.1, allows 40 bytes.  Where the
+    receiver's capture is known to have lost segments of the lane, it may have lost these as well,
+    and nothing is said.
 
     Args:
         connection: A connection at both ends, or at one.
@@ -115,6 +117,9 @@ def _known_by_place(sent: Half, rows: Column) -> Column:
 
 def _is_by_length(found: _Lengths) -> bool:
     if len(found.vanished) < LEAST_LOST or not len(found.passed):
+        return False
+    missed = found.lane.received_loss
+    if missed is not None and missed.any:
         return False
     lost, passed = found.sizes(found.vanished), found.sizes(found.passed)
     if int(lost.min()) <= int(passed.max()):
