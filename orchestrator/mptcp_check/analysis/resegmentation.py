@@ -5,6 +5,7 @@ the capture (TSO, GSO), or the driver joins them before it (GRO, LRO).  They are
 maximum segment size that the ends agreed on, and say nothing about the path.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,10 +13,13 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
+from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import walk
 from mptcp_check.analysis.pairing.byte_map import ByteMap
 from mptcp_check.analysis.pairing.crossed_payload import crossed_payload
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.verdict import Verdict, counted
+from mptcp_check.model import Finding
 
 _SMALLEST_OFFLOAD_BYTES: Final = 1460
 """Without a captured SYN: an Ethernet segment's payload is never more on IPv4."""
@@ -38,6 +42,44 @@ class Recut:
     """Segments left out as an end's own doing."""
     compared: int
     """Segments with payload that both captures hold."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hits:
+    """The lanes on which segments were cut otherwise in one of the two ways."""
+
+    lanes: tuple[Recut, ...]
+    """At least one."""
+    compared_count: int
+    """Segments with payload that both captures hold, on all lanes of the connection."""
+
+
+def judge(
+    verdict: Verdict, connection: PairedConnection, shows: Callable[[Recut], Column]
+) -> Finding | Hits:
+    """Say that segments arrived as they were cut, or which did not.
+
+    Args:
+        verdict: The detector's voice.
+        connection: At both ends, or at one.
+        shows: Which segments of a lane the detector looks for.
+
+    Returns:
+        A finding where there is nothing to see: ``NOT_SEEN`` with ``segments_compared``.
+    """
+    if connection.one_sided:
+        return verdict.not_measured(ONE_CAPTURE)
+    found = recut(connection)
+    compared = sum(one.compared for one in found)
+    if not compared:
+        return verdict.not_measured("no segment with payload is in both captures")
+    hits = tuple(one for one in found if len(shows(one)))
+    if hits:
+        return Hits(lanes=hits, compared_count=compared)
+    return verdict.not_seen(
+        f"{counted(compared, 'segment')} with payload compared",
+        measures={"segments_compared": compared},
+    )
 
 
 def recut(connection: PairedConnection) -> list[Recut]:
