@@ -7,7 +7,7 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Subtype
-from mptcp_check.analysis.pairing.header_columns import option_places
+from mptcp_check.analysis.pairing.header_columns import option_places, options_whole
 from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.mptcp_options import bits_of, subtypes
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
@@ -84,9 +84,11 @@ def follow(table: LaneTable) -> Followed:
     sent, received, lane = table.sure
     packets = table.here.capture.packets
     before = option_places(table.here, KIND_MPTCP).length[table.here.position_of[sent]]
-    after = option_places(table.there, KIND_MPTCP).length[table.there.position_of[received]]
+    there = table.there.position_of[received]
+    after = option_places(table.there, KIND_MPTCP).length[there]
     after_syn = (packets.flags[sent] & (Flag.SYN | Flag.RST)) == 0
-    carried = np.flatnonzero(after_syn & (before >= 0))
+    told = (after >= 0) | table.there.once(options_whole)[there]
+    carried = np.flatnonzero(after_syn & (before >= 0) & told)
     own = table.here.once(subtypes)[sent[carried]]
     every = np.zeros(len(table), np.uint16)
     np.bitwise_or.at(every, lane[carried], own)

@@ -18,7 +18,7 @@ from mptcp_check.analysis.field_changes import (
 from mptcp_check.analysis.options.tcp_options import KIND_NAMES
 from mptcp_check.analysis.pairing.crossed_headers import OptionsBeforeAfter, option
 from mptcp_check.analysis.pairing.halves import HalfTable
-from mptcp_check.analysis.pairing.header_columns import option_places
+from mptcp_check.analysis.pairing.header_columns import option_places, options_whole
 from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
@@ -156,6 +156,8 @@ def _counts(table: LaneTable) -> Mapping[int, Mapping[int, tuple[int, int]]]:
     """Count options by lane and kind, for all lanes of a table at once."""
     sent, received, lane = table.sure
     here, there = table.here.position_of[sent], table.there.position_of[received]
+    whole = table.here.once(options_whole)[here] & table.there.once(options_whole)[there]
+    sent, lane, here, there = sent[whole], lane[whole], here[whole], there[whole]
     found: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
     for kind in _kinds(table.here, sent):
         before, after = option_places(table.here, kind), option_places(table.there, kind)

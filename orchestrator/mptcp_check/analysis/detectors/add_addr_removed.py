@@ -5,7 +5,7 @@ import numpy as np
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
 from mptcp_check.analysis.mptcp_removal import removals
-from mptcp_check.analysis.pairing.mptcp_options import carriers, find
+from mptcp_check.analysis.pairing.mptcp_options import carriers, carries
 from mptcp_check.analysis.pairing.paired import MatchedBy, PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Confidence, Finding
@@ -45,7 +45,7 @@ def detect(connection: PairedConnection) -> Finding:
         lost = [
             at
             for at in asked.tolist()
-            if find(one.received, int(one.received_rows[at]), Subtype.ADD_ADDR) is None
+            if carries(one.received, int(one.received_rows[at]), Subtype.ADD_ADDR) is False
         ]
         if lost:
             hits.append((one, lost))
@@ -82,6 +82,10 @@ def _among_like_ones(verdict: Verdict, connection: PairedConnection) -> Finding 
             continue
         rows, others = lane.crossing.at_least(MatchedBy.TIME)
         arrived = np.flatnonzero(np.isin(rows, offered))
+        without = [
+            carries(received, row, Subtype.ADD_ADDR) is False for row in others[arrived].tolist()
+        ]
+        arrived = arrived[np.array(without, dtype=np.bool_)]
         if len(arrived):
             at = int(arrived[0])
             return verdict.seen(
