@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
+from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Note
 from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
@@ -40,8 +40,10 @@ class _Lengths:
         at = self.lane.crossing.at_sender[order[np.searchsorted(self.sent.rows[order], rows)]]
         crossed = at != NOWHERE
         if self.lane.received is not None and crossed.any():
-            arrived = self.lane.received.capture.packets.options_bytes[at[crossed]]
-            found[crossed] = np.minimum(found[crossed], arrived)
+            packets = self.lane.received.capture.packets
+            arrived = packets.options_bytes[at[crossed]]
+            cut = (packets.notes[at[crossed]] & Note.HEADER_CUT) != 0
+            found[crossed] = np.where(cut, found[crossed], np.minimum(found[crossed], arrived))
         return found
 
     def with_mptcp(self, rows: Column) -> Column:

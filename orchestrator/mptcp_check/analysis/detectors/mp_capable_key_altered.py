@@ -33,6 +33,17 @@ class _Step:
     sent: tuple[int | None, ...]
     received: tuple[int | None, ...]
 
+    @property
+    def known(self) -> list[tuple[int, int]]:
+        """The keys that both ends hold: a snap length may have cut the second one off at one."""
+        pairs = zip(self.sent, self.received, strict=True)
+        return [(a, b) for a, b in pairs if a is not None and b is not None]
+
+    @property
+    def changed(self) -> bool:
+        """Whether one of them arrived with another value."""
+        return any(a != b for a, b in self.known)
+
 
 def detect(connection: PairedConnection) -> Finding:
     """Say whether a key arrived with another value than it was sent with.
@@ -59,7 +70,7 @@ def detect(connection: PairedConnection) -> Finding:
     if subflow is None:
         return verdict.not_measured("the first subflow is not in the captures")
     steps = list(_steps(subflow))
-    changed = [s for s in steps if s.sent != s.received]
+    changed = [s for s in steps if s.changed]
     if changed and not subflow.is_one_connection:
         return verdict.not_measured(
             f"cannot tell: {ID}, or connection_proxied, as nothing else ties the two ends together"
@@ -100,9 +111,10 @@ def _steps(subflow: PairedSubflow) -> Iterator[_Step]:
             received = _keys(lane.received, crossing.received)
             if sent is None or received is None or crossing.by < least:
                 continue
+            step = _Step(name=name, lane=lane, crossing=crossing, sent=sent, received=received)
             # equal keys are nobody's echo
-            if sent == received or not _is_echo(subflow, lane, received):
-                yield _Step(name=name, lane=lane, crossing=crossing, sent=sent, received=received)
+            if step.known and (not step.changed or not _is_echo(subflow, lane, received)):
+                yield step
 
 
 def _keys(half: Half, row: int) -> tuple[int | None, ...] | None:
