@@ -121,24 +121,6 @@ def plan(
     )
 
 
-def control_of(exchange: Exchange, planned: Sequence[Exchange]) -> Exchange | None:
-    """Return the same transfer over plain TCP; none when the exchange is a control itself."""
-    if exchange.transport is Transport.TCP:
-        return None
-    return next(
-        (
-            other
-            for other in planned
-            if other.transport is Transport.TCP and _transfer(other) == _transfer(exchange)
-        ),
-        None,
-    )
-
-
-def _transfer(exchange: Exchange) -> tuple[object, ...]:
-    return exchange.family, exchange.app, exchange.mode, exchange.direction
-
-
 def _cases(
     wanted: frozenset[str], scope: Scope
 ) -> Iterator[tuple[Family, str, str | None, Transfer, Variation]]:
