@@ -2,13 +2,7 @@
 
 from typing import Final
 
-from mptcp_check.analysis.field_changes import (
-    FieldRule,
-    anything,
-    comparable_lanes,
-    differing,
-    judge,
-)
+from mptcp_check.analysis.field_changes import FieldRule, anything, differing, judge
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict
 from mptcp_check.model import Finding
@@ -41,7 +35,7 @@ def detect(connection: PairedConnection) -> Finding:
         See `field_changes.judge`.
     """
     verdict = Verdict(ID, connection)
-    comparable = comparable_lanes(connection)
+    comparable = connection.comparable_lanes
     lanes = [(s, lane) for s, lane in comparable if not _acknowledged(s, lane).resized]
     if comparable and not lanes:
         return verdict.not_measured("both streams were resized: their ACKs are not told apart")
