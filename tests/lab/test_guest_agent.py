@@ -14,6 +14,7 @@ from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import addresses
+from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.middleboxes.link import Link
 from mptcp_check.middleboxes.mp_capable_removed_from_syn import MpCapableRemovedFromSyn
@@ -28,7 +29,9 @@ Agents = dict[Side, AgentProcess]
 
 @pytest.fixture(scope="module")
 def default_run() -> SuiteResult:
-    with machines() as agents:
+    # a busy computer carries frames in bursts, and a line with a bounded queue drops some of them
+    endless = link.Parameters(queue_bytes=2**30)
+    with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
         lab_up(agents)
         return run_plan(agents, plan())
 
