@@ -20,7 +20,34 @@ _PARTIAL = ".partial-"
 
 
 _NOT_BUILDERS = frozenset(
-    {"__init__", "boot", "cache", "errors", "image", "images", "narrate", "process", "verify"}
+    {
+        "__init__",
+        "boot",
+        "cache",
+        "catalogue",
+        "catalogue_folder",
+        "durable",
+        "errors",
+        "fetch",
+        "fetch_catalogue",
+        "fetch_choice",
+        "fetch_folder",
+        "fetch_http",
+        "fetch_part",
+        "fetch_place",
+        "fetch_source",
+        "image",
+        "images",
+        "narrate",
+        "process",
+        "rollback",
+        "signing",
+        "signing_key",
+        "signing_rotation",
+        "store",
+        "strict_json",
+        "verify",
+    }
 )
 """Modules of this package that can change without changing what is built."""
 
