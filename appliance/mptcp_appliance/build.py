@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from mptcp_appliance import cpio, kernel, manifest, plan, process, rootfs, sources
+from mptcp_appliance import cpio, kernel, plan, process, rootfs, sources
 from mptcp_appliance.declaration import Declaration
+from mptcp_appliance.describe import describe
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import file_digest
-from mptcp_appliance.manifest import INITRD, KERNEL, MANIFEST, PARTS, ROOTFS, Part
+from mptcp_appliance.manifest import INITRD, KERNEL, KERNEL_CONFIG, PARTS, ROOTFS
 from mptcp_appliance.narrate import narrator
 
 _APT = Path("/etc/apt")
@@ -63,25 +64,24 @@ def build(
             added = kernel.module_files(taken, chosen)
             _pack(declaration, archive, added, output / ROOTFS, work, progress, keep_open)
         progress("computing digests")
-        text = manifest.write(
-            {name: _part(output / name) for name in PARTS},
+        (output / KERNEL_CONFIG).write_text(taken.config, encoding="utf-8")
+        describe(
+            output,
+            (*PARTS, KERNEL_CONFIG),
             command_line=plan.command_line(declaration, architecture=architecture),
             facts={
                 "name": declaration.name,
                 "architecture": architecture,
+                "suite": declaration.suite,
                 "kernel_release": taken.release,
                 "kernel_package": Path(found.kernel_package).name,
+                "kernel_package_sha256": file_digest(package),
                 "source_date_epoch": declaration.source_date_epoch,
                 "packages": found.packages,
                 "modules": [module.name for module in chosen.root],
                 "inputs": inputs,
             },
         )
-        (output / MANIFEST).write_text(text, encoding="utf-8")
-
-
-def _part(path: Path) -> Part:
-    return Part(sha256=file_digest(path), size_bytes=path.stat().st_size)
 
 
 def _install(  # noqa: PLR0917 - one call, the parts of one step

@@ -45,7 +45,6 @@ _NOT_BUILDERS = frozenset(
         "signing_key",
         "signing_rotation",
         "store",
-        "strict_json",
         "verify",
     }
 )

@@ -5,7 +5,6 @@ server, its signature beside it. The version rises with every signing: who has s
 takes an older one. An image's folder is never changed once it is published.
 """
 
-import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -20,8 +19,6 @@ LIMIT_BYTES: Final = 4 << 20
 """No catalogue is larger: room for a thousand images."""
 
 MOST_IMAGES: Final = 1000
-
-_TIME: Final = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +98,8 @@ def write(catalogue: Catalogue) -> bytes:
             "schema": SCHEMA,
             "title": catalogue.title,
             "version": catalogue.version,
-            "created": time_text(catalogue.created_s),
-            "expires": time_text(catalogue.expires_s),
+            "created": strict_json.time_text(catalogue.created_s),
+            "expires": strict_json.time_text(catalogue.expires_s),
             "images": [
                 {
                     "folder": image.folder,
@@ -136,8 +133,8 @@ def parse(data: bytes) -> Catalogue:
     found = Catalogue(
         title=strict_json.text(table, "title", limit_chars=200),
         version=strict_json.count(table, "version", least=1),
-        created_s=_time(table, "created"),
-        expires_s=_time(table, "expires"),
+        created_s=strict_json.time_s(table, "created"),
+        expires_s=strict_json.time_s(table, "expires"),
         images=tuple(map(_entry, strict_json.rows(table, "images", limit=MOST_IMAGES))),
     )
     if len({image.folder.casefold() for image in found.images}) != len(found.images):
@@ -145,20 +142,6 @@ def parse(data: bytes) -> Catalogue:
     if any(image.added > found.version for image in found.images):
         raise ValueError("an image was added in a version to come")
     return found
-
-
-def time_text(time_s: int) -> str:
-    """Return a time as ISO 8601 text in UTC."""
-    return dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime(_TIME)
-
-
-def _time(row: strict_json.Table, key: str) -> int:
-    value = strict_json.text(row, key, limit_chars=40)
-    try:
-        found_s = int(dt.datetime.strptime(value, _TIME).replace(tzinfo=dt.UTC).timestamp())
-    except (ValueError, OverflowError):
-        raise ValueError(f"{key} is not a time like 2026-01-31T12:00:00Z") from None
-    return found_s
 
 
 def _entry(row: strict_json.Table) -> Entry:

@@ -69,7 +69,10 @@ def publish(
             be written; what was published before is still there then.
     """
     with _trouble_named(folder):
-        folder.mkdir(mode=_ENTERABLE, parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            # whatever our own mask is: a web server is somebody else
+            folder.chmod(_ENTERABLE)
         with durable.alone(folder, lambda: progress(f"waiting for another writer in {folder}")):
             for remains in folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(remains)
@@ -150,8 +153,9 @@ def _add(  # noqa: PLR0917 - one call, the parts of one step
         _sign_manifest(final, key, listed, edition)
         return listed
     progress(f"copying {listed.folder}")
-    partial.mkdir(mode=_ENTERABLE)
+    partial.mkdir()
     try:
+        partial.chmod(_ENTERABLE)
         for name in about.parts:
             shutil.copyfile(path / name, partial / name)
             (partial / name).chmod(_READABLE)
@@ -201,13 +205,13 @@ def _sign_manifest(folder: Path, key: SecretKey, entry: Entry, edition: Edition)
         (folder / MANIFEST).read_bytes(),
         key,
         trusted_comment=f"mptcp-check image {entry.name} {entry.architecture} {entry.digest}, "
-        f"signed {catalogue.time_text(edition.now_s)}",
+        f"signed {strict_json.time_text(edition.now_s)}",
     )
     durable.replace(folder / f"{MANIFEST}{SUFFIX}", signature.text.encode(), mode=_READABLE)
 
 
 def _write_signed(path: Path, content: bytes, key: SecretKey, edition: Edition, what: str) -> None:
-    comment = f"mptcp-check {what}, signed {catalogue.time_text(edition.now_s)}"
+    comment = f"mptcp-check {what}, signed {strict_json.time_text(edition.now_s)}"
     signature = signing.sign(content, key, trusted_comment=comment)
     # for a moment they do not fit: who fetches meanwhile asks again
     durable.replace_all(

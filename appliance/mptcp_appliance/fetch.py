@@ -150,12 +150,17 @@ def _parts(  # noqa: PLR0917 - one call, the parts of one step
     for name, part in parts.items():
 
         def said(
-            there_bytes: int, name: str = name, part: Part = part, before_bytes: int = before_bytes
+            there_bytes: int,
+            trouble: str,
+            name: str = name,
+            part: Part = part,
+            before_bytes: int = before_bytes,
         ) -> None:
             percent = 100 * (before_bytes + there_bytes) // total_bytes
             progress(
                 f"{name}: {there_bytes / 1e6:.1f} of {part.size_bytes / 1e6:.1f} MB "
                 f"({percent} % of {total_bytes / 1e6:.0f} MB)"
+                f"{f'; {trouble}, asking again' if trouble else ''}"
             )
 
         path = f"{entry.folder}/{name}"

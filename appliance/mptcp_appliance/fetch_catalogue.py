@@ -11,8 +11,8 @@ from mptcp_appliance.fetch_source import Source, SourceError
 from mptcp_appliance.rollback import Pin
 from mptcp_appliance.signing import SUFFIX, PublicKey
 
-_ATTEMPTS: Final = 4
-_PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0)
+_PAUSES_S: Final = (0.5, 1.0, 2.0)
+"""Between attempts, of which there is one more."""
 
 ASK: Final = "Ask those who publish it; take their key from them, never from the server."
 
@@ -42,7 +42,7 @@ def get(source: Source, pin: Pin, *, now_s: int, wait: Callable[[float], None]) 
         ImageError: It did not come, or must not be believed.
     """
     problem = ""
-    for pause_s in _PAUSES_S:
+    for pause_s in (*_PAUSES_S, None):
         proof = _small(source, f"{CATALOGUE}{SUFFIX}", signing.LIMIT_BYTES, pin, wait)
         data = _small(source, CATALOGUE, catalogue.LIMIT_BYTES, pin, wait)
         try:
@@ -54,7 +54,8 @@ def get(source: Source, pin: Pin, *, now_s: int, wait: Callable[[float], None]) 
             signing.verify(data, signature, keys[-1])
         except ValueError as e:
             problem = str(e)
-            wait(pause_s)
+            if pause_s is not None:
+                wait(pause_s)
             continue
         try:
             found = catalogue.parse(data)
@@ -72,7 +73,7 @@ def small(source: Source, path: str, *, limit_bytes: int, wait: Callable[[float]
     Raises:
         SourceError: It did not come.
     """
-    for pause_s in _PAUSES_S[: _ATTEMPTS - 1]:
+    for pause_s in _PAUSES_S:
         try:
             return source.small(path, limit_bytes=limit_bytes)
         except SourceError as e:

@@ -1,5 +1,6 @@
 """A catalogue in a folder of this computer: a USB stick, a network share, a test."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +36,14 @@ class FolderSource:
             raise _failed(e) from e
         with stream:
             # a copy's digest is checked at its end: the file needs no name for its state
+            total_bytes = stream.seek(0, os.SEEK_END)
             stream.seek(offset_bytes)
-            yield Delivery(offset_bytes=offset_bytes, validator=validator, chunks=_chunks(stream))
+            yield Delivery(
+                offset_bytes=offset_bytes,
+                total_bytes=total_bytes,
+                validator=validator,
+                chunks=_chunks(stream),
+            )
 
 
 def _chunks(stream: IO[bytes]) -> Iterator[bytes]:

@@ -34,6 +34,7 @@ _WORDS: Final[tuple[tuple[type[Exception], str, bool], ...]] = (
     (exceptions.TooManyRedirects, "the server sends us in a circle", False),
     (exceptions.ConnectionError, "the server cannot be reached", True),
     (exceptions.ChunkedEncodingError, "the connection was cut", True),
+    (exceptions.RequestException, "the request is impossible", False),
     (urllib3.exceptions.HTTPError, "the connection was cut", True),
     (OSError, "the connection was cut", True),
 )
@@ -76,8 +77,10 @@ class HttpSource:
                     yield whole
                 return
             _require_ok(answer, {_OK, _PARTIAL} if offset_bytes else {_OK})
+            first_bytes = offset_bytes if answer.status_code == _PARTIAL else 0
             yield Delivery(
-                offset_bytes=offset_bytes if answer.status_code == _PARTIAL else 0,
+                offset_bytes=first_bytes,
+                total_bytes=_total_bytes(answer, first_bytes),
                 validator=_validator(answer),
                 chunks=_chunks(answer),
             )
@@ -114,6 +117,11 @@ def _fits(answer: requests.Response, offset_bytes: int) -> bool:
     return found is not None and int(found[1]) == offset_bytes
 
 
+def _total_bytes(answer: requests.Response, first_bytes: int) -> int | None:
+    length = answer.headers.get("Content-Length", "")
+    return first_bytes + int(length) if length.isascii() and length.isdigit() else None
+
+
 def _validator(answer: requests.Response) -> str:
     """Return a strong ETag, else the time of the last change (RFC 9110, section 13.1.5)."""
     tag: str = answer.headers.get("ETag", "")
@@ -131,10 +139,7 @@ def _chunks(answer: requests.Response) -> Iterator[bytes]:
 
 def _failed(e: Exception) -> SourceError:
     """Put what the library raised into a few words; its own are a page long."""
-    words, again = next(
-        ((words, again) for kind, words, again in _WORDS if isinstance(e, kind)),
-        (f"the request is impossible ({type(e).__name__})", False),
-    )
+    words, again = next((words, again) for kind, words, again in _WORDS if isinstance(e, kind))
     reason = _system_words(e)
     return SourceError(f"{words} ({reason})" if reason else words, again=again)
 

@@ -18,6 +18,8 @@ _PAUSES_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0)
 _VALIDATOR: Final = ".validator"
 """After the name of a file that is on its way: what the server calls its state."""
 
+Progress = Callable[[int, str], None]
+
 _HINT: Final = "Run the same command again: it goes on where it stopped."
 
 
@@ -27,7 +29,7 @@ def fetch(
     target: Path,
     part: Part,
     *,
-    progress: Callable[[int], None],
+    progress: Progress,
     wait: Callable[[float], None],
 ) -> None:
     """Bring `target` to what `part` says.
@@ -40,7 +42,7 @@ def fetch(
         path: The file's place there.
         target: Where it goes.
         part: Its size and digest; not a byte more is taken.
-        progress: Called with the number of bytes that are there.
+        progress: Called with the number of bytes that are there, and with what went wrong.
         wait: Lets that many seconds pass.
 
     Raises:
@@ -70,6 +72,7 @@ def fetch(
         if there_bytes < part.size_bytes:
             gained = there_bytes - before_bytes >= _WORTH_BYTES
             failures = 0 if gained else failures + 1
+            progress(there_bytes, reason)
             wait(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
             continue
         found = file_digest(target)
@@ -99,12 +102,19 @@ def _receive(  # noqa: PLR0917 - one call, the parts of one step
     target: Path,
     state: Path,
     part: Part,
-    progress: Callable[[int], None],
+    progress: Progress,
 ) -> bool:
     """Add to a file what one request brings; returns whether that began at the file's start."""
     offset_bytes = _size_bytes(target)
     validator = state.read_text(encoding="utf-8") if offset_bytes and state.exists() else ""
     with source.open(path, offset_bytes=offset_bytes, validator=validator) as delivery:
+        if delivery.total_bytes not in {None, part.size_bytes}:
+            _remove(target, state)
+            raise ImageError(
+                f"{path} has {delivery.total_bytes} bytes, the catalogue announces "
+                f"{part.size_bytes}",
+                hint="Its publisher's copy is not whole yet, or damaged: tell them.",
+            )
         state.write_text(delivery.validator, encoding="utf-8")
         mode = "r+b" if delivery.offset_bytes else "wb"
         with target.open(mode) as stream:
@@ -116,10 +126,10 @@ def _receive(  # noqa: PLR0917 - one call, the parts of one step
                     raise ImageError(
                         f"{path} is larger than the {part.size_bytes} bytes that the catalogue "
                         "announces; it was removed",
-                        hint=_HINT,
+                        hint="Somebody changed it, or its publisher's copy is damaged: tell them.",
                     )
                 stream.write(chunk)
-                progress(there_bytes)
+                progress(there_bytes, "")
         return delivery.offset_bytes == 0
 
 

@@ -36,6 +36,8 @@ class Delivery:
 
     offset_bytes: int
     """Where it begins: as asked for, or 0 where the source gives whole files only."""
+    total_bytes: int | None
+    """Size of the whole file, as the source says; none if it does not say."""
     validator: str
     """What names this state of the file, to ask for the rest of the same; empty if nothing does."""
     chunks: Iterator[bytes]

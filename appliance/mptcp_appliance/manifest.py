@@ -29,6 +29,8 @@ INITRD: Final = "initrd.img"
 ROOTFS: Final = "rootfs.squashfs"
 SBOM: Final = "sbom.cdx.json"
 KERNEL_CONFIG: Final = "kernel.config"
+EFI_KERNEL: Final = "kernel.efi"
+"""The kernel as UEFI firmware and boot loaders start it; `KERNEL` is what QEMU starts fastest."""
 MANIFEST: Final = "manifest.json"
 
 PARTS: Final = (KERNEL, INITRD, ROOTFS)
@@ -39,6 +41,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         KERNEL: ("kernel", "direct"),
         INITRD: ("initrd", "direct"),
         ROOTFS: ("rootfs", "direct"),
+        EFI_KERNEL: ("kernel", "efi"),
         SBOM: ("sbom", "cyclonedx-json"),
         KERNEL_CONFIG: ("kernel-config", "kconfig"),
     }

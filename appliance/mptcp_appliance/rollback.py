@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from mptcp_appliance import durable, signing, strict_json
-from mptcp_appliance.catalogue import Catalogue, time_text
+from mptcp_appliance.catalogue import Catalogue
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.signing import PublicKey
 
@@ -63,8 +63,8 @@ def check(pin: Pin, catalogue: Catalogue, data: bytes, *, now_s: int) -> None:
         )
     if catalogue.expires_s <= now_s:
         raise ImageError(
-            f"the catalogue {pin.url} expired at {time_text(catalogue.expires_s)}, "
-            f"and this computer's clock says {time_text(now_s)}",
+            f"the catalogue {pin.url} expired at {strict_json.time_text(catalogue.expires_s)}, "
+            f"and this computer's clock says {strict_json.time_text(now_s)}",
             hint="Correct the clock, or ask those who publish it to sign it again "
             "(`mptcp-check image sign`); images that are here already still boot.",
         )

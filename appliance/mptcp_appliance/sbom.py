@@ -7,12 +7,13 @@ scanners find known holes by them.
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from mptcp_appliance import strict_json
-from mptcp_appliance.catalogue import time_text
+from mptcp_appliance import manifest, strict_json
+from mptcp_appliance.manifest import KERNEL, KERNEL_CONFIG, Part
+from mptcp_appliance.strict_json import time_text
 
 _NAMESPACE: Final = uuid.UUID("6f0f2b5e-9d0c-5c57-8d4a-5d3c1f3f7a10")
 """Of the serial numbers, which are made from digests (RFC 9562, section 5.5)."""
@@ -25,11 +26,9 @@ class Kernel:
     release: str
     """What ``uname -r`` says."""
     package: str
-    """Debian's package that brought it: the kernel itself, or its source."""
-    version: str
-    """Of that package."""
-    sha256: Mapping[str, str] = field(default_factory=dict)
-    """Digests in hexadecimal by what they are of: ``package``, ``source``, ``config``."""
+    """File name of Debian's package that brought it or its source: ``NAME_VERSION_ARCH.deb``."""
+    sha256: Mapping[str, str]
+    """Digests in hexadecimal, by what they are of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +47,38 @@ class Contents:
     packages: Mapping[str, str]
     """Version by name."""
     kernel: Kernel
+
+
+def contents(facts: Mapping[str, object], parts: Mapping[str, Part]) -> Contents:
+    """Collect what an image is made of from what its manifest says.
+
+    Args:
+        facts: Of the manifest. A kernel's package is ``kernel_source_package`` if it was built
+            from source, else ``kernel_package``; whatever ends in ``_sha256`` is a digest.
+        parts: The image's files.
+    """
+    packages = facts["packages"]
+    if not isinstance(packages, Mapping):
+        raise TypeError("packages is a mapping of names to versions")
+    config = parts.get(KERNEL_CONFIG)
+    ending = "_sha256"
+    return Contents(
+        name=str(facts["name"]),
+        architecture=str(facts["architecture"]),
+        suite=str(facts["suite"]),
+        digest=manifest.digest(parts),
+        source_date_epoch=int(str(facts["source_date_epoch"])),
+        packages=packages,
+        kernel=Kernel(
+            release=str(facts["kernel_release"]),
+            package=str(facts.get("kernel_source_package", facts.get("kernel_package", ""))),
+            sha256={
+                **{k.removesuffix(ending): str(v) for k, v in facts.items() if k.endswith(ending)},
+                "kernel": parts[KERNEL].sha256,
+                **({"kernel_config": config.sha256} if config else {}),
+            },
+        ),
+    )
 
 
 def write(contents: Contents) -> bytes:
@@ -91,7 +122,7 @@ def package_url(name: str, version: str, contents: Contents) -> str:
     """Return the package URL of one of Debian's packages."""
     return (
         f"pkg:deb/debian/{quote(name.lower(), safe='.-_~')}@{quote(version, safe='.-_~:')}"
-        f"?arch={contents.architecture}&distro={contents.suite}"
+        f"?distro={contents.suite}"
     )
 
 
@@ -102,12 +133,15 @@ def _package(name: str, version: str, contents: Contents) -> dict[str, object]:
 
 def _kernel(contents: Contents) -> dict[str, object]:
     kernel = contents.kernel
+    name, _, rest = kernel.package.removesuffix(".deb").partition("_")
+    version = unquote(rest.partition("_")[0])
     return {
         "type": "operating-system",
         "bom-ref": f"kernel:{kernel.release}",
         "name": "linux",
         "version": kernel.release,
-        "purl": package_url(kernel.package, kernel.version, contents),
+        **({"purl": package_url(name, version, contents)} if version else {}),
+        "hashes": [{"alg": "SHA-256", "content": kernel.sha256["kernel"]}],
         "properties": [
             {"name": f"mptcp-check:sha256:{what}", "value": digest}
             for what, digest in sorted(kernel.sha256.items())

@@ -47,7 +47,8 @@ def find(
         found
         for directory in fetched_folders(cache_dir)
         if directory.name.startswith(f"{declaration.name}-{architecture}-")
-        if (found := read(directory)).interface == INTERFACE
+        and (found := read(directory)).interface == INTERFACE
+        and (found.name, found.architecture) == (declaration.name, architecture)
     ]
     return max(fitting, key=_age, default=None)
 

@@ -1,5 +1,6 @@
 """Read JSON that may come from a stranger: one document, no doubtful meaning, or a ValueError."""
 
+import datetime as dt
 import json
 import re
 from collections.abc import Mapping
@@ -9,6 +10,8 @@ FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 """A name that is the same in a URL and on every file system, and never leads out of its folder."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 LARGEST_COUNT = (1 << 53) - 1
 """What every reader of JSON can hold exactly (RFC 8259, section 6)."""
@@ -66,6 +69,21 @@ def sha256(row: Table, key: str = "sha256") -> str:
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise ValueError(f"{key} is not a SHA-256 in lower case")
     return value
+
+
+def time_text(time_s: int) -> str:
+    """Return a time as ISO 8601 text in UTC."""
+    return dt.datetime.fromtimestamp(time_s, tz=dt.UTC).strftime(_TIME)
+
+
+def time_s(row: Table, key: str) -> int:
+    """Return a time in seconds since 1970, from ISO 8601 text in UTC."""
+    value = text(row, key, limit_chars=40)
+    try:
+        found_s = int(dt.datetime.strptime(value, _TIME).replace(tzinfo=dt.UTC).timestamp())
+    except (ValueError, OverflowError):
+        raise ValueError(f"{key} is not a time like 2026-01-31T12:00:00Z") from None
+    return found_s
 
 
 def rows(row: Table, key: str, *, limit: int) -> list[Table]:
