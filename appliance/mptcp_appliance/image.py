@@ -8,7 +8,16 @@ from typing import Final
 
 from mptcp_appliance import durable, manifest, strict_json
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.manifest import INITRD, KERNEL, MANIFEST, PARTS, ROOTFS, Manifest, Part
+from mptcp_appliance.manifest import (
+    INITRD,
+    INTERFACE,
+    KERNEL,
+    MANIFEST,
+    PARTS,
+    ROOTFS,
+    Manifest,
+    Part,
+)
 
 _CHUNK_BYTES = 1 << 20
 
@@ -42,14 +51,14 @@ class Image:
     """What the kernel must be told."""
     manifest: Path
     """JSON: package versions, kernel release, digests, inputs."""
-    name: str
-    architecture: str
-    """Debian's name."""
-    interface: int
-    """See `mptcp_appliance.manifest.INTERFACE`."""
-    kernel_release: str
     parts: Mapping[str, Part]
     """The files that are there, by name."""
+    name: str = ""
+    architecture: str = ""
+    """Debian's name."""
+    interface: int = INTERFACE
+    """See `mptcp_appliance.manifest.INTERFACE`."""
+    kernel_release: str = ""
     origin: Origin | None = None
     """From which catalogue it came; none if it was built here."""
 

@@ -121,13 +121,10 @@ def parse_signature(data: bytes) -> Signature:
     ):
         raise ValueError("it is not the four lines of a minisign signature")
     first = _decoded(lines[1], _PREHASHED, _SIGNATURE_BYTES, "a minisign signature")
-    comment = lines[2].removeprefix(_TRUSTED)
-    if not comment.isprintable():
-        raise ValueError("its trusted comment is not printable")
     return Signature(
         key_id=first[:_ID_BYTES],
         signature=first[_ID_BYTES:],
-        trusted_comment=comment,
+        trusted_comment=lines[2].removeprefix(_TRUSTED),
         comment_signature=_base64(lines[3], _SIGNATURE_BYTES, "a minisign signature"),
     )
 

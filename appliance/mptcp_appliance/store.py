@@ -16,7 +16,7 @@ from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import FETCHED, Image, Origin
 from mptcp_appliance.manifest import INTERFACE, MANIFEST, Manifest
-from mptcp_appliance.signing import SUFFIX
+from mptcp_appliance.signing import SUFFIX, PublicKey
 from mptcp_appliance.verify import verify
 
 ORIGIN: Final = "origin.json"
@@ -66,6 +66,27 @@ def check(found: Image, *, pins: Path) -> None:
     if found.origin is not None:
         _check_signature(found, found.origin, pins)
     verify(found)
+
+
+def require_signed(found: Image, key: PublicKey) -> None:
+    """See that a key signed an image's manifest, and that it is the one that was read.
+
+    Raises:
+        ValueError: It did not; the message is the reason.
+    """
+    proof = found.directory / f"{MANIFEST}{SUFFIX}"
+    try:
+        content = strict_json.read_limited(found.manifest, manifest.LIMIT_BYTES)
+        signature = signing.parse_signature(strict_json.read_limited(proof, signing.LIMIT_BYTES))
+    except OSError as e:
+        raise ValueError(f"{e.filename} cannot be read: {(e.strerror or '').lower()}") from None
+    except ValueError as e:
+        raise ValueError(f"{proof}: {e}") from None
+    try:
+        signing.verify(content, signature, key)
+        _require_same(found, manifest.parse(content))
+    except ValueError as e:
+        raise ValueError(f"{found.manifest}: {e}") from None
 
 
 def read(directory: Path) -> Image:
@@ -133,15 +154,11 @@ def _check_signature(found: Image, origin: Origin, pins: Path) -> None:
             "which is not trusted here",
             hint="Give its key: `mptcp-check image fetch URL --key KEY`.",
         )
-    proof = found.directory / f"{MANIFEST}{SUFFIX}"
     try:
-        content = strict_json.read_limited(found.manifest, manifest.LIMIT_BYTES)
-        signature = signing.parse_signature(strict_json.read_limited(proof, signing.LIMIT_BYTES))
-        signing.verify(content, signature, pin.key)
-        _require_same(found, manifest.parse(content))
-    except (OSError, ValueError) as e:
+        require_signed(found, pin.key)
+    except ValueError as e:
         raise ImageError(
-            f"the image {found.directory.name} is refused: {found.manifest}: {e}",
+            f"the image {found.directory.name} is refused: {e}",
             hint=f"Run: mptcp-check image fetch {origin.catalogue}",
         ) from e
 

@@ -6,6 +6,7 @@ from mptcp_appliance import boot
 from mptcp_appliance.image import Image
 
 IMAGE = Image(
+    parts={},
     directory=Path("/c/i"),
     kernel=Path("/c/i/kernel"),
     initrd=Path("/c/i/initrd.img"),

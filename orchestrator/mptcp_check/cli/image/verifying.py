@@ -4,12 +4,9 @@ from pathlib import Path
 
 import click
 
-from mptcp_appliance import image as images
-from mptcp_appliance import signing, store, strict_json
+from mptcp_appliance import store
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.image import Image
-from mptcp_appliance.manifest import LIMIT_BYTES, MANIFEST
-from mptcp_appliance.signing import SUFFIX, PublicKey
+from mptcp_appliance.signing import PublicKey
 from mptcp_appliance.verify import verify as verify_digests
 from mptcp_check import settings
 from mptcp_check.cli.image.keys import public_key
@@ -38,7 +35,8 @@ def verify(*, folder: tuple[Path, ...], key: str | None) -> None:
     refused = [error for path in chosen if (error := _problem(path, trusted, places.catalogues))]
     if refused:
         for error in refused[:-1]:
-            click.echo(f"mptcp-check: {error.message}\n  next step: {error.hint}", err=True)
+            step = f"\n  next step: {error.hint}" if error.hint else ""
+            click.echo(f"mptcp-check: {error.message}{step}", err=True)
         raise refused[-1]
 
 
@@ -50,21 +48,12 @@ def _problem(path: Path, trusted: PublicKey | None, pins: Path) -> ImageError | 
             store.check(found, pins=pins)
             by = f"signed for {found.origin.catalogue}" if found.origin else "as its manifest says"
         else:
-            _require_signed(found, trusted)
+            store.require_signed(found, trusted)
+            verify_digests(found)
             by = f"signed by {trusted.name}"
     except ImageError as e:
         return e
+    except ValueError as e:
+        return ImageError(f"the image {path} is refused: {e}")
     click.echo(f"{path}: {found.digest[:16]}, {by}")
     return None
-
-
-def _require_signed(found: Image, key: PublicKey) -> None:
-    proof = found.directory / f"{MANIFEST}{SUFFIX}"
-    try:
-        content = strict_json.read_limited(found.manifest, LIMIT_BYTES)
-        signature = signing.parse_signature(strict_json.read_limited(proof, signing.LIMIT_BYTES))
-        signing.verify(content, signature, key)
-    except (OSError, ValueError) as e:
-        reason = f"{proof} cannot be read ({e.strerror})" if isinstance(e, OSError) else str(e)
-        raise ImageError(f"{found.manifest} is refused: {reason}") from None
-    verify_digests(images.read(found.directory))
