@@ -50,6 +50,12 @@ def get(source: Source, pin: Pin, *, now_s: int, wait: Callable[[float], None]) 
         except ValueError as e:
             raise _refused(pin, f"its signature cannot be read: {e}") from e
         keys = _chain(source, signature.key_id, pin, wait)
+        if signature.key_id != keys[-1].key_id:
+            raise _refused(
+                pin,
+                f"it is signed with the key {signing.key_name(signature.key_id)}, "
+                f"not with the trusted key {keys[-1].name}",
+            )
         try:
             signing.verify(data, signature, keys[-1])
         except ValueError as e:

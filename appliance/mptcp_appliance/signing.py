@@ -51,8 +51,8 @@ class PublicKey:
 
     @property
     def name(self) -> str:
-        """The key's number as minisign writes it."""
-        return self.key_id[::-1].hex().upper()
+        """See `key_name`."""
+        return key_name(self.key_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +83,15 @@ class Signature:
         """The content of the file."""
         first = base64.b64encode(_PREHASHED + self.key_id + self.signature).decode()
         second = base64.b64encode(self.comment_signature).decode()
-        number = self.key_id[::-1].hex().upper()
         return (
-            f"{_UNTRUSTED}signature by minisign key {number}\n{first}\n"
+            f"{_UNTRUSTED}signature by minisign key {key_name(self.key_id)}\n{first}\n"
             f"{_TRUSTED}{self.trusted_comment}\n{second}\n"
         )
+
+
+def key_name(key_id: bytes) -> str:
+    """Return a key's number as minisign writes it."""
+    return key_id[::-1].hex().upper()
 
 
 def parse_public_key(text: str) -> PublicKey:
@@ -160,7 +164,7 @@ def verify(document: bytes, signature: Signature, key: PublicKey) -> None:
     """
     if signature.key_id != key.key_id:
         raise ValueError(
-            f"it is signed with the key {signature.key_id[::-1].hex().upper()}, "
+            f"it is signed with the key {key_name(signature.key_id)}, "
             f"not with the trusted key {key.name}"
         )
     try:

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from image_catalogues import DAY_S, KEY, NOW_S, OTHER_KEY, edition, made_image, published
+from minisign_oracle import minisign
 from mptcp_appliance import catalogue, catalogue_folder, durable, image, manifest, signing
 from mptcp_appliance.catalogue import CATALOGUE
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.manifest import MANIFEST
-from unit.mptcp_appliance.test_signing import minisign
 
 
 def names(folder: Path) -> list[str]:

@@ -1,5 +1,4 @@
 import base64
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -7,20 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_catalogues import KEY, OTHER_KEY
+from minisign_oracle import minisign
 from mptcp_appliance import signing, signing_rotation
 from mptcp_appliance.signing import Signature
 
 DOCUMENT = b"what was signed\n"
 SIGNED = signing.sign(DOCUMENT, KEY, trusted_comment="a laboratory's images")
-
-
-def minisign(*arguments: str, cwd: Path, said: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        ["minisign", *arguments], cwd=cwd, input=said, capture_output=True, timeout=120, check=False
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
 
 
 def test_minisign_verifies_what_is_signed_here(tmp_path: Path) -> None:

@@ -1,5 +1,4 @@
 import base64
-import shutil
 import stat
 from pathlib import Path
 
@@ -8,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_catalogues import KEY
+from minisign_oracle import minisign
 from mptcp_appliance import signing, signing_key
 from mptcp_appliance.errors import ImageError
-from unit.mptcp_appliance.test_signing import minisign
 
 SALT = bytes(range(32))
 UMLAUT = "pass wört"
@@ -47,6 +46,7 @@ def test_minisign_opens_a_key_with_our_password(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_key_with_minisigns_password_opens_here(tmp_path: Path) -> None:
     """With minisign's own limits: a gibibyte and some seconds."""
     said = minisign("-G", "-p", "k.pub", "-s", "k.key", cwd=tmp_path, said=b"secret\nsecret\n")
@@ -133,7 +133,3 @@ def test_keys_differ() -> None:
         signing_key.generate(lambda size: bytes([next(counter)]) * size).public for _ in range(2)
     ]
     assert made[0] != made[1]
-
-
-def test_the_program_that_is_the_oracle_is_there() -> None:
-    assert shutil.which("minisign") is not None
