@@ -4,6 +4,7 @@ import email.utils
 import hashlib
 import http.server
 import random
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -206,9 +207,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, Misbehaviour]]:
+def serving(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Misbehaviour]]:
     """Serve a folder; yields its URL and what the server shall do wrong."""
     server = Server(folder)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -68,12 +68,16 @@ def publish(
         ImageError: An image is not as it was built, the folder is somebody else's, or cannot
             be written; what was published before is still there then.
     """
+    if old_key is not None and old_key.public == key.public:
+        raise ImageError(f"the key {key.public.name} cannot take over from itself")
     with _trouble_named(folder):
         if not folder.exists():
             folder.mkdir(parents=True)
             # whatever our own mask is: a web server is somebody else
             folder.chmod(_ENTERABLE)
-        with durable.alone(folder, lambda: progress(f"waiting for another writer in {folder}")):
+        with durable.alone(
+            folder / durable.LOCK, lambda: progress(f"waiting for another writer in {folder}")
+        ):
             for remains in folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(remains)
             before = _before(folder, (old_key or key).public)

@@ -11,6 +11,10 @@ from pathlib import Path
 _LOOK_AGAIN_S = 0.5
 
 
+LOCK = ".lock"
+"""Name of the lock of a folder."""
+
+
 def replace(path: Path, content: bytes, *, mode: int) -> None:
     """Write a file in place of the one that may be there.
 
@@ -62,17 +66,18 @@ def settle(directory: Path) -> None:
 
 
 @contextmanager
-def alone(folder: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold the lock of a folder that exists; the system gives it back when this process ends.
+def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold a lock; the system gives it back when this process ends, however it does.
 
     Args:
-        folder: The lock is its own: no file is made for it.
+        lock: An empty file, made if it is not there. It stays: who removed it could not know
+            who waits for it. (A folder's own lock would do without, but not over NFS.)
         waiting: Called now and then while somebody else holds it.
 
     Raises:
-        OSError: The folder cannot be opened.
+        OSError: The file cannot be made.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         while not _taken(descriptor):
             waiting()

@@ -66,7 +66,9 @@ def fetch(
     final, partial = folder / name, folder / f"{_PARTIAL}{name}"
     with _disk_trouble_named(partial):
         folder.mkdir(parents=True, exist_ok=True)
-        with durable.alone(folder, lambda: progress(f"waiting for another fetch in {folder}")):
+        with durable.alone(
+            folder / durable.LOCK, lambda: progress(f"waiting for another fetch in {folder}")
+        ):
             _remove_remains(folder, partial)
             content, proof = _manifest(place, believed.pin, entry, wait)
             if _complete(final, content, parts):

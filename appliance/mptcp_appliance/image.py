@@ -147,9 +147,15 @@ def add_parts(directory: Path, kinds: Mapping[str, tuple[str, str]]) -> Image:
         kinds: Role and format by file name.
 
     Raises:
-        ImageError: A file or the manifest cannot be read or written, or cannot be a part.
+        ImageError: A file or the manifest cannot be read or written, or cannot be a part; or
+            the image is from a catalogue, whose key vouches for what it is.
     """
     path = directory / MANIFEST
+    if directory.parent.name == FETCHED:
+        raise ImageError(
+            f"the image {directory.name} is from a catalogue: nothing can be added to it",
+            hint="Add it where the image is built, before it is signed.",
+        )
     read_manifest(directory)
     try:
         added = {

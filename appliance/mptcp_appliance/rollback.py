@@ -147,7 +147,7 @@ def keep(path: Path, url: str, change: Callable[[Pin | None], Pin]) -> Pin:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with durable.alone(path.parent):
+        with durable.alone(path.with_name(f".{path.name}{durable.LOCK}")):
             known = pins(path)
             pin = change(known.get(url))
             known[url] = pin

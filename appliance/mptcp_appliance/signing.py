@@ -90,8 +90,8 @@ class Signature:
 
 
 def key_name(key_id: bytes) -> str:
-    """Return a key's number as minisign writes it."""
-    return key_id[::-1].hex().upper()
+    """Return a key's number as minisign writes it: little-endian, without leading zeros."""
+    return f"{int.from_bytes(key_id, 'little'):X}"
 
 
 def parse_public_key(text: str) -> PublicKey:

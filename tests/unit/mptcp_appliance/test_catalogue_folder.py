@@ -13,7 +13,7 @@ from mptcp_appliance.manifest import MANIFEST
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
 
 
 def test_a_folder_holds_what_the_catalogue_says_and_nothing_else(tmp_path: Path) -> None:
@@ -196,3 +196,17 @@ def test_what_cannot_be_a_part_leaves_the_manifest_as_it_is(
     with pytest.raises(ImageError, match=reason):
         image.add_parts(source, kinds)
     assert (source / MANIFEST).read_bytes() == before
+
+
+def test_nothing_is_added_to_what_a_catalogue_vouches_for(tmp_path: Path) -> None:
+    source = made_image(tmp_path / "fetched" / "image")
+    (source / "disk.raw").write_bytes(b"disk")
+
+    with pytest.raises(ImageError, match="nothing can be added to it"):
+        image.add_parts(source, {"disk.raw": ("disk", "raw")})
+
+
+def test_a_key_does_not_take_over_from_itself(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="cannot take over from itself"):
+        published(tmp_path / "out", key=KEY, old_key=KEY)
+    assert not (tmp_path / "out").exists()

@@ -36,7 +36,11 @@ def test_what_minisign_signs_is_verified_here(tmp_path: Path) -> None:
 
     signing.verify(DOCUMENT, found, key)
     assert found.trusted_comment == "by hand"
-    assert key.name in (tmp_path / "k.pub").read_text()
+    assert (
+        (tmp_path / "k.pub")
+        .read_text()
+        .startswith(f"untrusted comment: minisign public key {key.name}\n")
+    )
     with pytest.raises(ValueError, match="was changed after it was signed"):
         signing.verify(DOCUMENT + b" ", found, key)
 
@@ -54,6 +58,11 @@ def test_a_signature_is_read_back_as_it_was_written() -> None:
     assert signing.parse_signature(SIGNED.text.encode()) == SIGNED
     assert signing.parse_signature(SIGNED.text.replace("\n", "\r\n").encode()) == SIGNED
     signing.verify(DOCUMENT, SIGNED, KEY.public)
+
+
+def test_a_keys_number_is_written_as_minisign_does() -> None:
+    # one of minisign's own: RWSIacnlmCYNBdkx... is called 50D2698E5C96988
+    assert signing.key_name(bytes.fromhex("8869c9e598260d05")) == "50D2698E5C96988"
 
 
 def test_a_public_key_is_a_line_or_a_file() -> None:

@@ -6,6 +6,7 @@ import click
 
 from mptcp_appliance import fetch as fetching
 from mptcp_appliance import fetch_place, plan, rollback, store
+from mptcp_appliance.errors import ImageError
 from mptcp_appliance.fetch_choice import Wanted
 from mptcp_appliance.fetch_place import Place
 from mptcp_appliance.fetch_source import address
@@ -94,9 +95,21 @@ def at(url: str, places: Places) -> Place:
     )
 
 
+def url(given: str) -> str:
+    """Return the address of a catalogue that the user named.
+
+    Raises:
+        UsageError: It cannot be one.
+    """
+    try:
+        return address(given)
+    except ImageError as e:
+        raise UsageError(e.message, hint=e.hint) from None
+
+
 def _address(given: str | None, places: Places) -> str:
     if given is not None:
-        return address(given)
+        return url(given)
     known = sorted(rollback.pins(places.catalogues))
     if len(known) != 1:
         raise UsageError(

@@ -11,7 +11,6 @@ from rich.table import Table
 from mptcp_appliance import fetch_place, rollback, store, strict_json
 from mptcp_appliance.catalogue import Entry
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.fetch_source import address
 from mptcp_appliance.manifest import Part
 from mptcp_check import clock, settings
 from mptcp_check.cli import live
@@ -36,7 +35,7 @@ def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> Non
         rows = here(places)
         document: Row = {"schema": SCHEMA, "images": rows, "catalogues": known(places)}
     else:
-        place = fetching.at(address(catalogue), places)
+        place = fetching.at(fetching.url(catalogue), places)
         believed = fetch_place.trusted(
             place,
             key=keys.public_key(key) if key else None,
@@ -119,7 +118,7 @@ def _table(rows: Iterable[Row]) -> Table:
     for row in rows:
         if row.get("problem"):
             shown.add_row(
-                "damaged", "", "", "", "", str(row["problem"]), Path(str(row["folder"])).name
+                "not usable", "", "", "", "", str(row["problem"]), Path(str(row["folder"])).name
             )
             continue
         formats = row["formats"]

@@ -8,12 +8,13 @@ import click
 from mptcp_appliance import catalogue_folder, signing_key, store, strict_json
 from mptcp_appliance import images as declared
 from mptcp_appliance.catalogue_folder import Edition
+from mptcp_appliance.errors import ImageError
 from mptcp_appliance.signing import SecretKey
 from mptcp_check import clock, settings
 from mptcp_check.cli import live
 from mptcp_check.cli.image import keys
 from mptcp_check.doctor import IMAGE
-from mptcp_check.errors import PreflightError
+from mptcp_check.errors import PreflightError, UsageError
 
 DAY_S = 86_400
 
@@ -98,4 +99,7 @@ def _built() -> Path:
 
 
 def _key(path: Path, password_file: TextIO | None) -> SecretKey:
-    return signing_key.read(path, lambda: keys.password(password_file, path))
+    try:
+        return signing_key.read(path, lambda: keys.password(password_file, path))
+    except ImageError as e:
+        raise UsageError(e.message, hint=e.hint) from None

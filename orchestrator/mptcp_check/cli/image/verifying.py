@@ -4,29 +4,36 @@ from pathlib import Path
 
 import click
 
+from mptcp_appliance import images as declared
 from mptcp_appliance import store
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.signing import PublicKey
 from mptcp_appliance.verify import verify as verify_digests
 from mptcp_check import settings
 from mptcp_check.cli.image.keys import public_key
+from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import PreflightError
 
 
 @click.command()
 @click.argument("folder", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--key", help="Public key, or a file with it: the images must be signed by it.")
-def verify(*, folder: tuple[Path, ...], key: str | None) -> None:
+@click.option("--all", "every", is_flag=True, help="All images on this computer.")
+def verify(*, folder: tuple[Path, ...], key: str | None, every: bool) -> None:
     """Compare images with their manifests, and their signatures with the trusted keys.
 
-    FOLDER is that of an image; without one, all images on this computer are verified. The same
+    FOLDER is that of an image; without one, it is the image that a run would boot. The same
     happens before every boot: digests of all files for every image, and the signature for one
     that came from a catalogue. An image that was built here is trusted by its own manifest.
     """
     places = settings.places()
     trusted = public_key(key) if key else None
-    here = [*store.built_folders(places.images), *store.fetched_folders(places.images)]
-    chosen = folder or here
+    chosen = [*folder]
+    if every:
+        chosen += [*store.built_folders(places.images), *store.fetched_folders(places.images)]
+    elif not folder:
+        found = store.find(declared.load(IMAGE), cache_dir=places.images)
+        chosen += [found.directory] if found else []
     if not chosen:
         raise PreflightError(
             f"there is no image in {places.images}",
