@@ -20,7 +20,10 @@ _PARTIAL = ".partial-"
 
 
 _NOT_BUILDERS = frozenset(
-    {"__init__", "boot", "cache", "errors", "image", "images", "narrate", "process", "verify"}
+    {
+        *("__init__", "boot", "cache", "errors", "image", "images", "narrate", "process"),
+        *("boxes", "disk", "disk_layout", "ovf", "verify", "vmdk"),
+    }
 )
 """Modules of this package that can change without changing what is built."""
 

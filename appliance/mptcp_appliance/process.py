@@ -16,6 +16,11 @@ _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "mksquashfs": "squashfs-tools",
     "dpkg-deb": "dpkg",
+    "mkfs.vfat": "dosfstools",
+    "mmd": "mtools",
+    "mcopy": "mtools",
+    "syslinux": "syslinux",
+    "qemu-img": "qemu-utils",
 }
 """Debian's package for each tool."""
 
@@ -47,7 +52,7 @@ def require(*tools: str) -> None:
     """Raise an `ImageError` that names the packages to install if a tool is missing."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        packages = " ".join(_PACKAGES[tool] for tool in missing)
+        packages = " ".join(dict.fromkeys(_PACKAGES[tool] for tool in missing))
         raise ImageError(
             f"building an image needs {', '.join(missing)}", hint=f"Run: apt install {packages}"
         )
