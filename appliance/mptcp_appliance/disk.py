@@ -1,4 +1,4 @@
-"""Turn a built image into disks and Vagrant boxes: no root, no loop device, the same bytes twice."""
+"""Turn a built image into disks and Vagrant boxes: no root, no loop device, the same bytes."""
 
 import contextlib
 import io

@@ -38,9 +38,7 @@ _HARDWARE = (
         name=f"{_MEMORY_MIB} MB of memory",
         rest=(("AllocationUnits", "MegaBytes"), ("VirtualQuantity", str(_MEMORY_MIB))),
     ),
-    _Item(
-        number=3, kind=20, name="SATA", rest=(("Address", "0"), ("ResourceSubType", "AHCI"))
-    ),
+    _Item(number=3, kind=20, name="SATA", rest=(("Address", "0"), ("ResourceSubType", "AHCI"))),
     _Item(
         number=4,
         kind=17,
