@@ -91,6 +91,7 @@ def ensure(
                     architecture=architecture,
                     output=output,
                     work=work,
+                    cache_dir=cache_dir,
                     inputs={"key": directory.name, **_builder()},
                     progress=progress,
                     keep_open=(lock,),

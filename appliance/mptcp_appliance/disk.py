@@ -15,6 +15,7 @@ from typing import IO
 from mptcp_appliance import boxes, disk_layout, process, vmdk
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image
+from mptcp_appliance.manifest import EFI_KERNEL
 
 _BOOT_CODE = Path("/usr/lib/syslinux/mbr/mbr.bin")
 
@@ -50,7 +51,7 @@ def make(image: Image, form: str, output: Path, progress: Callable[[str], None])
     """Write an image as a disk or a box.
 
     Args:
-        image: Built and verified; its kernel needs no initramfs.
+        image: Built and verified; its kernel has no modules.
         form: One of `FORMATS`.
         output: The file to write; it is there as a whole or not at all.
         progress: Called with one line of information for each step.
@@ -63,6 +64,7 @@ def make(image: Image, form: str, output: Path, progress: Callable[[str], None])
             f"no format is called {form!r}", hint=f"Known: {', '.join(sorted(FORMATS))}."
         )
     architecture = _architecture(image)
+    _require_built_in(image)
     bios = disk_layout.boots_by_bios(architecture)
     process.require(*_TOOLS, *(_BIOS_TOOLS if bios else ()), *_CONVERTERS.get(form, ()))
     try:
@@ -90,6 +92,15 @@ def _architecture(image: Image) -> str:
             f"the manifest {image.manifest} does not say for which machines the image is",
             hint="Build the image again.",
         ) from e
+
+
+def _require_built_in(image: Image) -> None:
+    """Refuse a kernel that would look for its disk in an initramfs."""
+    if not disk_layout.finds_root(image.command_line):
+        raise ImageError(
+            f"the kernel of {image.directory.name} has its disk drivers as modules",
+            hint="Only images with a kernel of our own start from a disk: take the image appliance.",
+        )
 
 
 def _raw(making: _Making) -> Path:
@@ -123,7 +134,7 @@ def _boot_partition(making: _Making, words: str, *, size_bytes: int) -> Path:
     fat, kernel = making.work / "boot.fat", making.work / "vmlinuz"
     with fat.open("wb") as stream:
         stream.truncate(size_bytes)
-    shutil.copyfile(making.image.kernel, kernel)
+    shutil.copyfile(making.image.directory / EFI_KERNEL, kernel)
     configuration = making.work / "syslinux.cfg"
     configuration.write_text(disk_layout.syslinux_configuration(words), encoding="ascii")
     for file in (kernel, configuration):

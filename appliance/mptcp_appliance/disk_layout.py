@@ -111,15 +111,25 @@ def boots_by_bios(architecture: str) -> bool:
     return architecture == _BIOS_ARCHITECTURE
 
 
+_OF_DIRECT_BOOT = ("root", "rootfstype", "ro", "rootwait", "init", "initcall_blacklist")
+"""Words of a direct boot that do not hold here: which disk, and which disk drivers to leave out."""
+
+
 def kernel_words(command_line: str) -> str:
-    """Return the kernel's words for a boot from this disk; where two say the same, the last holds.
+    """Return the kernel's words for a boot from this disk.
 
     Args:
         command_line: `mptcp_appliance.image.Image.command_line`, for a direct boot.
     """
-    screen_first = "console=tty0"  # the last console is where the first program's words go
+    kept = [w for w in command_line.split() if w.partition("=")[0] not in _OF_DIRECT_BOOT]
     here = f"root=PARTUUID={DISK_ID:08x}-02 rootfstype=squashfs ro rootwait init={FIRST_PROGRAM}"
-    return f"{screen_first} {command_line} {here}"
+    # the last console is the one on which the first program's words go
+    return f"console=tty0 {' '.join(kept)} {here}"
+
+
+def finds_root(command_line: str) -> bool:
+    """Say whether a kernel that is told this mounts its root by itself, without an initramfs."""
+    return any(word.startswith("root=") for word in command_line.split())
 
 
 FIRST_PROGRAM = "/usr/local/sbin/overlay-init"

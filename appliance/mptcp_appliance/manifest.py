@@ -10,6 +10,9 @@ SCHEMA = "mptcp-check.image/1"
 KERNEL = "kernel"
 INITRD = "initrd.img"
 ROOTFS = "rootfs.squashfs"
+EFI_KERNEL = "kernel.efi"
+"""The kernel as UEFI firmware and boot loaders start it; `KERNEL` is what QEMU starts fastest."""
+KERNEL_CONFIG = "kernel.config"
 MANIFEST = "manifest.json"
 
 PARTS = (KERNEL, INITRD, ROOTFS)
