@@ -99,7 +99,7 @@ def _require_built_in(image: Image) -> None:
     if not disk_layout.finds_root(image.command_line):
         raise ImageError(
             f"the kernel of {image.directory.name} has its disk drivers as modules",
-            hint="Only images with a kernel of our own start from a disk: take the image appliance.",
+            hint="Only a kernel of our own starts from a disk: take the image appliance.",
         )
 
 

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
             "volumes": run("virsh", "vol-list", "default"),
             "networks": run("virsh", "net-list", "--all", "--name").split(),
         }
-    found["seconds"] = [round((b - a) / 1e9, 1) for a, b in zip(times, times[1:], strict=False)]
+    found["seconds"] = [round((b - a) / 1e9, 1) for a, b in pairwise(times)]
     return found
 
 

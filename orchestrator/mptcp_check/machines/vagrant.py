@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -20,11 +21,10 @@ from typing import Final
 import paramiko
 
 from mptcp_check.errors import MachineError, MptcpCheckError, UsageError
-from mptcp_check.machines import vagrant_folder, vagrant_words
+from mptcp_check.machines import process, vagrant_folder, vagrant_words
 from mptcp_check.machines.guest import Guest, guest_over
 from mptcp_check.machines.management import Management, RunKeys
-from mptcp_check.machines.process import tail
-from mptcp_check.machines.vagrant_program import VagrantProgram
+from mptcp_check.machines.vagrant_program import PROGRAM, VagrantProgram
 
 PROVIDERS: Final = {"libvirt": "libvirt", "qemu": "libvirt", "virtualbox": "virtualbox"}
 """What this program drives, and for which provider the box is made that it takes."""
@@ -127,7 +127,7 @@ class VagrantMachine:
         """
         if patience_s and (state := self._program.state()) in _ENDED:
             raise MachineError(
-                f"the machine {self.name} ended ({state}): {tail(self.console, 400) or 'silent'}",
+                f"the machine {self.name} ended ({state}): {process.tail(self.console, 400) or 'silent'}",
                 hint="see its console in the run's logs",
             )
 
@@ -169,7 +169,11 @@ def vagrant_guest(
         PreflightError: There is no Vagrant or no such hypervisor here.
         MachineError: The machine did not start, answer or go; with Vagrant's own words.
     """
-    with vagrant_folder.machine_folder(spec.home, spec.name) as folder:
+    process.find(PROGRAM)
+    folders = vagrant_folder.machine_folder(spec.home, spec.name)
+    said = partial(environment, spec, client=keys.client)
+    said(console=Path())  # what cannot be is told before anything is made
+    with folders as folder:
         console = folder / "console.log"
         # the hypervisor writes into it, maybe as somebody else, and it stays ours to read
         console.touch(mode=0o644)
@@ -177,23 +181,42 @@ def vagrant_guest(
         program = VagrantProgram(
             folder=folder,
             home=vagrant_folder.boxes_home(spec.home),
-            environment=environment(spec, client=keys.client, console=console),
+            environment=said(console=console),
         )
         machine = VagrantMachine(spec, program, console)
-        try:
+        with _destroyed(machine, folder, keep=(console, program.log), logs=logs):
             _ensure_box(spec, program)
             program.bring_up(spec.provider, within_s=max(1.0, (deadline_ns - now_ns()) / 1e9))
             management = _log_in(machine, program, keys, now_ns=now_ns, deadline_ns=deadline_ns)
             with guest_over(management, machine, archive=archive, now_ns=now_ns) as guest:
                 yield guest
-        finally:
-            try:
-                machine.kill()
-                gone = True
-            finally:
-                _keep_logs(spec.name, (console, program.log), logs)
-            if gone:
-                vagrant_folder.forget(folder)
+
+
+@contextmanager
+def _destroyed(
+    machine: VagrantMachine, folder: Path, *, keep: Sequence[Path], logs: Path
+) -> Iterator[None]:
+    """Destroy the machine at the end, whatever happened; what happened first is what is told."""
+    try:
+        yield
+    except BaseException as first:
+        try:
+            _destroy(machine, folder, keep=keep, logs=logs)
+        except MptcpCheckError as e:
+            if not isinstance(first, MptcpCheckError):
+                raise
+            also = f"the machine is still there ({e.message}); the next start tries again"
+            first.hint = f"{first.hint}; {also}".removeprefix("; ")
+        raise
+    _destroy(machine, folder, keep=keep, logs=logs)
+
+
+def _destroy(machine: VagrantMachine, folder: Path, *, keep: Sequence[Path], logs: Path) -> None:
+    try:
+        machine.kill()
+    finally:
+        _keep_logs(machine.name, keep, logs)
+    vagrant_folder.forget(folder)
 
 
 def _ensure_box(spec: VagrantSpec, program: VagrantProgram) -> None:
@@ -227,7 +250,7 @@ def _log_in(
         missing = "said no host key on its console" if key is None else "is not reached by ssh"
         raise MachineError(
             f"the machine {machine.name} {missing} in time:"
-            f" {tail(machine.console, 200) or 'its console is silent'}",
+            f" {process.tail(machine.console, 200) or 'its console is silent'}",
             hint="see its console in the run's logs; a busy computer may need --boot-timeout",
         )
     connection.settimeout(None)
