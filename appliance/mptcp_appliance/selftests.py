@@ -37,13 +37,14 @@ class Suite:
 
     name: str
     arguments: tuple[str, ...] = ()
-    deadline_s: float
-    """Many times what it takes under emulation on an idle computer."""
+    deadline_s: int
+    """Many times what it takes under emulation on an idle computer; the guest ends it then."""
 
     @property
     def command(self) -> str:
         """The shell line that runs it in the image; both its outputs, in order."""
-        words = shlex.join(["bash", f"./{self.name}.sh", *self.arguments])
+        limit = ["timeout", "--kill-after=10", str(self.deadline_s)]
+        words = shlex.join([*limit, "bash", f"./{self.name}.sh", *self.arguments])
         return f"cd {FOLDER} && exec {words} 2>&1 </dev/null"
 
 

@@ -6,7 +6,7 @@ from mptcp_appliance import cache, images
 from mptcp_appliance.image import read as read_image
 from mptcp_appliance.verify import verify as verify_image
 from mptcp_check import settings
-from mptcp_check.cli import live
+from mptcp_check.cli import image_test, live
 from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import PreflightError
 
@@ -20,7 +20,7 @@ def image() -> None:
 def build() -> None:
     """Build the image, unless the cache has it; say where it is."""
     with live.watching(live.console()) as watch:
-        watch.step("Building the appliance image from Debian's packages")
+        watch.step("Building the appliance image: kernel from source, packages from Debian")
         built = cache.ensure(
             images.load(IMAGE), cache_dir=settings.places().images, progress=watch.detail
         )
@@ -43,3 +43,6 @@ def verify() -> None:
         raise PreflightError("the image is not built yet", hint="`mptcp-check image build`")
     verify_image(found)
     click.echo(f"{found.directory}: {found.digest} is as its manifest says", err=True)
+
+
+image.add_command(image_test.test)

@@ -65,5 +65,5 @@ def test_the_suites_run_in_the_folder_of_the_image() -> None:
 
     assert commands["mptcp_join"] == (
         "cd /usr/local/lib/mptcp-selftests/net/mptcp && "
-        "exec bash ./mptcp_join.sh -f -s 2>&1 </dev/null"
+        "exec timeout --kill-after=10 1200 bash ./mptcp_join.sh -f -s 2>&1 </dev/null"
     )
