@@ -127,7 +127,8 @@ class VagrantMachine:
         """
         if patience_s and (state := self._program.state()) in _ENDED:
             raise MachineError(
-                f"the machine {self.name} ended ({state}): {process.tail(self.console, 400) or 'silent'}",
+                f"the machine {self.name} ended ({state}):"
+                f" {process.tail(self.console, 400) or 'its console is silent'}",
                 hint="see its console in the run's logs",
             )
 
