@@ -16,6 +16,7 @@ from mptcp_appliance import cache, disk, images
 from mptcp_check import settings
 from mptcp_check.machines import vagrant, vagrant_words
 from mptcp_check.machines.management import make_keys
+from system.cli import call
 from system.provider_hardware import OTHERS, VIRTUALBOX, Hardware, command
 
 pytestmark = pytest.mark.system
@@ -160,3 +161,17 @@ def test_without_a_key_from_the_hypervisor_nobody_gets_in(raw: Path, tmp_path: P
             assert "ssh on" not in said
         finally:
             machine.kill()
+
+
+def test_the_command_writes_the_image_in_a_format_and_says_where(tmp_path: Path) -> None:
+    output = tmp_path / "a.qcow2"
+    done = call("image", "build", "--format", "qcow2", "--output", str(output))
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(output)
+    assert output.read_bytes().startswith(b"QFI\xfb")
+
+
+def test_an_output_without_format_is_a_usage_error(tmp_path: Path) -> None:
+    done = call("image", "build", "--output", str(tmp_path / "x"))
+    assert done.code == 2
+    assert "--format" in done.err

@@ -175,4 +175,3 @@ def packets(capture: Path) -> list[str]:
         text=True,
     )
     return done.stdout.splitlines()
-
