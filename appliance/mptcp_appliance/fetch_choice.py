@@ -8,7 +8,7 @@ from mptcp_appliance.catalogue import Catalogue, Entry
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.manifest import Part
 
-_ALWAYS: Final = frozenset({"direct", "cyclonedx-json", "kconfig"})
+_ALWAYS: Final = frozenset({"direct", "efi", "cyclonedx-json", "kconfig"})
 """Formats that come with every image."""
 
 

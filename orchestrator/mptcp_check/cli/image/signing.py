@@ -5,16 +5,19 @@ from typing import TextIO
 
 import click
 
-from mptcp_appliance import catalogue_folder, signing_key, store, strict_json
+from mptcp_appliance import catalogue_folder, disk, signing_key, store, strict_json
 from mptcp_appliance import images as declared
 from mptcp_appliance.catalogue_folder import Edition
 from mptcp_appliance.errors import ImageError
+from mptcp_appliance.image import add_parts
 from mptcp_appliance.signing import SecretKey
+from mptcp_appliance.verify import verify
 from mptcp_check import clock, settings
 from mptcp_check.cli import live
 from mptcp_check.cli.image import keys
 from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import PreflightError, UsageError
+from mptcp_check.watch import Watch
 
 DAY_S = 86_400
 
@@ -50,6 +53,13 @@ DAY_S = 86_400
     type=click.IntRange(1, 1000),
     help="So many images of each kind stay.",
 )
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    type=click.Choice(sorted(disk.FORMATS)),
+    help="Also publish the images as this; repeat for more.",
+)
 @click.option("--title", default="", help="Whose catalogue it is, for people.")
 @click.option("--renew", is_flag=True, help="Add no image, only put off the expiry.")
 @click.option(
@@ -65,6 +75,7 @@ def sign(  # noqa: PLR0913 - one option each
     password_file: TextIO | None,
     days: int,
     keep: int,
+    formats: tuple[str, ...],
     title: str,
     renew: bool,
     old_key: Path | None,
@@ -79,6 +90,8 @@ def sign(  # noqa: PLR0913 - one option each
     old = _key(old_key, password_file) if old_key else None
     edition = Edition(now_s=clock.wall_ns() // 10**9, valid_s=days * DAY_S, keep=keep, title=title)
     with live.watching(live.console()) as watch:
+        for image in images:
+            _write_formats(image, formats, watch)
         watch.step(f"Signing {place}")
         found = catalogue_folder.publish(
             place, images, key, edition, old_key=old, progress=watch.step
@@ -96,6 +109,20 @@ def _built() -> Path:
     if image is None or image.origin is not None:
         raise PreflightError("no image was built here yet", hint="`mptcp-check image build`")
     return image.directory
+
+
+def _write_formats(folder: Path, formats: tuple[str, ...], watch: Watch) -> None:
+    """Write an image as disks and boxes, and put them into its manifest."""
+    image = store.read(folder)
+    there = {part.format for part in image.parts.values()}
+    for form in formats:
+        if form not in there:
+            watch.step(f"Writing {image.name} as {form}")
+            verify(image)
+            name = f"{image.name}.{form}"
+            disk.make(image, form, folder / name, watch.detail)
+            role = "box" if form.startswith("box-") else "disk"
+            image = add_parts(folder, {name: (role, form)})
 
 
 def _key(path: Path, password_file: TextIO | None) -> SecretKey:
