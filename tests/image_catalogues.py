@@ -19,7 +19,7 @@ from mptcp_appliance.fetch_choice import Wanted
 from mptcp_appliance.fetch_place import Place
 from mptcp_appliance.fetch_source import address
 from mptcp_appliance.image import Image
-from mptcp_appliance.manifest import INITRD, KERNEL, KERNEL_CONFIG, ROOTFS
+from mptcp_appliance.manifest import EFI_KERNEL, INITRD, KERNEL, KERNEL_CONFIG, ROOTFS
 from mptcp_appliance.signing import PublicKey, SecretKey
 
 KEY = SecretKey(key_id=b"catalogu", seed=b"k" * 32)
@@ -28,7 +28,13 @@ OTHER_KEY = SecretKey(key_id=b"stranger", seed=b"o" * 32)
 NOW_S = 1_800_000_000
 DAY_S = 86_400
 
-SIZES = {KERNEL: 300_000, INITRD: 5_000, ROOTFS: 900_000, KERNEL_CONFIG: 2_000}
+SIZES = {
+    KERNEL: 300_000,
+    INITRD: 5_000,
+    ROOTFS: 900_000,
+    EFI_KERNEL: 100_000,
+    KERNEL_CONFIG: 2_000,
+}
 
 FACTS = {
     "name": "appliance",
@@ -42,13 +48,15 @@ FACTS = {
 }
 
 
-def made_image(folder: Path, seed: str = "first", **facts: object) -> Path:
+def made_image(
+    folder: Path, seed: str = "first", *, command_line: str = "quiet", **facts: object
+) -> Path:
     """Write an image; the same seed gives the same bytes."""
     folder.mkdir(parents=True)
     for name, size_bytes in SIZES.items():
         rng = random.Random(f"{seed} {name}")  # noqa: S311 - no secret
         (folder / name).write_bytes(rng.randbytes(size_bytes))
-    describe(folder, SIZES, command_line="quiet", facts={**FACTS, **facts})
+    describe(folder, SIZES, command_line=command_line, facts={**FACTS, **facts})
     return folder
 
 

@@ -31,6 +31,7 @@ def image(tmp_path: Path) -> Image:
         digest="0" * 64,
         command_line="console=ttyS0 quiet root=/dev/vda",
         manifest=folder / "manifest.json",
+        parts={},
     )
 
 
@@ -136,6 +137,7 @@ def test_a_kernel_with_modules_is_refused_with_the_way_out(image: Image, tmp_pat
         digest=image.digest,
         command_line="console=ttyS0 quiet",
         manifest=image.manifest,
+        parts={},
     )
     with pytest.raises(ImageError, match="modules"):
         disk.make(cloud, "raw", tmp_path / "x", lambda _: None)

@@ -101,6 +101,24 @@ def test_fetch_says_where_the_image_is_and_needs_the_key_only_once(
     assert call("verify").code == 0
 
 
+def test_a_disk_is_published_and_fetched_by_those_who_want_it(
+    call: Call, secret: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    image = made_image(tmp_path / "image", command_line="console=ttyS0 root=/dev/vda")
+    sign = ("sign", image, "--secret-key", secret, "--catalogue", out, "--format", "raw")
+
+    assert call(*sign).code == 0
+    assert call(*sign).code == 0, "it is there already"
+
+    without = fetched(call, out)
+    assert not (without / "appliance.raw").exists()
+    said = call("fetch", "--format", "raw")
+    assert (said.code, Path(said.out.strip())) == (0, without)
+    assert (without / "appliance.raw").read_bytes() == (image / "appliance.raw").read_bytes()
+    assert call("verify").code == 0
+
+
 def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path) -> None:
     empty = call("list")
     assert (empty.code, empty.out) == (0, "")
@@ -112,7 +130,7 @@ def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path
     assert (row["folder"], row["from"], row["formats"]) == (
         str(folder),
         catalogue.as_uri(),
-        ["direct"],
+        ["direct", "efi"],
     )
     assert document["catalogues"] == [
         {"url": catalogue.as_uri(), "key": KEY.public.text, "version": 1}
