@@ -113,6 +113,7 @@ class Laptop:
             place,
             believed,
             Wanted(name=name, architecture="amd64", formats=formats),
+            now_s=now_s,
             progress=self.said.append,
             wait=self.waited_s.append,
         )

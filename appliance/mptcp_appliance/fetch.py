@@ -43,17 +43,21 @@ def fetch(
     believed: Trusted,
     wanted: Wanted,
     *,
+    now_s: int,
     progress: Say,
     wait: Wait = time.sleep,
 ) -> Image:
-    """Bring an image of a catalogue into the cache; what is there already stays.
+    """Bring an image of a catalogue into the cache; what is there already is not fetched again.
 
-    What came before an interruption is kept for the next call, out of sight of everything else.
+    It takes the place of others of its name from this catalogue: they are older, or signed by a
+    key that is not trusted any more, and would only fill the disk. What came before an
+    interruption is kept for the next call, out of sight of everything else.
 
     Args:
         place: The catalogue.
         believed: `trusted`.
         wanted: Which image.
+        now_s: Seconds since 1970.
         progress: Called with one line of information, several times a second.
         wait: Lets that many seconds pass.
 
@@ -71,8 +75,12 @@ def fetch(
         ):
             _remove_remains(folder, partial)
             content, proof = _manifest(place, believed.pin, entry, wait)
+            origin = Origin(catalogue=place.url, added=entry.added, fetched_s=now_s)
+            about = store.write_origin(origin)
             if _complete(final, content, parts):
-                durable.replace(final / f"{MANIFEST}{SUFFIX}", proof, mode=0o644)
+                proofs = {final / f"{MANIFEST}{SUFFIX}": proof, final / store.ORIGIN: about}
+                durable.replace_all(proofs, mode=0o644)
+                _remove_others(final, wanted)
                 return store.read(final)
             partial.mkdir(exist_ok=True)
             _adopt(final, partial, entry.parts)
@@ -80,13 +88,13 @@ def fetch(
             _parts(place.source, entry, parts, partial, progress, wait)
             (partial / MANIFEST).write_bytes(content)
             (partial / f"{MANIFEST}{SUFFIX}").write_bytes(proof)
-            origin = Origin(catalogue=place.url, added=entry.added)
-            (partial / store.ORIGIN).write_bytes(store.write_origin(origin))
+            (partial / store.ORIGIN).write_bytes(about)
             durable.settle(partial)
             if final.exists():
                 final.rename(folder / f"{_REPLACED}{name}")
             partial.rename(final)
             _remove_remains(folder, partial)
+            _remove_others(final, wanted)
     return store.read(final)
 
 
@@ -186,6 +194,15 @@ def _remove_remains(folder: Path, partial: Path) -> None:
     """Remove what earlier calls left, but not the beginning of what is wanted now."""
     for path in (*folder.glob(f"{_PARTIAL}*"), *folder.glob(f"{_REPLACED}*")):
         if path != partial:
+            shutil.rmtree(path)
+
+
+def _remove_others(final: Path, wanted: Wanted) -> None:
+    """Remove other images of the same name, architecture and catalogue."""
+    # a folder's name ends in the digest of the catalogue's address
+    pattern = f"{wanted.name}-{wanted.architecture}-*-{final.name.rpartition('-')[2]}"
+    for path in final.parent.glob(pattern):
+        if path != final:
             shutil.rmtree(path)
 
 

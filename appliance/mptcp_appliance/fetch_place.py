@@ -77,20 +77,20 @@ def trusted(
 
 
 def _pin(known: Pin | None, url: str, key: PublicKey | None, *, replace_key: bool) -> Pin:
-    if known is None and key is None:
-        raise ImageError(
-            f"the catalogue {url} is not known on this computer, so its key must be given",
-            hint="`mptcp-check image fetch URL --key KEY`, with the key from those who publish "
-            "it, not from the server.",
-        )
-    if key is None or (known is not None and key in {known.key, *known.former}):
+    if key is None:
         if known is None:
-            raise ValueError("neither a key nor a catalogue that is known")
+            raise ImageError(
+                f"the catalogue {url} is not known on this computer, so its key must be given",
+                hint="`mptcp-check image fetch URL --key KEY`, with the key from those who publish "
+                "it, not from the server.",
+            )
         return known
-    if known is not None and not replace_key:
+    if known is None or replace_key:
+        return Pin(url=url, key=key)
+    if key not in {known.key, *known.former}:
         raise ImageError(
             f"the catalogue {url} is trusted here with the key {known.key.name}, "
             f"{key.name} was given",
             hint="If those who publish it told you so: --replace-key.",
         )
-    return Pin(url=url, key=key)
+    return known

@@ -34,6 +34,8 @@ class Origin:
     """URL of its folder."""
     added: int
     """Version of the catalogue in which the image first stood: the larger, the newer."""
+    fetched_s: int
+    """When it was fetched, or found to be here already; seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ _ORIGIN_LIMIT_BYTES: Final = 64 << 10
 def find(
     declaration: Declaration, *, cache_dir: Path, architecture: str | None = None
 ) -> Image | None:
-    """Return the image to boot: the one built here from this declaration, else the newest fetched.
+    """Return the image to boot: the one built here from this declaration, else the last fetched.
 
     Args:
         declaration: What is wanted.
@@ -132,18 +132,26 @@ def parse_origin(data: bytes) -> Origin:
     return Origin(
         catalogue=strict_json.text(table, "catalogue"),
         added=strict_json.count(table, "added", least=1),
+        fetched_s=strict_json.count(table, "fetched_s"),
     )
 
 
 def write_origin(origin: Origin) -> bytes:
     """Return the content of `ORIGIN`."""
     return strict_json.written(
-        {"schema": SCHEMA, "catalogue": origin.catalogue, "added": origin.added}
+        {
+            "schema": SCHEMA,
+            "catalogue": origin.catalogue,
+            "added": origin.added,
+            "fetched_s": origin.fetched_s,
+        }
     )
 
 
-def _age(found: Image) -> tuple[int, str]:
-    return (found.origin.added if found.origin else 0, found.directory.name)
+def _age(found: Image) -> tuple[int, int, str]:
+    """Return what grows: versions of two catalogues cannot be compared, times of fetching can."""
+    origin = found.origin
+    return (origin.fetched_s, origin.added, found.directory.name) if origin else (0, 0, "")
 
 
 def _check_signature(found: Image, origin: Origin, pins: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance_declaration import SMALL
-from image_catalogues import FACTS, KEY, OTHER_KEY, Laptop, made_image, published
+from image_catalogues import FACTS, KEY, NOW_S, OTHER_KEY, Laptop, made_image, published
 from mptcp_appliance import cache, rollback, signing, store
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image, Origin
@@ -55,12 +55,19 @@ def test_what_was_built_here_goes_before_what_was_fetched(
     store.check(found, pins=tmp_path / "none")
 
 
-def test_the_newest_of_a_catalogue_is_found(laptop: Laptop, fetched: Image, tmp_path: Path) -> None:
+def test_the_last_fetched_is_found(laptop: Laptop, fetched: Image, tmp_path: Path) -> None:
     published(tmp_path / "published", made_image(tmp_path / "second", "second", **NAMED))
     second = laptop.fetch(str(tmp_path / "published"), name="small")
-
     assert second != fetched
     assert find(laptop) == second
+
+    # of two catalogues the one that was asked last; their versions say nothing
+    published(tmp_path / "other", tmp_path / "image")
+    third = laptop.fetch(str(tmp_path / "other"), KEY.public, name="small", now_s=NOW_S + 1)
+    assert find(laptop) == third
+    again = laptop.fetch(str(tmp_path / "published"), name="small", now_s=NOW_S + 2)
+    assert again.directory == second.directory
+    assert find(laptop) == again
 
 
 def test_an_image_for_another_tool_is_not_found(
@@ -131,10 +138,10 @@ def test_a_manifest_that_was_swapped_after_it_was_read_is_refused(
     laptop: Laptop, fetched: Image, tmp_path: Path
 ) -> None:
     """Also one with a good signature: an older image of the same catalogue, for one."""
-    published(tmp_path / "published", made_image(tmp_path / "second", "second", **NAMED))
-    second = laptop.fetch(str(tmp_path / "published"), name="small")
+    source = made_image(tmp_path / "second", "second", **NAMED)
+    newest = published(tmp_path / "published", source).images[0].folder
     for name in (MANIFEST, f"{MANIFEST}.minisig"):
-        shutil.copy(second.directory / name, fetched.directory / name)
+        shutil.copy(tmp_path / "published" / newest / name, fetched.directory / name)
 
     with pytest.raises(ImageError, match="it was changed after it was read"):
         store.check(fetched, pins=laptop.pins)
@@ -162,7 +169,7 @@ def test_a_fetched_image_cannot_pose_as_one_that_was_built_here(
 def test_a_catalogue_vouches_only_for_its_own_images(laptop: Laptop, fetched: Image) -> None:
     url = "https://other.example"
     rollback.keep(laptop.pins, url, lambda _: Pin(url=url, key=OTHER_KEY.public))
-    origin = store.write_origin(Origin(catalogue=url, added=1))
+    origin = store.write_origin(Origin(catalogue=url, added=1, fetched_s=1))
     (fetched.directory / store.ORIGIN).write_bytes(origin)
     found = find(laptop)
     assert found is not None

@@ -55,6 +55,7 @@ def fetch(
     trusted_key = keys.public_key(key) if key else None
     places = settings.places()
     place = at(_address(catalogue, places), places)
+    now_s = clock.wall_ns() // 10**9
     try:
         with live.watching(live.console()) as watch:
             watch.step(f"Reading the catalogue {place.url}")
@@ -62,7 +63,7 @@ def fetch(
                 place,
                 key=trusted_key,
                 replace_key=replace_key,
-                now_s=clock.wall_ns() // 10**9,
+                now_s=now_s,
             )
             watch.step(f"Fetching the image {name}")
             image = fetching.fetch(
@@ -73,6 +74,7 @@ def fetch(
                     architecture=architecture or plan.architecture(platform.machine()),
                     formats=formats,
                 ),
+                now_s=now_s,
                 progress=watch.detail,
             )
             watch.step("Verifying the image")
