@@ -128,7 +128,7 @@ def _table(rows: Iterable[Row]) -> Table:
             str(row["kernel_release"]),
             ", ".join(formats) if isinstance(formats, list) else "",
             str(size_bytes // 10**6) if isinstance(size_bytes, int) else "",
-            str(row["digest"])[:16],
+            str(row["digest"])[:12],
             str(row["from"]) or "built here",
             Path(str(row["folder"])).name,
         )
