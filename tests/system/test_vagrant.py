@@ -13,7 +13,10 @@ import pytest
 from mptcp_appliance import cache, disk, images
 from mptcp_appliance.image import Image
 from mptcp_check import settings
-from mptcp_check.machines import vagrant
+from mptcp_check.errors import PreflightError
+from mptcp_check.machines import vagrant, vagrant_folder
+from mptcp_check.machines.management import make_keys
+from mptcp_check.machines.vagrant import VagrantSpec
 from mptcp_check.machines.vagrant_program import VagrantProgram
 
 pytestmark = pytest.mark.system
@@ -35,8 +38,15 @@ def image() -> Image:
     )
 
 
-@pytest.mark.parametrize("environment", [{}, {"MPTCP_CHECK_NETWORKS": NETWORKS}])
-@pytest.mark.parametrize("options", [[], ["--ignore-provider"]])
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    # with networks libvirt is asked for them: `test_a_machine_in_libvirt...` has one
+    [
+        ({}, []),
+        ({}, ["--ignore-provider"]),
+        ({"MPTCP_CHECK_NETWORKS": NETWORKS}, ["--ignore-provider"]),
+    ],
+)
 def test_vagrant_finds_the_vagrantfile_valid(
     environment: Mapping[str, str], options: list[str], tmp_path: Path
 ) -> None:
@@ -78,6 +88,39 @@ def test_vagrant_takes_the_box_for_virtualbox_in(image: Image, tmp_path: Path) -
     assert facts["create-type"] == "streamOptimized"
 
 
+def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    wanted = VagrantSpec(
+        name="mptcp-check-none",
+        provider="qemu",
+        box=tmp_path / "a.box",
+        box_digest="ab" * 32,
+        networks=(),
+        home=tmp_path / "home",
+    )
+    # the box is never looked at: it counts as taken in
+    known = vagrant_folder.boxes_home(wanted.home) / "boxes"
+    known = known / wanted.box_name.replace("/", "-VAGRANTSLASH-") / "0" / "libvirt"
+    known.mkdir(parents=True)
+    (known / "metadata.json").write_text('{"provider": "libvirt"}')
+    with (
+        pytest.raises(PreflightError, match="provider 'qemu' could not be found") as error,
+        vagrant.vagrant_guest(
+            wanted,
+            make_keys(tmp_path / "keys"),
+            archive=b"",
+            logs=logs,
+            now_ns=lambda: 0,
+            deadline_ns=120 * 10**9,
+        ),
+    ):
+        pytest.fail("no machine can have come up")
+    assert error.value.exit_code == 3
+    assert "ProviderNotFound" in (logs / "mptcp-check-none.vagrant.log").read_text()
+    assert list((wanted.home / "machines").iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def site(image: Image, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """What came of a whole run against a libvirt of its own, and the folder with its files."""
@@ -109,7 +152,7 @@ def test_a_machine_in_libvirt_speaks_multipath_tcp_over_two_bridges(
 ) -> None:
     found, _ = site
     assert "mptcp-check" in found["hello"]
-    assert all(e["arrived"] and e["proven"] for e in found["exchanges"])
+    assert [e for e in found["exchanges"] if not (e["arrived"] and e["proven"])] == []
     over_mptcp = [e["subflows"] for e in found["exchanges"] if e["transport"] == "mptcp"]
     assert over_mptcp
     assert set(over_mptcp) == {2}
@@ -143,6 +186,21 @@ def test_a_second_machine_of_its_name_is_refused_with_one_line(
     site: tuple[dict[str, Any], Path],
 ) -> None:
     assert site[0]["second"] == "4 a machine called mptcp-check-test is there already"
+
+
+def test_a_name_that_the_hypervisor_knows_already_is_refused_in_vagrants_words(
+    site: tuple[dict[str, Any], Path],
+) -> None:
+    found, _ = site
+    assert found["taken"].startswith("4 'vagrant up' failed (exit code 1): ")
+    assert "mptcp-check-test" in found["taken"]
+    assert found["machines"] == ["mptcp-check-test"]
+
+
+def test_ctrl_c_takes_the_machine_down(site: tuple[dict[str, Any], Path]) -> None:
+    found, _ = site
+    assert found["interrupted"] == ["mptcp-check-test"]
+    assert found["left"]["domains"] == []
 
 
 def test_nothing_of_it_is_left(site: tuple[dict[str, Any], Path]) -> None:

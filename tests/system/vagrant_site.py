@@ -11,10 +11,12 @@ Run as process 1 of new namespaces (``unshare``, see `test_vagrant`): its ``/dev
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -170,6 +172,7 @@ def measure(guest: Guest, other: AgentProcess, work: Path) -> dict[str, Any]:
                 "arrived": r.sha256_ok,
                 "subflows": r.proof.capable_answered_count + r.proof.joins_completed_count,
                 "proven": r.proof.proven,
+                "problem": f"{r.problem} {r.proof}",
             }
             for r in records
         ],
@@ -193,6 +196,25 @@ def spec(box: Path, digest: str, work: Path) -> VagrantSpec:
     )
 
 
+def interrupted(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> list[str]:
+    """Press Ctrl-C while a machine is up, and return the machines before that."""
+    before: list[str] = []
+    with contextlib.suppress(KeyboardInterrupt), start():
+        before += run("virsh", "list", "--name").split()
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    return before
+
+
+def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> str:
+    """Return exit code and message of a machine that must not come up."""
+    try:
+        with start():
+            return "came up"
+    except MptcpCheckError as e:
+        return f"{e.exit_code} {e.message}"
+
+
 def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
     own_places(work)
     keys = make_keys(work / "keys")
@@ -202,14 +224,14 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
     wanted = spec(box, digest, work)
     found: dict[str, Any] = {}
 
-    def started(deadline_s: int = BOOT_S) -> contextlib.AbstractContextManager[Guest]:
+    def started(spec: VagrantSpec = wanted) -> contextlib.AbstractContextManager[Guest]:
         return vagrant.vagrant_guest(
-            wanted,
+            spec,
             keys,
             archive=build_zipapp(),
             logs=logs,
             now_ns=clock.monotonic_ns,
-            deadline_ns=clock.monotonic_ns() + deadline_s * 10**9,
+            deadline_ns=clock.monotonic_ns() + BOOT_S * 10**9,
         )
 
     with libvirt(work), server(work) as other:
@@ -217,13 +239,15 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
         with started() as guest:
             times.append(clock.monotonic_ns())
             found["hello"] = guest.agent.call("hello")["kernel"]
-            try:
-                with started():
-                    found["second"] = "came up"
-            except MptcpCheckError as e:
-                found["second"] = f"{e.exit_code} {e.message}"
+            found["second"] = refusal(started)
+            # another user of this computer, who knows nothing of our folders
+            elsewhere = replace(wanted, home=work / "elsewhere")
+            found["taken"] = refusal(lambda: started(elsewhere))
+            found["machines"] = run("virsh", "list", "--name").split()
             found |= measure(guest, other, work)
             times.append(clock.monotonic_ns())
+        times.append(clock.monotonic_ns())
+        found["interrupted"] = interrupted(started)
         times.append(clock.monotonic_ns())
         found["left"] = {
             "domains": run("virsh", "list", "--all", "--name").split(),

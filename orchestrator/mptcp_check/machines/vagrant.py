@@ -96,6 +96,7 @@ def environment(spec: VagrantSpec, *, client: paramiko.PKey, console: Path) -> d
         for network in spec.networks
     ]
     return {
+        "VAGRANT_DEFAULT_PROVIDER": spec.provider,
         "MPTCP_CHECK_NAME": spec.name,
         "MPTCP_CHECK_BOX": spec.box_name,
         "MPTCP_CHECK_KEY": client.get_base64().removeprefix(KEY_PREFIX),
@@ -243,12 +244,14 @@ def _log_in(
     while now_ns() < deadline_ns and connection is None:
         key = vagrant_words.host_key(_text(machine.console))
         if key is not None:
-            with suppress(OSError):  # sshd comes a moment after the key
+            with suppress(OSError):  # a forwarded port may come later than what it leads to
                 connection = socket.create_connection(host, timeout=_CONNECT_S)
         if connection is None:
             time.sleep(_LOOK_S)
     if key is None or connection is None:
-        missing = "said no host key on its console" if key is None else "is not reached by ssh"
+        missing = (
+            "did not say on its console that ssh is up" if key is None else "is not reached by ssh"
+        )
         raise MachineError(
             f"the machine {machine.name} {missing} in time:"
             f" {process.tail(machine.console, 200) or 'its console is silent'}",
@@ -283,8 +286,7 @@ def destroy_remains(home: Path) -> tuple[str, ...]:
                 environment={"MPTCP_CHECK_NAME": folder.name},
             )
             with suppress(MptcpCheckError):
-                if (folder / "Vagrantfile").is_file():
-                    program.tear_down(within_s=DESTROY_S)
+                program.tear_down(within_s=DESTROY_S)
                 vagrant_folder.forget(folder)
                 destroyed.append(folder.name)
     return tuple(destroyed)

@@ -19,6 +19,9 @@ from mptcp_check.errors import MachineError, MptcpCheckError, PreflightError
 from mptcp_check.machines import process, vagrant_words
 
 PROGRAM: Final = "vagrant"
+_DATA: Final = ".vagrant"
+"""Vagrant's folder beside its file; the hypervisor's name of each machine is in it."""
+
 _LOOK_S: Final = 0.1
 _OUTPUT_LIMIT_BYTES: Final = 16 << 20
 _READ_BYTES: Final = 1 << 20
@@ -40,7 +43,7 @@ class VagrantProgram(vagrant.Vagrant):  # type: ignore[misc] # it has no types
         own = {
             "VAGRANT_HOME": str(home),
             "VAGRANT_CHECKPOINT_DISABLE": "1",
-            "VAGRANT_DOTFILE_PATH": str(folder / ".vagrant"),
+            "VAGRANT_DOTFILE_PATH": str(folder / _DATA),
             "VAGRANT_NO_COLOR": "1",
         }
         super().__init__(root=str(folder), env={**base, **own, **environment})
@@ -88,13 +91,15 @@ class VagrantProgram(vagrant.Vagrant):  # type: ignore[misc] # it has no types
         return found
 
     def tear_down(self, *, within_s: float) -> None:
-        """End the machine and remove all of it.
+        """End the machine and remove all of it; nothing to do when none was made.
 
         Raises:
             MachineError: Vagrant failed.
         """
-        self._within_s = within_s
-        self.destroy()
+        # a hypervisor that is not there cannot say that it has no such machine
+        if any((Path(self.root) / _DATA / "machines").glob("*/*/id")):
+            self._within_s = within_s
+            self.destroy()
 
     def add_box(self, name: str, file: Path, provider: str, *, within_s: float) -> None:
         """Take a box file in, under a name.

@@ -20,6 +20,9 @@ _TAIL_LINES = 3
 HOST_KEY = re.compile(r"mptcp-check: host key ssh-ed25519 ([A-Za-z0-9+/]{68})\r?\n")
 """What ``ssh-over-network`` in the image writes to the serial ports; the line is whole."""
 
+SSH_LISTENS = "mptcp-check: ssh on "
+"""What it writes once a connection will be answered."""
+
 NOT_USABLE = frozenset(
     {
         "BoxProviderDoesntMatch",
@@ -111,11 +114,11 @@ def address(settings: dict[str, str]) -> tuple[str, int] | None:
 
 
 def host_key(console: str) -> paramiko.PKey | None:
-    """Return the host key that the machine said last on its console; none before it did."""
-    said = HOST_KEY.findall(console)
-    if not said:
+    """Return the host key that the machine said last; none before it also said that ssh is up."""
+    said = list(HOST_KEY.finditer(console))
+    if not said or SSH_LISTENS not in console[said[-1].end() :]:
         return None
     try:
-        return paramiko.Ed25519Key(data=binascii.a2b_base64(said[-1]))
+        return paramiko.Ed25519Key(data=binascii.a2b_base64(said[-1][1]))
     except (paramiko.SSHException, ValueError):
         return None

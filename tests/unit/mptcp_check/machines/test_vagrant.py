@@ -17,7 +17,14 @@ NETWORKS = (
     BridgedNetwork(interface="br0", mac="52:54:00:77:00:01"),
     BridgedNetwork(interface="en0: Wi-Fi (AirPort)", mac="52:54:00:77:00:02", direct=True),
 )
-FAILS_UP = "if verb == 'up': print('17,m,error-exit,Some::Error,the lights went out'); sys.exit(1)"
+CREATES = (
+    "made = '.vagrant/machines/m/libvirt'\n"
+    "if verb == 'up': os.makedirs(made); open(made + '/id', 'w').write('1')\n"
+)
+FAILS_UP = (
+    CREATES
+    + "if verb == 'up': print('17,m,error-exit,Some::Error,the lights went out'); sys.exit(1)"
+)
 
 
 @pytest.fixture
@@ -121,13 +128,16 @@ def test_a_machine_that_says_no_key_in_time_is_told_with_its_console(
     tmp_path: Path, keys: RunKeys, fake: FakeVagrant
 ) -> None:
     fake.does(
-        "if verb == 'up': open(os.environ['MPTCP_CHECK_CONSOLE'], 'w').write('Kernel panic')\n"
+        CREATES
+        + "if verb == 'up': open(os.environ['MPTCP_CHECK_CONSOLE'], 'w').write('Kernel panic')\n"
         "if verb == 'ssh-config': print('Host m\\n  HostName 127.0.0.1\\n  Port 1')"
     )
     clock = iter([0, *range(0, 10**12, 10**10)])
     (tmp_path / "logs").mkdir()
     with (
-        pytest.raises(MachineError, match="said no host key on its console in time: Kernel panic"),
+        pytest.raises(
+            MachineError, match="did not say on its console that ssh is up in time: Kernel panic"
+        ),
         vagrant.vagrant_guest(
             spec(tmp_path),
             keys,
@@ -140,6 +150,17 @@ def test_a_machine_that_says_no_key_in_time_is_told_with_its_console(
         pytest.fail("no machine can have come up")
     assert fake.calls()[-1].startswith("destroy")
     assert (tmp_path / "logs" / "mptcp-check-1.console.log").read_text() == "Kernel panic"
+
+
+def test_where_no_machine_was_made_none_is_destroyed(
+    tmp_path: Path, keys: RunKeys, fake: FakeVagrant
+) -> None:
+    fake.does("if verb == 'up': print('17,,error-exit,V::ProviderNotUsable,no'); sys.exit(1)")
+    with pytest.raises(PreflightError) as error:
+        start(spec(tmp_path), keys, tmp_path / "logs")
+    assert error.value.hint == "docs/vagrant.md says what each provider needs"
+    assert [call.split()[0] for call in fake.calls()] == ["box", "up"]
+    assert list((tmp_path / "home" / "machines").iterdir()) == []
 
 
 def test_a_box_is_taken_in_once(tmp_path: Path, keys: RunKeys, fake: FakeVagrant) -> None:
@@ -192,7 +213,8 @@ def test_a_killed_run_leaves_its_folder_to_the_next_start(
         "import os, pathlib, sys\n"
         "from mptcp_check.machines import vagrant_folder\n"
         "with vagrant_folder.machine_folder(pathlib.Path(sys.argv[1]), 'm') as folder:\n"
-        "    (folder / 'Vagrantfile').touch()\n"
+        "    (folder / '.vagrant/machines/m/libvirt').mkdir(parents=True)\n"
+        "    (folder / '.vagrant/machines/m/libvirt/id').touch()\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run(
