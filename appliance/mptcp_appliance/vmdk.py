@@ -14,16 +14,19 @@ DESCRIPTOR_BYTES = 20 * 512
 CONTENT_ID = 0x6D707463
 """``mptc``; neither ffffffff (no parent) nor fffffffe (never written)."""
 
-_LINE = re.compile(rb"(?m)^CID=[0-9a-f]{8}$")
+# qemu-img writes the number without leading zeros
+_LINE = re.compile(rb"(?m)^CID=[0-9a-f]{1,8}$")
 
 
 def with_fixed_content_id(descriptor: bytes) -> bytes:
     """Return a descriptor of the same length with `CONTENT_ID`.
 
     Raises:
-        ValueError: It is not a descriptor.
+        ValueError: It is not a descriptor, or has no room for a longer line.
     """
     replaced, count = _LINE.subn(b"CID=%08x" % CONTENT_ID, descriptor)
     if count != 1:
         raise ValueError(f"a descriptor has one line CID=, here are {count}")
-    return replaced
+    if replaced[len(descriptor) :].strip(b"\0"):
+        raise ValueError("a descriptor ends in zeros, this one is full")
+    return replaced[: len(descriptor)]
