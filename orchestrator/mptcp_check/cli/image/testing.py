@@ -4,7 +4,7 @@ from collections import Counter
 
 import click
 
-from mptcp_appliance import cache, images, selftests
+from mptcp_appliance import cache, images, selftests, store
 from mptcp_appliance.selftests import Outcome
 from mptcp_check import image_test, settings
 from mptcp_check.cli import live
@@ -32,6 +32,7 @@ def test(boot_timeout: float) -> None:
         built = cache.ensure(
             images.load(selftests.IMAGE), cache_dir=places.images, progress=watch.detail
         )
+        store.check(built, pins=places.catalogues)
         checks = image_test.run(built, places=places, watch=watch, boot_timeout_s=boot_timeout)
     for suite in selftests.SUITES:
         counts = Counter(check.outcome for check in checks if check.suite == suite.name)
