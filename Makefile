@@ -14,7 +14,7 @@ test: ## Lint, then all tests that belong to every change (needs root: namespace
 	@$(BIN)/pytest -m "not slow" --cov --cov-report=term $(ARGS)
 
 test-all: ## Also what takes long: rebuilds compared bit for bit, every behaviour on machines
-	@.ci/setup test
+	@.ci/setup all
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mptcp_appliance import cache
+from mptcp_appliance import store
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.images import load
 from mptcp_check.errors import MptcpCheckError
@@ -84,18 +84,26 @@ def _qemu(_places: Places) -> Check:
 def _image(places: Places) -> Check:
     name = "Appliance image"
     try:
-        cached = cache.find(load(IMAGE), cache_dir=places.images)
+        cached = store.find(load(IMAGE), cache_dir=places.images)
+        if cached is not None:
+            store.check(cached, pins=places.catalogues)
     except ImageError as e:
         return Check(name=name, status=Status.FAIL, detail=e.message, advice=e.hint)
     if cached is not None:
-        return Check(name=name, status=Status.PASS, detail=f"in the cache, {cached.digest[:12]}")
+        whence = f"from {cached.origin.catalogue}" if cached.origin else "built here"
+        return Check(
+            name=name,
+            status=Status.PASS,
+            detail=f"{cached.digest[:12]}, {whence}, verified",
+        )
     missing = [p for p in ("mmdebstrap", "mksquashfs") if shutil.which(p) is None]
     if missing:
         return Check(
             name=name,
             status=Status.FAIL,
             detail=f"not built yet, and {' and '.join(missing)} is missing",
-            advice=f"install {' and '.join(PACKAGES[p] for p in missing)}",
+            advice=f"install {' and '.join(PACKAGES[p] for p in missing)}, "
+            "or fetch it: `mptcp-check image fetch URL --key KEY`",
         )
     return Check(
         name=name,

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mptcp_appliance import boot, cache, images
+from mptcp_appliance import boot, cache, images, store
 from mptcp_appliance.image import Image
-from mptcp_appliance.verify import verify
 from mptcp_check import clock, judging, measuring, run_directory, storing
 from mptcp_check.doctor import FREE_FOR_RUN_BYTES, IMAGE
 from mptcp_check.errors import MachineError, PreflightError
@@ -148,17 +147,17 @@ def _require_space(final: Path) -> None:
 
 def _image(places: Places, watch: Watch) -> Image:
     declared = images.load(IMAGE)
-    image = cache.find(declared, cache_dir=places.images)
+    image = store.find(declared, cache_dir=places.images)
     if image is None and sys.platform != "linux":
         raise PreflightError(
             f"there is no appliance image in {places.images}, and images are built on Debian",
-            hint="`mptcp-check image build` on a Debian machine, then copy that folder here",
+            hint="`mptcp-check image fetch URL --key KEY` from who offers one (docs/images.md)",
         )
     if image is None:
         watch.step("Building the appliance image (the first run only, a minute or two)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
     watch.step("Verifying the appliance image")
-    verify(image)
+    store.check(image, pins=places.catalogues)
     return image
 
 

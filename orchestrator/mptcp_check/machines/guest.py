@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
@@ -12,11 +13,25 @@ ARCHIVE_PATH = "/run/mptcp-guest.pyz"
 POWER_OFF_S = 5.0
 
 
+class Powered(Protocol):
+    """What a guest needs of the machine that it runs in, whatever runs the machine."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+
+    def check_alive(self, patience_s: float = 0.0) -> None:
+        """Raise `MachineError` when the machine has ended; wait for that as long as said."""
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Wait until the guest has powered itself off; say whether it did."""
+
+
 class Guest:
     """One machine with an agent that answers."""
 
-    def __init__(self, machine: Machine, management: Management, agent: Agent) -> None:
-        self.name = machine.spec.name
+    def __init__(self, machine: Powered, management: Management, agent: Agent) -> None:
+        self.name = machine.name
         self.machine = machine
         self.management = management
         self.agent = agent
@@ -52,10 +67,26 @@ def guest(
         name=name,
     )
     management = Management(name, connection, keys)
+    with guest_over(management, machine, archive=archive, now_ns=now_ns) as found:
+        yield found
+
+
+@contextmanager
+def guest_over(
+    management: Management, machine: Powered, *, archive: bytes, now_ns: Callable[[], int]
+) -> Iterator[Guest]:
+    """Push the agent over an open ssh connection and give the machine; power it off at the end.
+
+    Args:
+        management: Closed at the end.
+        machine: The machine at its other end.
+        archive: The agent as a zipapp.
+        now_ns: Monotonic clock.
+    """
     try:
         management.put(archive, ARCHIVE_PATH)
         channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
-        agent = Agent(channel, machine=name, check_alive=machine.check_alive, now_ns=now_ns)
+        agent = Agent(channel, machine=machine.name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
             yield Guest(machine, management, agent)
             with suppress(MptcpCheckError):  # what is asked for is the end; kill() follows anyway

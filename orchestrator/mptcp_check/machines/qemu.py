@@ -82,6 +82,7 @@ class Machine:
 
     def __init__(self, spec: MachineSpec, child: process.Child) -> None:
         self.spec = spec
+        self.name = spec.name
         self._child = child
 
     @classmethod
