@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 
-_STEP = re.compile(r"^  ([A-Z][A-Z0-9_]*) +(?:\[.\] )?(\S+)")
+# headers are copied by the thousand, in no time
+_STEP = re.compile(r"^  (?!HDRINST )[A-Z][A-Z0-9_]* +(?:\[.\] )?(\S+)")
 
 
 def counter(say: Callable[[str], None], *, about_steps: int) -> Callable[[str], None]:
@@ -21,7 +22,7 @@ def counter(say: Callable[[str], None], *, about_steps: int) -> Callable[[str], 
         if found := _STEP.match(text):
             done += 1
             share = min(99, 100 * done // about_steps)
-            name = found[2].rsplit("/", 1)[-1]
+            name = found[1].rsplit("/", 1)[-1]
             say(f"compiling the kernel: {share} % ({done} files, {name})")
 
     return line

@@ -46,6 +46,10 @@ _HINTS = (
         "Check the network and this machine's apt sources, then try again.",
     ),
     (
+        ("can neither be executed natively",),
+        "To install another architecture's packages: apt install qemu-user-static binfmt-support",
+    ),
+    (
         ("newuidmap", "newgidmap", "subuid"),
         "Without root, mmdebstrap needs: apt install uidmap, and a line for you in /etc/subuid.",
     ),

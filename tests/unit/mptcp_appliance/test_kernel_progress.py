@@ -6,6 +6,7 @@ make: Entering directory '/s'
   CC      kernel/fork.o
   AR      drivers/net/built-in.a
 ld: warning: something
+  HDRINST usr/include/linux/mptcp.h
   CC      net/mptcp/protocol.o
   LD [M]  x.ko
 """
