@@ -7,12 +7,15 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
+from mptcp_guest import visiting
 from mptcp_guest.agent import REQUEST_LIMIT_BYTES, Agent
 from mptcp_guest.lab import Lab
 from mptcp_guest.lines import lines
+from mptcp_guest.undo import Undo
 from mptcp_guest.waiting import Stop
 
 
@@ -23,9 +26,17 @@ def main() -> None:
     parser.add_argument(
         "--owns-machine", action="store_true", help="it may power off and set the clock"
     )
+    parser.add_argument(
+        "--visits", action="store_true", help="on somebody's machine: leave it as it was"
+    )
     options = parser.parse_args()
     # the servers' user must be able to walk down to the files
     options.work_directory.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with visiting.visit(options.work_directory) if options.visits else nullcontext(Undo()) as undo:
+        _answer(options, undo)
+
+
+def _answer(options: argparse.Namespace, undo: Undo) -> None:
     # what the tools of the agent write by themselves must never get between the answers
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -40,7 +51,12 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, go_away)
     threading.Thread(target=_read, args=(requests, go_away), daemon=True).start()
-    lab = Lab(work_directory=options.work_directory, stop=stop, owns_machine=options.owns_machine)
+    lab = Lab(
+        work_directory=options.work_directory,
+        stop=stop,
+        owns_machine=options.owns_machine,
+        undo=undo,
+    )
     agent = Agent(lab)
     try:
         while not lab.powering_off and (line := requests.get()) is not None:

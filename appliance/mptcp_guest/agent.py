@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from mptcp_guest import counters, exchange, machine, messages
+from mptcp_guest import counters, exchange, machine, messages, survey
 from mptcp_guest.capture import Captures
 from mptcp_guest.checking import MisfitError, checked
 from mptcp_guest.lab import Lab
@@ -40,6 +40,7 @@ class Agent:
             "hello": lambda _, until: machine.hello(lab, until),
             "clock": lambda arguments, _: machine.read_clock(lab, arguments),
             "power_off": lambda _, __: machine.power_off(lab),
+            "survey": lambda _, until: survey.survey(lab, until),
             "lab_up": network.up,
             "lab_down": lambda _, until: self._lab_down(until),
             "configure": network.configure,
@@ -49,6 +50,7 @@ class Agent:
             "capture_start": captures.start,
             "capture_state": lambda _, __: captures.state(),
             "capture_stop": lambda _, until: captures.stop(until),
+            "capture_fetch": lambda arguments, _: captures.fetch(arguments),
             "services_start": services.start,
             "services_state": lambda _, __: services.state(),
             "services_stop": lambda _, __: services.stop(),
@@ -80,6 +82,7 @@ class Agent:
             self._services.stop,
             self._lab.end_all,
             lambda: self._network.down(Deadline.after(5)),
+            self._lab.undo.all,
         )
         for step in steps:
             with suppress(RefusalError, OSError):

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from mptcp_guest import clock, messages
 from mptcp_guest.lab import Lab
@@ -18,6 +19,7 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
     "nstat": ("nstat", "-V"),
     "pure-ftpd": ("pure-ftpd", "--help"),
     "ss": ("ss", "-V"),
+    "sysctl": ("sysctl", "--version"),
     "tcpdump": ("tcpdump", "--version"),
 }
 """How each tool tells its version."""
@@ -34,6 +36,8 @@ def hello(lab: Lab, until: Deadline) -> messages.HelloResult:
         tools={tool: _version(lab, command, until) for tool, command in TOOLS.items()},
         work_directory=str(lab.work_directory),
         wall_ns=clock.wall_ns(),
+        user_id=os.getuid(),
+        mptcp=Path("/proc/sys/net/mptcp").is_dir(),
     )
 
 

@@ -78,6 +78,9 @@ class HelloResult(TypedDict):
     """First line of ``TOOL --version`` (or its like); empty for a tool that is not there."""
     work_directory: str
     wall_ns: int
+    user_id: int
+    mptcp: bool
+    """Whether its kernel has Multipath TCP at all."""
 
 
 class ClockArguments(TypedDict):
@@ -96,20 +99,52 @@ class ClockResult(TypedDict):
 # ---------------------------------------------------------------------------- the network
 
 
+class Found(TypedDict):
+    """An interface of the machine itself that is up, as it was found."""
+
+    name: str
+    addresses: list[str]
+    """With prefix length; of global scope."""
+    gateways: list[str]
+    """Next hops of its default routes."""
+    wireless: bool
+
+
+class SurveyResult(TypedDict):
+    """The machine's own network, before anything of ours is there."""
+
+    interfaces: list[Found]
+    taken_ports: list[int]
+    """TCP ports on which something listens, at any address."""
+
+
 class Interface(TypedDict):
-    """A measurement interface: it moves into the lab's namespace and stays there."""
+    """A measurement interface in the lab's namespace.
+
+    Without ``attach`` an interface of that name moves there.  With it one is made: ``macvlan``
+    is a card of its own on ``parent``'s network, ``routed`` a pair whose other end the machine's
+    kernel forwards to ``parent``'s network, translating addresses and nothing else.
+    """
 
     name: str
     addresses: list[str]
     """With prefix length.  What leaves from one of them leaves by this interface."""
     gateways: list[str]
     """Next hops for what leaves from this interface's addresses, at most one per family."""
+    attach: NotRequired[Literal["macvlan", "routed"]]
+    parent: NotRequired[str]
+    dhcp: NotRequired[bool]
+    """Ask the network for an IPv4 address and a gateway."""
 
 
 class LabUpArguments(TypedDict):
-    """The namespace that holds everything measured and nothing else."""
+    """The namespace that holds everything measured and nothing else.
 
-    namespace: str
+    None as its name is the machine's own network: its interfaces stay as they are but for
+    their offloads, its settings of MPTCP change, and everything is put back by ``lab_down``.
+    """
+
+    namespace: str | None
     interfaces: list[Interface]
 
 
@@ -121,6 +156,13 @@ class InterfaceState(TypedDict):
     mtu: int
     offloads_on: list[str]
     """Offloads that could not be turned off and would falsify captures; empty is right."""
+    addresses: list[str]
+    """With prefix length; of global scope."""
+    gateways: list[str]
+    attached: str
+    """``moved``, ``macvlan``, ``routed`` or ``own``."""
+    parent: str
+    """The machine's interface whose network it is on; its own name when it is that itself."""
 
 
 class LabUpResult(TypedDict):
@@ -130,6 +172,8 @@ class LabUpResult(TypedDict):
     sysctls: dict[str, str]
     missing_sysctls: list[str]
     """Names that this kernel does not know."""
+    notes: list[str]
+    """What is less than was asked for, in sentences."""
 
 
 class Endpoint(TypedDict):
@@ -167,6 +211,8 @@ class SettleArguments(TypedDict):
     """Wait until the namespace has no connection left but those in TIME-WAIT."""
 
     within_s: float
+    ports: NotRequired[list[int]]
+    """Only connections with one of these ports at either end; all without it."""
 
 
 class SettleResult(TypedDict):
@@ -263,6 +309,19 @@ class CaptureStopResult(TypedDict):
     """All captures, finished."""
 
     captures: list[CaptureFile]
+
+
+class FetchArguments(TypedDict):
+    """A part of a finished capture."""
+
+    interface: str
+    offset_bytes: int
+
+
+class FetchResult(TypedDict):
+    """That part; an empty one is the end."""
+
+    base64: str
 
 
 # ---------------------------------------------------------------------------- services

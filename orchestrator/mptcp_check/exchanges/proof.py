@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.model import Exchange, Transport
 
+_MPTCP = "MPTcpExt"
 OPENED = "TcpActiveOpens"
 """SYNs of new connections, of subflows that join too."""
 CAPABLE_TRIED = "MPTcpExtMPCapableSYNTX"
@@ -65,6 +66,19 @@ class Counters:
 
     client: Mapping[str, int]
     server: Mapping[str, int]
+
+
+def own_only(counters: Mapping[str, int]) -> dict[str, int]:
+    """Return the counters of a network that other programs use too, as far as they tell anything.
+
+    Others' plain connections count as opened there.  What is left are those that Multipath TCP
+    itself counted, and as opened what it opened: that the exchange opened no plain one beside
+    them is then for the captures to tell.
+    """
+    found = {name: value for name, value in counters.items() if name.startswith(_MPTCP)}
+    if CAPABLE_TRIED in found and JOINS_TRIED in found:
+        found[OPENED] = found[CAPABLE_TRIED] + found[JOINS_TRIED]
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
