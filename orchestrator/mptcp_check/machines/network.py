@@ -9,10 +9,14 @@
 `plan` gives the same attachments without doing anything, for `doctor` and for questions.
 """
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from mptcp_check.errors import MachineError, PreflightError
+from mptcp_check.machines import network_linux, network_macos
+from mptcp_check.machines.bridging import host_facts, planning, taking_effect
 from mptcp_check.machines.bridging.attachment import (
     Attachment,
     AttachmentKind,
@@ -20,12 +24,15 @@ from mptcp_check.machines.bridging.attachment import (
     Network,
     Rights,
 )
+from mptcp_check.machines.bridging.host_facts import HostFacts
+from mptcp_check.machines.network_choice import choose
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 
 __all__ = [
     "Attachment",
     "AttachmentKind",
     "Command",
+    "HostFacts",
     "HostInterface",
     "InterfaceKind",
     "Network",
@@ -36,7 +43,11 @@ __all__ = [
     "descriptors",
     "list_interfaces",
     "plan",
+    "require_free",
+    "vanished",
 ]
+
+LISTERS = {"linux": network_linux.list_interfaces, "darwin": network_macos.list_interfaces}
 
 
 def list_interfaces() -> tuple[HostInterface, ...]:
@@ -45,24 +56,13 @@ def list_interfaces() -> tuple[HostInterface, ...]:
     Raises:
         PreflightError: The system's own tool for it is missing or says nothing that can be read.
     """
-    raise NotImplementedError
-
-
-def choose(
-    interfaces: Sequence[HostInterface], wanted: Sequence[str] = ()
-) -> tuple[HostInterface, ...]:
-    """Return the interfaces to measure over; PURE.
-
-    Args:
-        interfaces: From `list_interfaces`.
-        wanted: Names from the user, one network and one subflow each; none takes the physical
-            interface of the best default route.
-
-    Raises:
-        UsageError: There is no interface of that name, or it was named twice.
-        PreflightError: It is down, or no interface leads anywhere.
-    """
-    raise NotImplementedError
+    lister = LISTERS.get(sys.platform)
+    if lister is None:
+        raise PreflightError(
+            f"the network interfaces of {sys.platform} cannot be listed",
+            hint="Linux and macOS are supported",
+        )
+    return lister()
 
 
 def plan(
@@ -77,7 +77,7 @@ def plan(
     Raises:
         PreflightError: There is no way here, with what to do.
     """
-    raise NotImplementedError
+    return planning.plan(interfaces, host_facts.read(list_interfaces()), network=network)
 
 
 @contextmanager
@@ -93,14 +93,33 @@ def attachments(
     Args:
         interfaces: From `choose`; the machine's eth0, eth1, … in this order.
         directory: The run's private work folder.
-        say: Told what will be done and how to undo it, before it is done.
+        say: Told what will be done and how to undo it, a line each, before it is done.
         network: As for `plan`.
 
     Raises:
         PreflightError: Rights are missing (with the commands to run), or a command failed.
     """
-    raise NotImplementedError
-    yield ()
+    facts = host_facts.read(list_interfaces())
+    planned = planning.plan(interfaces, facts, network=network)
+    require_free(planned, facts)
+    with taking_effect.set_up(planned, directory=directory, uid=facts.uid, say=say) as attached:
+        yield attached
+
+
+def require_free(planned: Sequence[Attachment], facts: HostFacts) -> None:
+    """Raise when another run has a machine at one of the interfaces; PURE.
+
+    Raises:
+        PreflightError: Names the interface.
+    """
+    there = {i.name for i in facts.interfaces}
+    for attachment in planned:
+        if attachment.device in there and attachment.kind is not AttachmentKind.TAP:
+            raise PreflightError(
+                f"{attachment.interface.title} has a machine already: {attachment.device}",
+                hint="wait for the other run to end; after a crash, `mptcp-check doctor` or "
+                f"`ip link delete dev {attachment.device}` removes what it left",
+            )
 
 
 def check(attached: Sequence[Attachment]) -> None:
@@ -109,7 +128,27 @@ def check(attached: Sequence[Attachment]) -> None:
     Raises:
         MachineError: Names the interface.
     """
-    raise NotImplementedError
+    trouble = vanished(attached, list_interfaces())
+    if trouble:
+        raise MachineError(
+            trouble, hint="what was measured before is lost; connect it and start the run again"
+        )
+
+
+def vanished(attached: Sequence[Attachment], now: Sequence[HostInterface]) -> str:
+    """Say which interface is gone, changed or down by now; nothing when all is well; PURE."""
+    there = {i.name: i for i in now}
+    for attachment in attached:
+        before, after = attachment.interface, there.get(attachment.interface.name)
+        if after is None or after.index != before.index:
+            return f"{before.title} went away in mid-run"
+        if before.up and not after.up:
+            return f"{before.title} lost its link in mid-run"
+        if attachment.device and attachment.device not in there:
+            return f"{attachment.device}, the machine's join to {before.title}, went away"
+        if attachment.addresses and before.gateways and not after.gateways:
+            return f"{before.title} lost its default route in mid-run"
+    return ""
 
 
 def descriptors(attached: Sequence[Attachment]) -> tuple[int, ...]:

@@ -50,9 +50,7 @@ class Child:
         return tail(self.log, limit_bytes)
 
 
-def start(
-    name: str, argv: Sequence[str], *, log: Path, descriptors: Sequence[int] = ()
-) -> Child:
+def start(name: str, argv: Sequence[str], *, log: Path, descriptors: Sequence[int] = ()) -> Child:
     """Start ``argv`` under a keeper, in a session of its own: a terminal's Ctrl-C is for us.
 
     Args:
