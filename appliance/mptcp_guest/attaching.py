@@ -8,7 +8,7 @@ of interfaces is forwarded: the kernel's address translation changes addresses a
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from mptcp_guest import messages

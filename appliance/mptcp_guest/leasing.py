@@ -16,7 +16,7 @@ class Leasing:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._clients: list[Popen[bytes]] = []
+        self._clients = list[Popen[bytes]]()
         self.notes: list[str] = []
 
     def lease(

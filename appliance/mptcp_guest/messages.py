@@ -108,12 +108,15 @@ class Found(TypedDict):
     gateways: list[str]
     """Next hops of its default routes."""
     wireless: bool
+    carrier: bool
+    """Something is at the other end of its cable."""
 
 
 class SurveyResult(TypedDict):
-    """The machine's own network, before anything of ours is there."""
+    """The machine's own network."""
 
     interfaces: list[Found]
+    """Those with the best default route first."""
     taken_ports: list[int]
     """TCP ports on which something listens, at any address."""
 

@@ -217,8 +217,11 @@ class Network:
     def _set_sysctls(self, more: Mapping[str, str], until: Deadline) -> dict[str, str]:
         wanted = {**SYSCTLS, **more}
         if self._lab.own_network:
-            wanted = {f"net.mptcp.{name}": wanted[f"net.mptcp.{name}"] for name in OWN_SETTINGS
-                      if f"net.mptcp.{name}" in wanted}
+            wanted = {
+                f"net.mptcp.{name}": wanted[f"net.mptcp.{name}"]
+                for name in OWN_SETTINGS
+                if f"net.mptcp.{name}" in wanted
+            }
         settings = [f"{name}={value}" for name, value in wanted.items()]
         # -e: a name that this kernel does not know is no error here, but missing in the answer
         return sysctl_values(self._inside(["sysctl", "-e", "-w", *settings], until))

@@ -36,16 +36,20 @@ def found(links: str, routes: list[str]) -> list[messages.Found]:
         RefusalError: That is not what ip writes.
     """
     try:
-        return [
+        ways = [row.get("dev") for text in routes for row in json.loads(text or "[]")]
+        interfaces = [
             messages.Found(
                 name=link["ifname"],
                 addresses=global_addresses(link),
                 gateways=gateways(routes, link["ifname"]),
                 wireless=False,
+                carrier="LOWER_UP" in link.get("flags", []),
             )
             for link in json.loads(links)
             if link.get("ifname", LOOPBACK) != LOOPBACK
         ]
+        # ip tells default routes in the order in which the kernel prefers them
+        return sorted(interfaces, key=lambda i: [*ways, i["name"]].index(i["name"]))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RefusalError("failed", f"ip wrote {links[:80]!r}") from error
 

@@ -130,9 +130,7 @@ def agent_command(archive: str, *, python: str, as_root: bool, work_name: str) -
     return [*rights, *UNSHARE, python, "-I", archive, *how]
 
 
-def greet(
-    agent: Answers, *, name: str, reached_at: str, tools: tuple[str, ...]
-) -> Box:
+def greet(agent: Answers, *, name: str, reached_at: str, tools: tuple[str, ...]) -> Box:
     """Ask a fresh agent who it is and what is around it.
 
     Raises:

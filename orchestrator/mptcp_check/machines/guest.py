@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
 from mptcp_check.machines.qemu import Machine
+from mptcp_guest.messages import CaptureFile
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
 POWER_OFF_S = 5.0
@@ -20,6 +22,19 @@ class Guest:
         self.machine = machine
         self.management = management
         self.agent = agent
+
+
+def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
+    """Bring a finished capture out of a machine.
+
+    Raises:
+        MachineError: It is not there, or the machine went away.
+    """
+    local = directory / f"{machine.name}-{file['interface']}.pcap"
+    machine.management.get(file["path"], local)
+    content = local.read_bytes()
+    local.unlink()
+    return content
 
 
 @contextmanager

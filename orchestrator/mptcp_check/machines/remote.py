@@ -114,8 +114,7 @@ class Remote:
             channel.exec_command(command)
         except (paramiko.SSHException, EOFError, OSError) as e:
             raise MachineError(
-                f"'{command}' could not be started on {self.name}:"
-                f" {str(e) or 'no answer'}",
+                f"'{command}' could not be started on {self.name}: {str(e) or 'no answer'}",
                 hint=self._look,
             ) from None
         finally:

@@ -54,7 +54,7 @@ class SiteAddressing:
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
-                hint="give the server an address of the client's family: --server ssh:HOST,address=…",
+                hint="give the server one of the client's: --server ssh:HOST,address=ADDRESS",
             )
         return tuple(replace(e, port=self.server.ports[_service(e)]) for e in found)
 
@@ -67,7 +67,7 @@ class SiteAddressing:
         plain = _service(exchange) == ActiveControl
         return ServiceWanted(
             service=APPLICATIONS[exchange.app].service,
-            transport=(Transport.TCP if plain else Transport.MPTCP).value,
+            transport="tcp" if plain else "mptcp",
             address=self.server.bound[exchange.family],
             port=exchange.port,
         )
@@ -94,7 +94,9 @@ class SiteAddressing:
         tcp = f"tcp and ({ports} or portrange {first}-{last})"
         quoted = " or ".join(f"icmp[28:2] = {p} or icmp[30:2] = {p}" for p in self._single_ports())
         # of ICMP errors those that quote one of these ports, so that nobody else's are kept
-        errors = f"(icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed) and ({quoted})"
+        errors = (
+            f"(icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed) and ({quoted})"
+        )
         if side is Side.CLIENT:
             hosts = " or ".join(f"host {address}" for address in self.server.addresses.values())
             tcp = f"{tcp} and ({hosts})"
@@ -107,7 +109,7 @@ class SiteAddressing:
         return (*self._single_ports(), *range(first, last + 1))
 
     def _single_ports(self) -> tuple[int, ...]:
-        # active ftp's data comes from the port below the control connection's (RFC 959, section 3.2)
+        # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
         ftp = [port - 1 for name, port in self.server.ports.items() if name.startswith("ftp")]
         return tuple(sorted({*self.server.ports.values(), *ftp}))
 
@@ -144,11 +146,12 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
     for name in (*APPLICATIONS, ActiveControl):
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
-        port = wanted.get(name) or next((p for p in candidates if p not in used), None)
-        if port is None:
+        free = (p for p in candidates if p not in used)
+        found: int | None = wanted[name] if name in wanted else next(free, None)
+        if found is None:
             raise MachineError(f"no free port for {name} on the server")
-        chosen[name] = port
-        used |= {port, port - 1}
+        chosen[name] = found
+        used |= {found, found - 1}
     return chosen
 
 

@@ -54,7 +54,9 @@ def ssh_box(
     """
 
     def translated(e: MptcpCheckError) -> MptcpCheckError:
-        return e if isinstance(e, (PreflightError, ServerError)) else failure(e.message, hint=e.hint)
+        return (
+            e if isinstance(e, (PreflightError, ServerError)) else failure(e.message, hint=e.hint)
+        )
 
     name = str(host)
     with _opened(host, failure) as remote:

@@ -1,8 +1,8 @@
 """What the user says about machines, interfaces and servers, as values; pure.
 
-    --machine auto | qemu | host | ssh:[USER@]HOST[:PORT]
-    --iface   NAME[,address=ADDRESS/LENGTH]...[,gateway=ADDRESS]...[,routed]
-    --server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,http=PORT][,ftp=PORT]
+--machine auto | qemu | host | ssh:[USER@]HOST[:PORT]
+--iface   NAME[,address=ADDRESS/LENGTH]...[,gateway=ADDRESS]...[,routed]
+--server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,http=PORT][,ftp=PORT]
 """
 
 import enum
@@ -95,7 +95,8 @@ def machine_wish(text: str) -> MachineWish:
     kind, _, rest = text.partition(":")
     if kind not in [k.value for k in MachineKind] or (kind == SSH) != bool(rest):
         raise UsageError(
-            f"there is no way '{text}' to have a machine", hint="there are: auto, qemu, host, ssh:HOST"
+            f"there is no way '{text}' to have a machine",
+            hint="there are: auto, qemu, host, ssh:HOST",
         )
     return MachineWish(kind=MachineKind(kind), ssh=_ssh_host(rest, text) if rest else None)
 
