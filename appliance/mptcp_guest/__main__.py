@@ -30,13 +30,13 @@ def main() -> None:
         "--visits", action="store_true", help="on somebody's machine: leave it as it was"
     )
     options = parser.parse_args()
-    # the servers' user must be able to walk down to the files
-    options.work_directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     with visiting.visit(options.work_directory) if options.visits else nullcontext(Undo()) as undo:
         _answer(options, undo)
 
 
 def _answer(options: argparse.Namespace, undo: Undo) -> None:
+    # the servers' user must be able to walk down to the files
+    options.work_directory.mkdir(mode=0o755, parents=True, exist_ok=True)
     # what the tools of the agent write by themselves must never get between the answers
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

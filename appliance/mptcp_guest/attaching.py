@@ -155,6 +155,8 @@ def _macvlan(lab: Lab, interface: messages.Interface, until: Deadline) -> None:
     where = ["netns", lab.namespace_name()]
     kind = ["type", "macvlan", "mode", "bridge"]
     lab.succeed(["ip", "link", "add", "link", parent, "name", name, *where, *kind], until)
+    # segmentation by the card cannot be switched off on a macvlan; so TCP gives it nothing to do
+    lab.succeed(lab.ip("link", "set", "dev", name, "gso_max_segs", "1"), until)
 
 
 def _routed(lab: Lab, interface: messages.Interface, until: Deadline) -> messages.Interface:

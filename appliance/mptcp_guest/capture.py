@@ -151,7 +151,15 @@ class Captures:
         path.unlink(missing_ok=True)
         with log.open("wb") as words:
             child = self._lab.start(
-                self._lab.inside(command(interface, path, expression)), stderr=words
+                self._lab.inside(
+                    command(
+                        interface,
+                        path,
+                        expression,
+                        frame_bytes=self._lab.frame_bytes.get(interface, 0),
+                    )
+                ),
+                stderr=words,
             )
         return Running(interface=interface, path=path, log=log, child=child)
 
@@ -193,9 +201,18 @@ class Captures:
         )
 
 
-def command(interface: str, path: Path, expression: str) -> list[str]:
-    """Return the tcpdump that captures an interface; PURE."""
-    how = ["--immediate-mode", "-U", "-n", "-s", "0", "-Z", "root", "-B", str(BUFFER_KIB)]
+def command(interface: str, path: Path, expression: str, *, frame_bytes: int = 0) -> list[str]:
+    """Return the tcpdump that captures an interface; PURE.
+
+    Args:
+        interface: Which.
+        path: Of the capture.
+        expression: Of pcap-filter.
+        frame_bytes: The longest frame there can be: the kernel's ring has slots of that size, so
+            it holds many more.  0 is no limit.
+    """
+    how = ["--immediate-mode", "-U", "-n", "-s", str(frame_bytes), "-Z", "root"]
+    how += ["-B", str(BUFFER_KIB)]
     return ["tcpdump", "-i", interface, *how, "--nano", "-w", str(path), "--", expression]
 
 

@@ -45,6 +45,8 @@ class Lab:
     namespace: str | None = None
     own_network: bool = False
     """The lab is the machine's own network, there is no namespace."""
+    frame_bytes: dict[str, int] = field(default_factory=dict)
+    """The longest frame of each interface that shows frames as they are on the wire."""
     undo: Undo = field(default_factory=Undo)
     """What puts the machine back as it was."""
     _children: dict[int, Popen[bytes]] = field(default_factory=dict)

@@ -65,6 +65,12 @@ OFFLOADS: Mapping[str, str] = {
 }
 """Short and long names, as ethtool has them, of what makes a capture differ from the wire."""
 
+SEGMENTING = ("scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
+"""What does nothing where TCP may give one segment at a time only."""
+
+LINK_HEADER_BYTES = 64
+"""More than Ethernet with any number of VLAN tags has in front of a packet."""
+
 MAX_EXTRA_SUBFLOWS = 8
 """MPTCP_PM_ADDR_MAX in the kernel's protocol.h."""
 
@@ -195,9 +201,13 @@ class Network:
 
     def _state(self, interface: messages.Interface, until: Deadline) -> messages.InterfaceState:
         name = interface["name"]
-        shown = self._lab.succeed(self._lab.ip("-j", "address", "show", "dev", name), until)
+        shown = self._lab.succeed(self._lab.ip("-j", "-d", "address", "show", "dev", name), until)
         link = json.loads(shown)[0]
-        features = self._inside(["ethtool", "-k", name], until)
+        offloads = offloads_on(self._inside(["ethtool", "-k", name], until))
+        if link.get("gso_max_segs") == 1:
+            offloads = [one for one in offloads if one not in SEGMENTING]
+        if not {"generic-receive-offload", *SEGMENTING} & set(offloads):
+            self._lab.frame_bytes[name] = int(link.get("mtu", 0)) + LINK_HEADER_BYTES
         routes = [
             self._lab.succeed(self._lab.ip("-j", f"-{v}", "route", "show", "default"), until)
             for v in (4, 6)
@@ -207,7 +217,7 @@ class Network:
             name=name,
             mac=str(link.get("address", "")),
             mtu=int(link.get("mtu", 0)),
-            offloads_on=offloads_on(features),
+            offloads_on=offloads,
             addresses=global_addresses(link),
             gateways=gateways(routes, name),
             attached=interface.get("attach", own),

@@ -6,13 +6,15 @@ names of its network namespaces stand in a ``/run/netns`` of its own and go with
 changed outside is put back by itself, or after a kill by the next agent on that machine.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from mptcp_guest.undo import FILE, Undo, remove_remains, take
 
@@ -26,20 +28,38 @@ def visit(work_directory: Path) -> Iterator[Undo]:
     """Put back what killed agents left, hold the work directory, and remove it at the end."""
     if os.getpid() != 1:  # the mount below would hide the machine's own names from everybody
         raise SystemExit("--visits: start it by unshare --pid --mount --fork")
-    remove_remains(work_directory.parent)
+    lock = settle_in(work_directory)
     NAMES.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", "mode=755", "mptcp-check", str(NAMES)]
     subprocess.run(mount, check=True, timeout=10)  # noqa: S603 - a fixed list
-    lock = take(work_directory)
     try:
         yield Undo(work_directory / FILE)
     finally:
         shutil.rmtree(work_directory, ignore_errors=True)
-        if lock is not None:
-            lock.close()
-        with suppress(OSError):  # the last one takes the folder of all of them along
-            work_directory.parent.rmdir()
+        lock.close()
         _remove_archive(Path(sys.argv[0]))
+
+
+def settle_in(work_directory: Path) -> IO[bytes]:
+    """Make and lock a work directory, and put back what killed agents left beside it.
+
+    Raises:
+        SystemExit: Another agent has that directory.
+    """
+    parent = work_directory.parent
+    parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    everybody = os.open(parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        # one at a time: a directory that was just made and not yet locked is nobody's remains
+        fcntl.flock(everybody, fcntl.LOCK_EX)
+        work_directory.mkdir(mode=0o755, exist_ok=True)
+        lock = take(work_directory)
+        if lock is None:
+            raise SystemExit(f"{work_directory} belongs to another agent")
+        remove_remains(parent)
+        return lock
+    finally:
+        os.close(everybody)
 
 
 def _remove_archive(archive: Path) -> None:

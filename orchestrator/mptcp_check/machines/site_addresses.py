@@ -50,7 +50,10 @@ class SiteAddressing:
     def fitting(self, planned: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Return what both ends have addresses for, with the server's ports."""
         paths = {family: len(self._sources(family)) for family in self.server.addresses}
-        found = limited(planned, paths)
+        # in active mode the server connects to the address that the client told it, and behind
+        # this computer's own translation that is none of the network's
+        routed = any(state["attached"] == "routed" for state in self.client)
+        found = limited([e for e in planned if not (routed and e.mode == ACTIVE)], paths)
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
