@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from mptcp_guest import messages
+from mptcp_guest import firewall, messages
 from mptcp_guest.lab import Lab
 from mptcp_guest.monitor import Monitor
 from mptcp_guest.naming import checked_name
@@ -92,6 +92,8 @@ class Network:
         self._lab.namespace = name
         try:
             self._set_sysctls({}, until)
+            if "firewall" in arguments:  # while no interface is there to speak or to hear
+                firewall.lock(self._lab, arguments["firewall"], until)
             for interface in arguments["interfaces"]:
                 self._move(interface["name"], until)
             for family, commands in batches.items():
