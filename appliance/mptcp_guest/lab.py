@@ -21,6 +21,7 @@ from typing import IO
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.undo import Undo
 from mptcp_guest.waiting import Deadline, Stop, ends_within
+from mptcp_guest.watchdog import Watchdog
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -40,6 +41,8 @@ class Lab:
     stop: Stop
     owns_machine: bool = False
     """Whether it may power off the machine and set its clock."""
+    watchdog: Watchdog | None = None
+    """Where the machine is its own, what powers it off when the host is gone."""
     powering_off: bool = False
     """The machine ends once the answer is out and everything is stopped."""
     namespace: str | None = None

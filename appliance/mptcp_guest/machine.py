@@ -56,6 +56,18 @@ def read_clock(lab: Lab, arguments: messages.ClockArguments) -> messages.ClockRe
     return messages.ClockResult(wall_ns=clock.wall_ns(), monotonic_ns=clock.monotonic_ns())
 
 
+def arm_watchdog(lab: Lab, arguments: messages.WatchdogArguments) -> messages.WatchdogResult:
+    """Watch the host from now on.
+
+    Raises:
+        RefusalError: The machine is not the agent's own, or the patience is none.
+    """
+    _must_own(lab, "watch the host")
+    if lab.watchdog is None:
+        raise RefusalError("failed", "there is no watchdog process")
+    return lab.watchdog.arm(arguments)
+
+
 def power_off(lab: Lab) -> None:
     """Let the machine end after the answer.
 

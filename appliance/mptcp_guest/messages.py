@@ -96,6 +96,22 @@ class ClockResult(TypedDict):
     monotonic_ns: int
 
 
+class WatchdogArguments(TypedDict):
+    """Power off when nothing, not even an empty line, comes for so long.
+
+    Empty lines are signs of life: they are not answered, and heard while a verb is at work.
+    """
+
+    within_s: float
+    """0 ends the watching."""
+
+
+class WatchdogResult(TypedDict):
+    """The patience that holds now."""
+
+    within_s: float
+
+
 # ---------------------------------------------------------------------------- the network
 
 
@@ -140,6 +156,17 @@ class Interface(TypedDict):
     """Ask the network for an IPv4 address and a gateway."""
 
 
+class Firewall(TypedDict):
+    """Whom the lab may talk to on a network that others use too; addresses of either family."""
+
+    servers: list[str]
+    """Measurement servers: the only ones that may open connections to the lab."""
+    resolvers: list[str]
+    """DNS."""
+    time_servers: list[str]
+    """NTP."""
+
+
 class LabUpArguments(TypedDict):
     """The namespace that holds everything measured and nothing else.
 
@@ -149,6 +176,8 @@ class LabUpArguments(TypedDict):
 
     namespace: str | None
     interfaces: list[Interface]
+    firewall: NotRequired[Firewall]
+    """In force before the first interface is up; without it the lab is open."""
 
 
 class InterfaceState(TypedDict):
@@ -201,6 +230,40 @@ class ConfigureResult(TypedDict):
     sysctls: dict[str, str]
     limits: str
     endpoints: list[str]
+
+
+class FirstHopArguments(TypedDict):
+    """A SYN with MP_CAPABLE by one interface, sent again each second until it is answered."""
+
+    interface: str
+    address: str
+    port: int
+    source_port: int
+    isn: int
+    """The SYN's sequence number: whoever sees another one outside did not see ours."""
+    hop_limit: int
+    """1 reaches the first hop and nobody beyond."""
+    within_s: float
+
+
+class FirstHopAnswer(TypedDict):
+    """What came back."""
+
+    kind: Literal["synack", "rst", "time_exceeded", "unreachable"]
+    sender: str
+    """Who sent it; empty when an ICMP error did not say."""
+    mp_capable: bool
+    """A SYN/ACK that carries MP_CAPABLE."""
+    time_ns: int
+
+
+class FirstHopResult(TypedDict):
+    """What became of the SYN."""
+
+    source: str
+    sent_count: int
+    answers: list[FirstHopAnswer]
+    """Empty when nobody answered."""
 
 
 class CountersResult(TypedDict):

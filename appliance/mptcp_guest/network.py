@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from mptcp_guest import messages
+from mptcp_guest import firewall, messages
 from mptcp_guest.attaching import attach, parent_of
 from mptcp_guest.lab import Lab
 from mptcp_guest.leasing import Leasing
@@ -104,7 +104,7 @@ class Network:
                 self._lab.own_network = True
                 interfaces = self._take_own(arguments["interfaces"], until)
             else:
-                interfaces = self._make(name, arguments["interfaces"], until)
+                interfaces = self._make(name, arguments, until)
             self.monitor.start()
             sysctls = sysctl_values(
                 self._inside(["sysctl", "-e", *SYSCTLS, *REPORTED_SYSCTLS], until)
@@ -132,9 +132,10 @@ class Network:
             self._lab.undo.all()
 
     def _make(
-        self, name: str, wanted: list[messages.Interface], until: Deadline
+        self, name: str, arguments: messages.LabUpArguments, until: Deadline
     ) -> list[messages.Interface]:
         """Make the namespace and what is in it; return the interfaces with their addresses."""
+        wanted = arguments["interfaces"]
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
             raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
         for _, commands in BATCHES:  # what cannot be is refused before anything is made
@@ -142,6 +143,8 @@ class Network:
         self._lab.succeed(["ip", "netns", "add", name], until)
         self._lab.namespace = name
         self._set_sysctls({}, until)
+        if "firewall" in arguments:  # while no interface is there to speak or to hear
+            firewall.lock(self._lab, arguments["firewall"], until)
         interfaces = []
         for interface in wanted:
             interfaces.append(attach(self._lab, interface, until))

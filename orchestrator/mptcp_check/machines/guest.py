@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
+from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
 from mptcp_check.machines.qemu import Machine
 from mptcp_guest.messages import CaptureFile
@@ -72,7 +73,8 @@ def guest(
         channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
         agent = Agent(channel, machine=name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
-            yield Guest(machine, management, agent)
+            with beating(agent):
+                yield Guest(machine, management, agent)
             with suppress(MptcpCheckError):  # what is asked for is the end; kill() follows anyway
                 agent.call("power_off", within_s=POWER_OFF_S)
                 machine.wait_for_end(POWER_OFF_S)

@@ -84,13 +84,14 @@ class Attachment:
     def qemu_arguments(self, index: int) -> list[str]:
         """Return QEMU's arguments for the machine's interface ``eth{index}``.
 
-        No vnet header: it would let offloads hide the packets that the wire really carries.
+        No vnet header: it would let offloads hide the packets that the wire really carries.  A
+        descriptor was opened without one, and QEMU wants no more words then.
         """
         backend = {
             AttachmentKind.BRIDGE: self._tap,
             AttachmentKind.TAP: self._tap,
             AttachmentKind.ROUTED: self._tap,
-            AttachmentKind.MACVTAP: f"tap,fd={self.descriptor},vnet_hdr=off",
+            AttachmentKind.MACVTAP: f"tap,fd={self.descriptor}",
             AttachmentKind.VMNET_BRIDGED: f"vmnet-bridged,ifname={self.interface.name}",
             AttachmentKind.VMNET_SHARED: "vmnet-shared",
         }[self.kind]

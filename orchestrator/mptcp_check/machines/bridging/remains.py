@@ -6,23 +6,29 @@ from pathlib import Path
 
 from mptcp_check.machines.bridging import steward
 
-JOURNAL = "network-journal"
-"""In a run's work folder, from its first attachment to its last undoing."""
+
+def journal(directory: Path, name: str) -> Path:
+    """Return where a steward keeps its undoings: in a run's work folder, while it lives."""
+    return directory / f"{name}{SUFFIX}"
+
+
+SUFFIX = ".network-journal"
 
 
 def undo(directory: Path) -> int:
-    """Undo what a crashed run's journal names; return how many commands were run.
+    """Undo what a crashed run's journals name; return how many commands were run.
 
-    A steward that still lives holds the journal's lock: it is waited for, and then nothing is
+    A steward that still lives holds its journal's lock: it is waited for, and then nothing is
     left to do.
     """
-    journal = directory / JOURNAL
-    if not journal.exists():
-        return 0
-    with steward.locked(journal) as file:
+    return sum(_undo(path) for path in sorted(directory.glob(f"*{SUFFIX}")))
+
+
+def _undo(path: Path) -> int:
+    with steward.locked(path) as file:
         commands = undoings(file.read(steward.JOURNAL_LIMIT_BYTES))
         steward.undo(commands)
-    journal.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     return len(commands)
 
 

@@ -105,9 +105,14 @@ def _steps(
         local = f"{subnet.gateway}/{subnet.network.prefixlen}"
         flags = ("nodad",) if subnet.version == 6 else ()  # noqa: PLR2004
         yield ("ip", family, "address", "add", local, "dev", device, *flags), ()
+        for near in _networks(interface, subnet.version):
+            yield ("ip", family, "route", "add", near, "dev", interface.name, "table", number), ()
         via = ("via", subnet.next_hop) if subnet.next_hop else ()
         way = ("default", *via, "dev", interface.name, "table", number)
-        yield ("ip", family, "route", "add", *way), ("ip", family, "route", "del", *way)
+        yield (
+            ("ip", family, "route", "add", *way),
+            ("ip", family, "route", "flush", "table", number),
+        )
         rule = ("iif", device, "lookup", number, "priority", number)
         yield ("ip", family, "rule", "add", *rule), ("ip", family, "rule", "del", *rule)
         yield from _forwarding(interface, device, subnet.version, facts)
@@ -126,6 +131,8 @@ def ruleset(
 ) -> str:
     """Return the nftables rules: the machine gets out, answers come back, and nothing else.
 
+    The machine does not reach this computer's own services either.
+
     Args:
         table: Name of the table.
         interface: Where the packets leave.
@@ -142,9 +149,14 @@ def ruleset(
         f'oifname "{device}" drop',
         *_closed(interface, subnets, facts),
     ]
+    hosting = [
+        f'iifname "{device}" icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept',
+        f'iifname "{device}" drop',
+    ]
     chains = {
         "leaving": ("nat", "postrouting", "srcnat", leaving),
         "passing": ("filter", "forward", "filter", passing),
+        "hosting": ("filter", "input", "filter", hosting),
     }
     commands = [f"add table inet {table}"]
     for name, (kind, hook, priority, rules) in chains.items():
@@ -196,6 +208,11 @@ def _forwarding(
         for name in listening:
             yield from _changed(f"net/ipv6/conf/{name}/accept_ra", "2", facts)
         yield from _changed("net/ipv6/conf/all/forwarding", "1", facts)
+
+
+def _networks(interface: HostInterface, version: int) -> tuple[str, ...]:
+    found = dict.fromkeys(str(n.network) for n in interface.networks() if n.version == version)
+    return tuple(found)
 
 
 def _accept_ra(interface: HostInterface, facts: HostFacts) -> str:

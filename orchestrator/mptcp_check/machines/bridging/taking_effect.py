@@ -31,11 +31,11 @@ IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
 class Steward:
     """The process that does and undoes; it outlives us by as long as the undoing takes."""
 
-    def __init__(self, directory: Path) -> None:
-        self._log = directory / "steward.log"
+    def __init__(self, directory: Path, name: str) -> None:
+        self._log = directory / f"{name}.steward.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a list, no shell
-                [sys.executable, "-I", "-S", str(STEWARD), str(directory / remains.JOURNAL)],
+                [sys.executable, "-I", "-S", str(STEWARD), str(remains.journal(directory, name))],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -89,7 +89,7 @@ def set_up(
     for attachment in planned:
         require_rights(attachment, uid=uid)
     with contextlib.ExitStack() as stack:
-        steward = Steward(directory)
+        steward = Steward(directory, "-".join(a.device or a.interface.name for a in planned))
         stack.callback(steward.end)
         ready = []
         for attachment in planned:
@@ -129,7 +129,7 @@ def require_rights(attachment: Attachment, *, uid: int) -> None:
 def announcement(attachment: Attachment) -> Iterator[str]:
     """Give what the user is told before anything is done, line by line; PURE."""
     what = attachment.network
-    yield f"{attachment.interface.title}: the machine gets {what} ({attachment.kind})"
+    yield f"{attachment.interface.title}: the machine will be {what} ({attachment.kind})"
     for note in attachment.notes:
         yield f"  note: {note}"
     for command in attachment.commands:
