@@ -59,6 +59,8 @@ class Measured:
     kind: NetworkKind
     ready_ns: int
     """From the start of the first end until both could be asked."""
+    joined: Mapping[str, tuple[str, str]]
+    """Of the client's interfaces, as `MeasuredNetwork` has it."""
     notes: tuple[str, ...]
     """What the reader of the report must know, a sentence each."""
     acted_counts: tuple[tuple[int, ...], ...] | None
@@ -68,7 +70,8 @@ class Measured:
 
     def joints(self) -> dict[Side, tuple[Joint, ...]]:
         """Return how both ends were joined to their networks."""
-        return {s: measured_network.joints(self.lab[s]["interfaces"]) for s in Side}
+        outside = {Side.CLIENT: self.joined, Side.SERVER: {}}
+        return {s: measured_network.joints(self.lab[s]["interfaces"], outside[s]) for s in Side}
 
     def troubles(self) -> tuple[str, ...]:
         """Say why the captures are not the whole truth; nothing when they are."""
@@ -152,6 +155,7 @@ def measure(
             services=services["services"],
             kind=network.kind,
             ready_ns=network.ready_ns,
+            joined=network.joined,
             notes=(*network.notes, *_notes(lab), *_left_out(plan, planned)),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,

@@ -236,6 +236,7 @@ def _machine_client(
             if entering.exception() is None:
                 stack.push(server)
         far = entering.result()
+    client = site.locked(client, tuple(far.place.addresses.values()))
     return Near(client=client, machine=MachineKind.QEMU, machinery=ready), far
 
 

@@ -89,8 +89,9 @@ class Site:
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
     def environment(self, path: str | None = None) -> dict[str, str]:
-        """Return the user's environment: ssh looks at his own files only."""
-        own = {"HOME": str(self.home)}
+        """Return the user's environment: a home of his own, with his ssh keys."""
+        cache = os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))  # images
+        own = {"HOME": str(self.home), "XDG_CACHE_HOME": cache}
         kept = {k: v for k, v in os.environ.items() if k != "SSH_AUTH_SOCK"}
         return {**kept, **own, **({"PATH": path} if path else {})}
 

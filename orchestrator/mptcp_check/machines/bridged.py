@@ -72,7 +72,8 @@ def bridged_probe(
             ),
             kind=kind_of(attached),
             check=lambda: network.check(attached),
-            notes=tuple(note for a in attached for note in a.notes),
+            notes=tuple(dict.fromkeys(note for a in attached for note in a.notes)),
+            joined={f"eth{n}": (a.interface.name, a.kind.value) for n, a in enumerate(attached)},
         )
 
 

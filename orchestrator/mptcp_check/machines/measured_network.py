@@ -6,7 +6,7 @@ crossed.  A real network is another: nobody sees it but the two ends.
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mptcp_check.machines.wire_agreement import Agreement
@@ -125,6 +125,9 @@ class MeasuredNetwork:
     witness: WireWitness | None = None
     notes: tuple[str, ...] = ()
     """What the reader of the report must know, a sentence each."""
+    joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """The client's interfaces that something outside its machine joined: to which interface of
+    this computer, and how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,13 +142,21 @@ class Joint:
     gateways: tuple[str, ...]
 
 
-def joints(states: Sequence[InterfaceState]) -> tuple[Joint, ...]:
-    """Return how an end's interfaces are joined; pure."""
+def joints(
+    states: Sequence[InterfaceState], joined: Mapping[str, tuple[str, str]]
+) -> tuple[Joint, ...]:
+    """Return how an end's interfaces are joined; pure.
+
+    Args:
+        states: As the end's agent sees them.
+        joined: What its agent cannot see, by interface.
+    """
+    outside = {s["name"]: joined.get(s["name"], (s["parent"], s["attached"])) for s in states}
     return tuple(
         Joint(
             interface=state["name"],
-            parent=state["parent"],
-            attached=state["attached"],
+            parent=outside[state["name"]][0],
+            attached=outside[state["name"]][1],
             addresses=tuple(state["addresses"]),
             gateways=tuple(state["gateways"]),
         )

@@ -1,7 +1,7 @@
 """A real network between a client and a measurement server, as something that can be measured."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError, UsageError
@@ -12,7 +12,7 @@ from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 from mptcp_check.machines.site_addresses import SiteAddressing
 from mptcp_check.machines.wishes import InterfaceWish
 from mptcp_check.model import Side
-from mptcp_guest.messages import Found, Interface, LabUpArguments, LabUpResult
+from mptcp_guest.messages import Firewall, Found, Interface, LabUpArguments, LabUpResult
 
 NAMESPACE = "lab"
 CARDS = 2
@@ -33,6 +33,8 @@ class Client:
     check: Callable[[], None]
     """Raise when one of its interfaces is gone."""
     notes: tuple[str, ...] = ()
+    joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """As `MeasuredNetwork` has it."""
 
 
 def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) -> MeasuredNetwork:
@@ -58,6 +60,7 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         check=check,
         ready_ns=ready_ns,
         notes=client.notes,
+        joined=client.joined,
     )
 
 
@@ -78,6 +81,13 @@ def client_of_box(box: Box, lab: LabUpArguments, *, notes: Sequence[str] = ()) -
         check=lambda: require_there(parents, box.agent.call("survey")["interfaces"], box.name),
         notes=tuple(notes),
     )
+
+
+def locked(client: Client, servers: Sequence[str]) -> Client:
+    """Return a client that nobody but the measurement server can talk to; pure."""
+    firewall = Firewall(servers=list(servers), resolvers=[], time_servers=[])
+    lab: LabUpArguments = {**client.end.lab, "firewall": firewall}
+    return replace(client, end=replace(client.end, lab=lab))
 
 
 def require_there(names: Sequence[str], found: Sequence[Found], where: str) -> None:
