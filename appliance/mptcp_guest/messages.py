@@ -75,7 +75,7 @@ class HelloResult(TypedDict):
     machine: str
     python: str
     tools: dict[str, str]
-    """First line of ``TOOL --version`` (or its like); empty for a tool that is not there."""
+    """Package and version, or what the tool says of itself; empty for a tool that is not there."""
     work_directory: str
     wall_ns: int
     user_id: int

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from mptcp_guest import firewall, messages
 from mptcp_guest.attaching import attach, parent_of
@@ -110,7 +111,7 @@ class Network:
                 self._inside(["sysctl", "-e", *SYSCTLS, *REPORTED_SYSCTLS], until)
             )
             return messages.LabUpResult(
-                interfaces=[self._state(i, until) for i in interfaces],
+                interfaces=self._states(interfaces, until),
                 sysctls=sysctls,
                 missing_sysctls=sorted(set(SYSCTLS) - set(sysctls)),
                 notes=list(self._leasing.notes),
@@ -202,19 +203,30 @@ class Network:
             for short in OFFLOADS:
                 self._lab.run(self._lab.inside(["ethtool", "-K", interface, short, "off"]), until)
 
-    def _state(self, interface: messages.Interface, until: Deadline) -> messages.InterfaceState:
+    def _states(
+        self, interfaces: list[messages.Interface], until: Deadline
+    ) -> list[messages.InterfaceState]:
+        shown = self._lab.succeed(self._lab.ip("-j", "-d", "address", "show"), until)
+        links = {link.get("ifname"): link for link in json.loads(shown)}
+        routes = [
+            self._lab.succeed(self._lab.ip("-j", f"-{v}", "route", "show", "default"), until)
+            for v in (4, 6)
+        ]
+        return [self._state(i, links.get(i["name"], {}), routes, until) for i in interfaces]
+
+    def _state(
+        self,
+        interface: messages.Interface,
+        link: dict[str, Any],
+        routes: list[str],
+        until: Deadline,
+    ) -> messages.InterfaceState:
         name = interface["name"]
-        shown = self._lab.succeed(self._lab.ip("-j", "-d", "address", "show", "dev", name), until)
-        link = json.loads(shown)[0]
         offloads = offloads_on(self._inside(["ethtool", "-k", name], until))
         if link.get("gso_max_segs") == 1:
             offloads = [one for one in offloads if one not in SEGMENTING]
         if not {"generic-receive-offload", *SEGMENTING} & set(offloads):
             self._lab.frame_bytes[name] = int(link.get("mtu", 0)) + LINK_HEADER_BYTES
-        routes = [
-            self._lab.succeed(self._lab.ip("-j", f"-{v}", "route", "show", "default"), until)
-            for v in (4, 6)
-        ]
         own = "own" if self._lab.own_network else "moved"
         return messages.InterfaceState(
             name=name,

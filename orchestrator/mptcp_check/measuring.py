@@ -333,11 +333,17 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
         witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
     stopped = session.both("capture_stop", lambda _: {})
-    for side in Side:
-        captures[side] = tuple(
-            _fetch(session, side, file, stop_requested_ns=stop_requested_ns)
-            for file in stopped[side]["captures"]
+    fetching = {
+        side: session.pool.submit(
+            lambda side, files: tuple(
+                _fetch(session, side, file, stop_requested_ns=stop_requested_ns) for file in files
+            ),
+            side,
+            stopped[side]["captures"],
         )
+        for side in Side
+    }
+    captures.update({side: future.result() for side, future in fetching.items()})
 
 
 def _fetch(

@@ -1,12 +1,14 @@
 """A probe machine on networks of this computer: the client of a real network in a machine."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mptcp_check import clock
+from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines import network
 from mptcp_check.machines.accelerator import Accelerator
+from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.guest import fetch, guest
 from mptcp_check.machines.management import RunKeys
 from mptcp_check.machines.measured_network import End, NetworkKind
@@ -16,6 +18,7 @@ from mptcp_check.machines.site import NAMESPACE, Client
 from mptcp_guest.messages import Interface, LabUpArguments
 
 PROBE = "probe"
+GIVE_BACK_S = 5.0
 
 
 @contextmanager
@@ -61,6 +64,7 @@ def bridged_probe(
                 machine, keys, archive=archive, now_ns=clock.monotonic_ns, deadline_ns=deadline_ns
             )
         )
+        stack.callback(_give_back, probe.agent)
         yield Client(
             end=End(
                 name=PROBE,
@@ -75,6 +79,12 @@ def bridged_probe(
             notes=tuple(dict.fromkeys(note for a in attached for note in a.notes)),
             joined={f"eth{n}": (a.interface.name, a.kind.value) for n, a in enumerate(attached)},
         )
+
+
+def _give_back(agent: Agent) -> None:
+    """Let the machine return the addresses that its networks gave it, if it still can."""
+    with suppress(MptcpCheckError):
+        agent.call("lab_down", within_s=GIVE_BACK_S)
 
 
 def lab_of(attached: Sequence[Attachment]) -> LabUpArguments:
