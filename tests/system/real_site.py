@@ -21,6 +21,8 @@ from system.cli import PROGRAM, Said
 LAPTOP = "10.88.0.10"
 SERVER = "198.51.100.10"
 SSH_PORT = 2222
+ODD_PORT = 2223
+"""The server's other sshd, whose programs are those that a test put into `Site.odd`."""
 LIMIT_S = 240
 ROUTER_ADDRESSES = {
     "lan0": "10.88.0.1/24",
@@ -28,6 +30,11 @@ ROUTER_ADDRESSES = {
     "wan": "198.51.100.1/24",
     "desk": "10.88.8.1/24",
 }
+SSHDS = (
+    ("laptop", SSH_PORT, "sshd_config"),
+    ("server", SSH_PORT, "sshd_config"),
+    ("server", ODD_PORT, "odd_config"),
+)
 OFFLOADS = tuple(word for short in ("tx", "sg", "tso", "gso", "gro") for word in (short, "off"))
 
 SSHD = """\
@@ -41,6 +48,7 @@ KbdInteractiveAuthentication no
 StrictModes no
 UsePAM no
 Subsystem sftp internal-sftp
+{more}
 """
 
 
@@ -60,14 +68,25 @@ class Site:
         """Of the user: ssh keys, known hosts, runs."""
         return self.directory / "home"
 
+    @property
+    def odd(self) -> Path:
+        """The programs of the odd box."""
+        return self.directory / "odd"
+
+    def says(self, program: str, text: str, *, code: int = 0) -> None:
+        """Put a program that says one thing onto the odd box."""
+        path = self.odd / program
+        path.write_text(f"#!/bin/sh\necho '{text}'\nexit {code}\n")
+        path.chmod(0o755)
+
     def run(self, role: str, *command: str) -> str:
         """Run a program somewhere and return what it wrote."""
         return run("ip", "netns", "exec", self.name(role), *command)
 
-    def start(self, role: str, *command: str) -> "subprocess.Popen[str]":
-        """Start a program somewhere."""
+    def start(self, role: str, *arguments: str) -> "subprocess.Popen[str]":
+        """Start mptcp-check somewhere."""
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.name(role), *command],
+            ["ip", "netns", "exec", self.name(role), str(PROGRAM), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -102,11 +121,16 @@ class Site:
         self.run("router", "nft", f"add chain ip box passing {chain}")
         self.run("router", "nft", f'add rule ip box passing iifname "{interface}" {rule}')
 
-    def trust(self, *hosts: str) -> None:
-        """Make known to the user whose key each host has."""
-        key = (self.directory / "host_key.pub").read_text().split()
-        lines = [f"[{host}]:{SSH_PORT} {key[0]} {key[1]}\n" for host in hosts]
+    def trust(self, *, key_of: Path | None = None) -> None:
+        """Make known to the user whose key the hosts have, or another one."""
+        key = (key_of or self.directory / "host_key.pub").read_text().split()[:2]
+        hosts = [f"[{h}]:{p}" for h in (SERVER, LAPTOP) for p in (SSH_PORT, ODD_PORT)]
+        lines = [f"{host} {' '.join(key)}\n" for host in hosts]
         (self.home / ".ssh" / "known_hosts").write_text("".join(lines))
+
+    def clear(self) -> None:
+        """Let the router pass everything again."""
+        self.run("router", "nft", "flush", "ruleset")
 
 
 @contextmanager
@@ -131,15 +155,10 @@ def site(directory: Path) -> Iterator[Site]:
         _address(found, "desk", "eth0", "10.88.8.2/24", "10.88.8.1")
         _keys(found)
         stack.enter_context(_serving(found, "router", _dnsmasq(found)))
-        for role in ("laptop", "server"):
-            stack.enter_context(
-                _serving(
-                    found,
-                    role,
-                    ["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / "sshd_config")],
-                )
-            )
-            _await_port(found, role, SSH_PORT)
+        for role, port, file in SSHDS:
+            command = ["/usr/sbin/sshd", "-D", "-e", "-f", str(directory / file)]
+            stack.enter_context(_serving(found, role, command))
+            _await_port(found, role, port)
         yield found
 
 
@@ -174,9 +193,13 @@ def _keys(found: Site) -> None:
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path))
     public = (ssh / "id_ed25519.pub").read_text()
     (directory / "authorized_keys").write_text(public)
-    (directory / "sshd_config").write_text(SSHD.format(port=SSH_PORT, directory=directory))
+    found.odd.mkdir()
+    odd = f"SetEnv PATH={found.odd} HOME={found.odd}"  # no startup file of this computer
+    for port, file, more in ((SSH_PORT, "sshd_config", ""), (ODD_PORT, "odd_config", odd)):
+        text = SSHD.format(port=port, directory=directory, more=more)
+        (directory / file).write_text(text)
     Path("/run/sshd").mkdir(exist_ok=True)
-    found.trust(SERVER, "10.88.0.10")
+    found.trust()
 
 
 def _dnsmasq(found: Site) -> list[str]:
@@ -191,7 +214,7 @@ def _dnsmasq(found: Site) -> list[str]:
 
 @contextmanager
 def _serving(found: Site, role: str, command: Sequence[str]) -> Iterator[None]:
-    log = found.directory / f"{role}.log"
+    log = found.directory / f"{role}-{Path(command[-1]).name}.log"
     with log.open("wb") as words:
         child = subprocess.Popen(
             ["ip", "netns", "exec", found.name(role), *command], stdout=words, stderr=words

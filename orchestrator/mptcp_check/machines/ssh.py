@@ -9,7 +9,8 @@ import secrets
 import shlex
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,16 @@ import paramiko
 
 from mptcp_check import clock
 from mptcp_check.errors import MachineError, MptcpCheckError, PreflightError, ServerError
-from mptcp_check.machines import box
 from mptcp_check.machines.agent import Agent
-from mptcp_check.machines.box import Box
+from mptcp_check.machines.box import (
+    PROBE,
+    Box,
+    Translated,
+    agent_command,
+    greet,
+    read_probe,
+    require,
+)
 from mptcp_check.machines.remote import Remote
 from mptcp_check.machines.wishes import SshHost
 
@@ -58,33 +66,36 @@ def ssh_box(
             e if isinstance(e, (PreflightError, ServerError)) else failure(e.message, hint=e.hint)
         )
 
-    name = str(host)
-    with _opened(host, failure) as remote:
+    with ExitStack() as stack:
         try:
-            python, as_root = _prepared(remote, name)
-            folder = f"/tmp/{box_folder()}"  # noqa: S108 - made by us, mode 0700, fails if it exists
-            with _pushed(remote, folder, archive) as path:
-                command = box.agent_command(
-                    path, python=python, as_root=as_root, work_name=folder.rpartition("/")[2]
-                )
-                channel = _Line(remote.channel(f"exec {shlex.join(command)}"))
-                agent = Agent(
-                    channel,
-                    machine=name,
-                    check_alive=channel.check_alive,
-                    now_ns=clock.monotonic_ns,
-                )
-                try:
-                    yield box.greet(
-                        box.Translated(agent, translated),
-                        name=name,
-                        reached_at=remote.peer,
-                        tools=tools,
-                    )
-                finally:
-                    agent.close()
+            box = _visited(stack, host, archive=archive, tools=tools, failure=failure)
         except MachineError as e:
             raise translated(e) from None
+        # what happens while the box is used may be another machine's failure: it passes as it is
+        yield replace(box, agent=Translated(box.agent, translated))
+
+
+def _visited(
+    stack: ExitStack,
+    host: SshHost,
+    *,
+    archive: bytes,
+    tools: tuple[str, ...],
+    failure: type[MachineError | ServerError],
+) -> Box:
+    """Connect, push the agent, start it, and let ``stack`` undo all of it."""
+    name = str(host)
+    remote = stack.enter_context(_opened(host, failure))
+    python, as_root = _prepared(remote, name)
+    folder = f"/tmp/{box_folder()}"  # noqa: S108 - made by us, mode 0700, fails if it exists
+    path = stack.enter_context(_pushed(remote, folder, archive))
+    command = agent_command(
+        path, python=python, as_root=as_root, work_name=folder.rpartition("/")[2]
+    )
+    channel = _Line(remote.channel(f"exec {shlex.join(command)}"))
+    agent = Agent(channel, machine=name, check_alive=channel.check_alive, now_ns=clock.monotonic_ns)
+    stack.callback(agent.close)
+    return greet(agent, name=name, reached_at=remote.peer, tools=tools)
 
 
 def box_folder() -> str:
@@ -152,6 +163,8 @@ def _opened(host: SshHost, failure: type[MachineError | ServerError]) -> Iterato
             hint=f"connect once by hand (`ssh {host.host}`) and compare its fingerprint",
         ) from None
     except (OSError, EOFError, ValueError) as e:
+        if isinstance(e, paramiko.ssh_exception.NoValidConnectionsError):
+            e = next(iter(e.errors.values()))  # of the first address; the others say the same
         said = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
         kind = "there is no such host: " if isinstance(e, socket.gaierror) else ""
         raise failure(
@@ -183,11 +196,11 @@ def _known_hosts(connection: Any) -> list[str]:  # noqa: ANN401 - fabric has no 
 
 def _prepared(remote: Remote, name: str) -> tuple[str, bool]:
     """Return which Python runs the agent and whether we are root there."""
-    done = remote.ask(f"exec python3 -I -c {shlex.quote(box.PROBE)}")
+    done = remote.ask(f"exec python3 -I -c {shlex.quote(PROBE)}")
     if done.exit_code == NOT_FOUND:
         raise PreflightError(f"{name} has no python3", hint="on Debian: apt install python3")
-    probed = box.read_probe(done.stdout or done.stderr, name=name)
-    box.require(probed, name=name)
+    probed = read_probe(done.stdout or done.stderr, name=name)
+    require(probed, name=name)
     if probed.user_id == 0:
         return "python3", True
     if remote.ask("exec sudo -n true").exit_code != 0:
