@@ -65,7 +65,7 @@ def _answer(options: argparse.Namespace, undo: Undo, watchdog: Watchdog | None) 
     try:
         while not lab.powering_off and (line := requests.get()) is not None:
             answers.write(agent.answer(line))
-    except BrokenPipeError:
+    except ConnectionError:
         stop.set()
     finally:
         agent.end()
@@ -84,12 +84,16 @@ def _read(
     at_end: Callable[[], None],
 ) -> None:
     """Put each line of the input into the queue, empty ones left out: they are signs of life."""
-    for line in lines(partial(os.read, sys.stdin.fileno()), REQUEST_LIMIT_BYTES):
-        if watchdog is not None:
-            watchdog.renew()
-        if line.strip():
-            requests.put(line)
-    at_end()
+    try:
+        for line in lines(partial(os.read, sys.stdin.fileno()), REQUEST_LIMIT_BYTES):
+            if watchdog is not None:
+                watchdog.renew()
+            if line.strip():
+                requests.put(line)
+    except ConnectionError:
+        pass  # whoever asked was killed before reading the last answer: also an end
+    finally:
+        at_end()
 
 
 if __name__ == "__main__":

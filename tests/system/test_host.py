@@ -344,6 +344,6 @@ def test_kill_9_leaves_nothing_on_either_side(place: Site, before: Settings) -> 
         child.kill()
         child.wait()
 
-    assert wait_until(lambda: not agents(place), 60)
+    assert wait_until(lambda: not agents(place), 60), agents(place)
     assert wait_until(lambda: settings(place) == before, 60)
     assert folders() == []
