@@ -5,8 +5,8 @@ fails over Multipath TCP is known to work without, and then its Multipath TCP tw
 """
 
 import enum
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
@@ -119,6 +119,22 @@ def plan(
             _cases(frozenset(wanted), SCOPES[depth])
         )
     )
+
+
+def limited(planned: Sequence[Exchange], paths: Mapping[Family, int]) -> tuple[Exchange, ...]:
+    """Return what of a plan a network can run, numbered anew.
+
+    Args:
+        planned: The exchanges.
+        paths: How many paths there are in each family; a family that is not there has none.
+    """
+    fitting = [
+        replace(e, id=0, paths=min(e.paths, paths[e.family]))
+        for e in planned
+        if paths.get(e.family, 0)
+    ]
+    # where there is one path, the twins for one and for two are the same
+    return tuple(replace(e, id=number) for number, e in enumerate(dict.fromkeys(fitting)))
 
 
 def _cases(

@@ -1,16 +1,17 @@
 """A machine that is up: QEMU, ssh and the agent, taken down in the reverse order."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
-from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
+from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
 from mptcp_check.machines.qemu import Machine
+from mptcp_guest.messages import CaptureFile
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
-POWER_OFF_S = 5.0
 
 
 class Powered(Protocol):
@@ -37,6 +38,19 @@ class Guest:
         self.agent = agent
 
 
+def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
+    """Bring a finished capture out of a machine.
+
+    Raises:
+        MachineError: It is not there, or the machine went away.
+    """
+    local = directory / f"{machine.name}-{file['interface']}.pcap"
+    machine.management.get(file["path"], local)
+    content = local.read_bytes()
+    local.unlink()
+    return content
+
+
 @contextmanager
 def guest(
     machine: Machine,
@@ -46,7 +60,10 @@ def guest(
     now_ns: Callable[[], int],
     deadline_ns: int,
 ) -> Iterator[Guest]:
-    """Wait for a booting machine, push the agent, and give the machine; power it off at the end.
+    """Wait for a booting machine, push the agent, give the machine, and hang up at the end.
+
+    Whoever booted the machine kills it then: nothing of it is on a disk, and its own way to power
+    off took a second of each run.
 
     Args:
         machine: A machine that `Machine.boot` started.
@@ -88,10 +105,8 @@ def guest_over(
         channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
         agent = Agent(channel, machine=machine.name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
-            yield Guest(machine, management, agent)
-            with suppress(MptcpCheckError):  # what is asked for is the end; kill() follows anyway
-                agent.call("power_off", within_s=POWER_OFF_S)
-                machine.wait_for_end(POWER_OFF_S)
+            with beating(agent):
+                yield Guest(machine, management, agent)
         finally:
             agent.close()
     finally:

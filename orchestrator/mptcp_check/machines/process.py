@@ -50,23 +50,26 @@ class Child:
         return tail(self.log, limit_bytes)
 
 
-def start(name: str, argv: Sequence[str], *, log: Path) -> Child:
+def start(name: str, argv: Sequence[str], *, log: Path, descriptors: Sequence[int] = ()) -> Child:
     """Start ``argv`` under a keeper, in a session of its own: a terminal's Ctrl-C is for us.
 
     Args:
         name: How messages call it.
         argv: The program, found on PATH, and its arguments.
         log: Where its output goes; created, readable by the user only.
+        descriptors: Open files that it inherits, by the same numbers.
 
     Raises:
         PreflightError: The program is not installed.
     """
     program = find(argv[0])
+    inherited = ",".join(map(str, descriptors)) or "-"
     with log.open("wb") as output:
         log.chmod(0o600)
         keeper = subprocess.Popen(  # noqa: S603 - a list, no shell
-            [sys.executable, "-I", "-S", str(KEEPER), program, *argv[1:]],
+            [sys.executable, "-I", "-S", str(KEEPER), inherited, program, *argv[1:]],
             stdin=subprocess.PIPE,
+            pass_fds=descriptors,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

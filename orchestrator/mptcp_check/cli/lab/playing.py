@@ -19,6 +19,7 @@ from mptcp_check.exchanges.plan import Depth
 from mptcp_check.lab import lab_run, playing, sandbox
 from mptcp_check.lab.case import STREAM, Circumstances
 from mptcp_check.model import Exchange, Family, Side
+from mptcp_check.networks import Wanted
 from mptcp_check.run import RunOptions
 from mptcp_check.run import run as run_on_machines
 from mptcp_check.watch import Glimpse, Watch
@@ -149,7 +150,7 @@ def _on_machines(
     exchanges = lab_run.machines_plan(wanted, around)
     options = RunOptions(
         apps=tuple(dict.fromkeys(exchange.app for exchange in exchanges)),
-        behind=lab_run.machines_behind(behaviours),
+        wanted=Wanted(behind=lab_run.machines_behind(behaviours)),
         depth=Depth.FULL,
         out=out,
         boot_timeout_s=BOOT_TIMEOUT_S,
