@@ -1,8 +1,8 @@
 """A pretend computer with networks, a router and a server with real MPTCP, in namespaces.
 
-    host   eth0 ─┐                         host: eth0 and eth1 as Ethernet, br0 with a port
-           eth1 ─┼─ router ─── server      router: 10.9.N.1, fd09:N::1
-           br0  ─┘                         server: 198.51.100.10, fd99::10
+host   eth0 ─┐                         host: eth0 and eth1 as Ethernet, br0 with a port
+       eth1 ─┼─ router ─── server      router: 10.9.N.1, fd09:N::1
+       br0  ─┘                         server: 198.51.100.10, fd99::10
 """
 
 import contextlib
@@ -104,9 +104,7 @@ def site() -> Iterator[Site]:
 def _wire(made: Site) -> None:
     def ip(namespace: str, *lines: str) -> None:
         text = "\n".join((*lines, ""))
-        subprocess.run(
-            ["ip", "-n", namespace, "-batch", "-"], input=text, text=True, check=True
-        )
+        subprocess.run(["ip", "-n", namespace, "-batch", "-"], input=text, text=True, check=True)
 
     ip(made.host, "link set lo up", "link add br0 type bridge forward_delay 0 mcast_snooping 0")
     for link, (port, name) in enumerate((("eth0", "eth0"), ("eth1", "eth1"), ("port", "br0"))):

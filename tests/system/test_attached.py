@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from mptcp_check import clock
 from mptcp_check.machines import workspace
 from system.attached import Attached, attached
 from system.pretend_site import (
@@ -61,9 +62,9 @@ class Up:
 
 
 def eventually(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE_S
+    end_ns = clock.monotonic_ns() + PATIENCE_S * 10**9
     while not condition():
-        if time.monotonic() > end:
+        if clock.monotonic_ns() > end_ns:
             return False
         time.sleep(0.05)
     return True
@@ -157,7 +158,7 @@ def test_the_scanner_would_find_an_open_port_behind_an_open_door(up: Up) -> None
     with listening(up, 7777):
         up.machine.run("ip netns exec lab nft delete table inet mptcp_check")
         try:
-            found = scan(up, "tcp", target, 7700, 7800, 0.1)
+            found = scan(up, "tcp", target, (7700, 7800))
         finally:
             up.machine.run("ip netns exec lab nft -f /run/mptcp-check/firewall.nft")
 
@@ -169,7 +170,7 @@ def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> N
     target = up.addresses[MACVTAP_NIC][0].partition("/")[0]
     expression = f"tcp and (host {SERVER} or host {SERVER6})"
     up.machine.call("capture_start", {"interfaces": [MACVTAP_NIC], "filter": expression})
-    scan(up, "tcp", target, 1, 500, 0.1)
+    scan(up, "tcp", target, (1, 500))
     fetched = up.machine.run(client(SERVER, PORT))
     stopped = up.machine.call("capture_stop", {})["captures"][0]
 
@@ -243,7 +244,10 @@ def test_what_a_killed_steward_left_is_undone_by_the_next_start(tmp_path: Path) 
         before = made.state()
         with attached(made, tmp_path, routed=("eth1",), machine=False) as program:
             stewards = subprocess.run(
-                ["pgrep", "-f", f"steward.py {tmp_path}"], capture_output=True, text=True, check=True
+                ["pgrep", "-f", f"steward.py {tmp_path}"],
+                capture_output=True,
+                text=True,
+                check=True,
             )
             for pid in stewards.stdout.split():
                 os.kill(int(pid), signal.SIGKILL)
@@ -328,16 +332,18 @@ def connect(made: Site, namespace: str, host: str, port: int) -> str:
 
 
 def scan(
-    up: Up, kind: str, target: str, first: int, last: int, pause_s: float
+    up: Up, kind: str, target: str, ports: tuple[int, int], pause_s: float = 0.1
 ) -> dict[str, list[int]]:
-    words = [kind, target, str(first), str(last), str(pause_s)]
+    words = [kind, target, *map(str, ports), str(pause_s)]
     said = up.site.run(up.site.router, sys.executable, str(SCAN), *words)
     found: dict[str, list[int]] = json.loads(said)
     return found
 
 
 def refused_count(up: Up) -> int:
-    listed = json.loads(up.machine.run("ip netns exec lab nft -j list chain inet mptcp_check inbound"))
+    listed = json.loads(
+        up.machine.run("ip netns exec lab nft -j list chain inet mptcp_check inbound")
+    )
     rules = [entry["rule"] for entry in listed["nftables"] if "rule" in entry]
     return int(next(r["expr"][0]["counter"]["packets"] for r in rules if r.get("comment")))
 
@@ -346,7 +352,7 @@ def scan_until_all_arrived(up: Up, kind: str, target: str, last: int) -> dict[st
     """Scan slower and slower until the machine has seen, and refused, a packet for each port."""
     for pause_s in (0.01, 0.05, 0.2, 0.5):
         before = refused_count(up)
-        found = scan(up, kind, target, 1, last, pause_s)
+        found = scan(up, kind, target, (1, last), pause_s)
         if refused_count(up) - before >= last or found["open"] or found["closed"]:
             return found
     raise AssertionError(f"the machine did not see {last} probes of {kind}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mptcp_check.machines.bridging import steward
 
+
 def journal(directory: Path, name: str) -> Path:
     """Return where a steward keeps its undoings: in a run's work folder, while it lives."""
     return directory / f"{name}{SUFFIX}"
