@@ -164,5 +164,5 @@ def _bridged_notes(interface: HostInterface, facts: HostFacts) -> tuple[str, ...
 def _vpn_notes(interface: HostInterface, facts: HostFacts) -> tuple[str, ...]:
     if interface.kind is InterfaceKind.VPN:
         return ()
-    vpns = [i for i in facts.interfaces if i.kind is InterfaceKind.VPN and i.up]
+    vpns = [i for i in facts.interfaces if i.kind is InterfaceKind.VPN and i.up and i.addresses]
     return tuple(VPN_NOTE.format(i.name, interface.name) for i in vpns)
