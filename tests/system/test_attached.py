@@ -143,6 +143,13 @@ def test_a_server_without_multipath_tcp_is_no_reason_to_refuse(up: Up, nic: str)
     assert looked["reason"] == "this computer sent the machine's SYN on as it was"
 
 
+def test_qemu_stays_in_its_sandbox_with_taps_and_open_files(up: Up) -> None:
+    status = Path(f"/proc/{up.machine.first['qemu_pid']}/status").read_text()
+
+    assert "Seccomp:\t2\n" in status  # SECCOMP_MODE_FILTER
+    assert up.machine.first["attached"][0]["descriptor"] is not None
+
+
 @pytest.mark.parametrize(
     ("version", "last_port"),
     [(4, 65535), (6, 8192), pytest.param(6, 65535, marks=pytest.mark.slow)],

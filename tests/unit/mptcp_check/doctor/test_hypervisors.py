@@ -51,7 +51,7 @@ def test_what_is_missing_is_told_with_what_to_install() -> None:
 
 
 def test_a_provider_that_is_broken_is_named() -> None:
-    broken = {"virtualbox": Said(trouble="VBoxManage ended with 1: the kernel module") }
+    broken = {"virtualbox": Said(trouble="VBoxManage ended with 1: the kernel module")}
     assert "virtualbox: VBoxManage ended with 1" in judged(QEMU, VAGRANT, broken)["Vagrant"][1]
 
 

@@ -72,7 +72,7 @@ def test_the_surest_witness_decides(facts: Heard, ending: Ending) -> None:
 def test_only_what_ends_tcp_is_refused() -> None:
     for ending in (Ending.PASSES, Ending.UNKNOWN):
         require_passing(Judgement(ending=ending, reason="because"), "eth0")
-    with pytest.raises(PreflightError, match="user-mode network .* of this computer") as caught:
+    with pytest.raises(PreflightError, match=r"user-mode network .* of this computer") as caught:
         require_passing(Judgement(ending=Ending.ENDS_HERE, reason="because"), "eth0")
     assert caught.value.exit_code == 3
     assert "vmnet-bridged" in caught.value.hint

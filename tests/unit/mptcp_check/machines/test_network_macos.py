@@ -88,9 +88,9 @@ default            link#17            UCSIg           bridge100      !
 127                127.0.0.1          UCS                   lo0
 
 Internet6:
-Destination                             Gateway                                 Flags               Netif Expire
-default                                 fe80::1%en0                             UGcg                  en0
-default                                 fe80::%utun0                            UGcIg               utun0
+Destination          Gateway            Flags               Netif Expire
+default              fe80::1%en0        UGcg                  en0
+default              fe80::%utun0       UGcIg               utun0
 """
 
 
