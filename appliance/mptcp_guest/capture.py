@@ -175,7 +175,8 @@ class Captures:
 
 def command(interface: str, path: Path, expression: str) -> list[str]:
     """Return the tcpdump that captures an interface; PURE."""
-    how = ["--immediate-mode", "-U", "-n", "-s", "0", "-Z", "root", "-B", str(BUFFER_KIB)]
+    # -p: what a neighbour sends to another neighbour is not even looked at
+    how = ["-p", "--immediate-mode", "-U", "-n", "-s", "0", "-Z", "root", "-B", str(BUFFER_KIB)]
     return ["tcpdump", "-i", interface, *how, "--nano", "-w", str(path), "--", expression]
 
 

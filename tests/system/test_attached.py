@@ -239,6 +239,30 @@ def test_an_interface_that_vanishes_in_mid_run_is_named(tmp_path: Path) -> None:
     assert gone["exit_code"] == 4
 
 
+def test_forwarding_of_kernels_before_6_17_is_put_back_too(tmp_path: Path) -> None:
+    code = f"""
+from dataclasses import replace
+from pathlib import Path
+from mptcp_check.machines import network
+from mptcp_check.machines.bridging import host_facts, planning, taking_effect
+facts = host_facts.read(network.list_interfaces())
+older = {{k: v for k, v in facts.sysctls.items() if "force_forwarding" not in k}}
+chosen = network.choose(facts.interfaces, ("eth0", "eth1"))
+planned = planning.plan(chosen, replace(facts, sysctls=older), network=network.Network.ROUTED)
+directory = Path({str(tmp_path)!r})
+with taking_effect.set_up(planned, directory=directory, uid=0, say=lambda _: None):
+    for name in ("all/forwarding", "eth0/accept_ra", "eth1/accept_ra"):
+        print(Path("/proc/sys/net/ipv6/conf", name).read_text().strip())
+"""
+    environment = f"PYTHONPATH={os.pathsep.join(p for p in sys.path if p)}"
+    with site() as made:
+        before = made.state()
+        said = made.run(made.host, "env", environment, sys.executable, "-c", code)
+
+        assert said.split() == ["1", "2", "2"]
+        assert made.state() == before
+
+
 def test_kill_9_leaves_no_attachment_and_no_machine(tmp_path: Path) -> None:
     with site() as made:
         before = made.state()

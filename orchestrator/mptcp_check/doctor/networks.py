@@ -15,8 +15,10 @@ from mptcp_check.machines.network import (
     choose,
     list_interfaces,
 )
+from mptcp_check.machines.network_interface import PHYSICAL
 
 IFACE = "Interface"
+NAMEABLE = (*PHYSICAL, InterfaceKind.BRIDGE, InterfaceKind.VPN, InterfaceKind.TAP)
 
 
 def networks(question: Question) -> Iterator[Check]:
@@ -38,6 +40,7 @@ def judge(facts: HostFacts, question: Question) -> Iterator[Check]:
         yield Check(name=IFACE, status=bad, detail=e.message, advice=e.hint)
         return
     yield judge_interfaces(chosen)
+    yield from judge_others(facts.interfaces, chosen)
     for interface in chosen:
         try:
             (attachment,) = planning.plan([interface], facts)
@@ -61,6 +64,20 @@ def judge_interfaces(chosen: Sequence[HostInterface]) -> Check:
         detail=described,
         advice=f"{bare[0].name} has no address: is there a DHCP server on it?" if bare else "",
     )
+
+
+def judge_others(
+    interfaces: Sequence[HostInterface], chosen: Sequence[HostInterface]
+) -> Iterator[Check]:
+    """Name the other interfaces that --iface could take; nothing when there is none; PURE."""
+    others = [
+        i
+        for i in interfaces
+        if i not in chosen and i.kind in NAMEABLE and (i.up or i.kind in PHYSICAL)
+    ]
+    if others:
+        detail = ", ".join(i.title for i in others)
+        yield Check(name="Other interfaces", status=Status.PASS, detail=detail)
 
 
 def judge_attachment(attachment: Attachment, *, uid: int, bad: Status) -> Check:

@@ -6,6 +6,7 @@ from host_interfaces import facts, interface, vpn, wifi
 from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.doctor.networks import judge
 from mptcp_check.machines.bridging.host_facts import HostFacts
+from mptcp_check.machines.network_interface import InterfaceKind
 from mptcp_check.settings import Places
 
 PLACES = Places(
@@ -24,6 +25,15 @@ def test_a_laptop_on_ethernet_with_both_families_is_well() -> None:
     assert {c.status for c in found.values()} == {Status.PASS}
     assert found["Interface"].detail == "eth0 (Ethernet) 192.168.1.20/24"
     assert found["Attach to eth0"].detail == "bridged (macvtap)"
+
+
+def test_the_other_interfaces_that_could_be_named_are_told() -> None:
+    unplugged = interface("eth1", index=9, up=False, addresses=())
+    veth = interface("veth7", kind=InterfaceKind.VETH, index=11)
+    found = judged(facts(interface(), wifi(), unplugged, veth))
+
+    assert found["Other interfaces"].detail == "wlan0 (Wi-Fi), eth1 (Ethernet, down)"
+    assert "Other interfaces" not in judged(facts(interface()))
 
 
 def test_wifi_is_routed_with_a_word() -> None:

@@ -106,6 +106,19 @@ def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
     assert process.tail(tmp_path / "none") == ""
 
 
+def test_a_program_that_hangs_takes_what_it_started_with_it(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(MptcpCheckError, match="did not end within"):
+        process.run(["sh", "-c", f"sleep 1000 & echo $! >{pid}; wait"], timeout_s=5)
+    number = int(pid.read_text())
+    for _ in range(1000):
+        if not Path(f"/proc/{number}").exists():
+            break
+        time.sleep(0.02)
+    state = Path(f"/proc/{number}/stat")
+    assert not state.exists() or " Z " in state.read_text()
+
+
 def test_a_program_inherits_what_it_is_given_and_nothing_else(tmp_path: Path) -> None:
     given, other = tmp_path / "given", tmp_path / "other"
     with given.open("wb") as inherited, other.open("wb") as kept:
