@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,23 @@ def test_it_listens_on_the_management_card_only_and_knows_one_key(
     assert "default" not in found["routes"]
     public = (work / "keys" / "authorized_keys").read_text().split()[1]
     assert [line.split()[1] for line in found["keys"].splitlines()] == [public]
+
+
+def test_nothing_of_the_host_is_shared_with_it(site: tuple[dict[str, Any], Path]) -> None:
+    domain = ET.fromstring(site[0]["hardware"])  # noqa: S314 - libvirt's own
+    devices = domain.find("devices")
+    assert devices is not None
+    kinds = {child.tag for child in devices}
+    assert not kinds & {"filesystem", "graphics", "hostdev", "redirdev", "channel", "shmem"}
+    assert [card.get("type") for card in devices.findall("interface")] == [
+        "network",
+        "bridge",
+        "bridge",
+    ]
+    network, *bridges = [card.find("source") for card in devices.findall("interface")]
+    assert network is not None
+    assert network.get("network") == "mptcp-check"
+    assert [b.get("bridge") for b in bridges if b is not None] == ["br0", "br1"]
 
 
 def test_a_second_machine_of_its_name_is_refused_with_one_line(

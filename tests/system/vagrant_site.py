@@ -244,6 +244,7 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
             elsewhere = replace(wanted, home=work / "elsewhere")
             found["taken"] = refusal(lambda: started(elsewhere))
             found["machines"] = run("virsh", "list", "--name").split()
+            found["hardware"] = run("virsh", "dumpxml", NAME)
             found |= measure(guest, other, work)
             times.append(clock.monotonic_ns())
         times.append(clock.monotonic_ns())
