@@ -211,7 +211,8 @@ def command(interface: str, path: Path, expression: str, *, frame_bytes: int = 0
         frame_bytes: The longest frame there can be: the kernel's ring has slots of that size, so
             it holds many more.  0 is no limit.
     """
-    how = ["--immediate-mode", "-U", "-n", "-s", str(frame_bytes), "-Z", "root"]
+    # -p: what a neighbour sends to another neighbour is not even looked at
+    how = ["-p", "--immediate-mode", "-U", "-n", "-s", str(frame_bytes), "-Z", "root"]
     how += ["-B", str(BUFFER_KIB)]
     return ["tcpdump", "-i", interface, *how, "--nano", "-w", str(path), "--", expression]
 

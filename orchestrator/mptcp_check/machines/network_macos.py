@@ -11,9 +11,9 @@ from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 TIMEOUT_S = 10.0
 
 PORTS: tuple[tuple[str, InterfaceKind], ...] = (
-    (r"Wi-Fi|AirPort", InterfaceKind.WIFI),
-    (r"iPhone|iPad|Mobile|WWAN", InterfaceKind.CELLULAR),
-    (r"Bridge", InterfaceKind.BRIDGE),
+    (r".*(Wi-Fi|AirPort)", InterfaceKind.WIFI),
+    (r".*(iPhone|iPad|Mobile|WWAN)", InterfaceKind.CELLULAR),
+    (r".*Bridge", InterfaceKind.BRIDGE),
     (r".*", InterfaceKind.ETHERNET),
 )
 """Kinds by the name of the hardware port; the first that fits."""
@@ -106,10 +106,15 @@ def _interface(
         mac=mac.group(1) if mac else "",
         mtu_bytes=int(mtu.group(1)) if mtu else 1500,
         addresses=tuple(_addresses(block)),
-        gateways=tuple(dict.fromkeys(g for g, device in defaults if device == name)),
+        gateways=tuple(dict.fromkeys(g for g, device in defaults if device == name and _is_hop(g))),
         default_metric=METRIC_STEP * places[0] if places else None,
         label=port,
     )
+
+
+def _is_hop(text: str) -> bool:
+    """Say whether it is an address; a route may also lead to ``link#17``."""
+    return bool(list(_checked(text.partition("%")[0], 0))) or text.startswith("fe80::")
 
 
 def _addresses(block: str) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Every child process of the host side starts here: lists only, deadlines always, own sessions."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -94,18 +95,28 @@ def run(argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Complet
         MptcpCheckError: It did not end within ``timeout_s`` seconds.
     """
     program = find(argv[0])
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, no shell
-            [program, *argv[1:]], input=stdin, capture_output=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise MptcpCheckError(
-            f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
-        ) from None
+    with (
+        subprocess.Popen(  # noqa: S603 - a list, no shell
+            [program, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as child
+    ):
+        try:
+            stdout, stderr = child.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise MptcpCheckError(
+                f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
+            ) from None
+        finally:
+            if child.returncode is None:  # and not its leader alone: what it started hangs as well
+                os.killpg(child.pid, signal.SIGKILL)
     return Completed(
-        exit_code=done.returncode,
-        stdout=done.stdout,
-        stderr=done.stderr.decode(errors="replace"),
+        exit_code=child.returncode,
+        stdout=stdout,
+        stderr=stderr.decode(errors="replace"),
     )
 
 

@@ -48,6 +48,9 @@ NETWORKS = {
     AttachmentKind.VMNET_SHARED: Network.ROUTED,
 }
 
+DEVICE_PREFIX = "mptcp-"
+"""Of all taps and macvtaps of ours."""
+
 Command = tuple[str, ...]
 """A program and its arguments; no shell ever sees them."""
 

@@ -7,6 +7,7 @@ user-mode networks (`-netdev user`, passt, VirtualBox's NAT), which end TCP them
 from mptcp_check.errors import PreflightError
 from mptcp_check.machines.bridging import routing
 from mptcp_check.machines.bridging.attachment import (
+    DEVICE_PREFIX,
     Attachment,
     AttachmentKind,
     Command,
@@ -42,7 +43,7 @@ READING_NOTE = (
 
 def device_name(interface: HostInterface) -> str:
     """Return the name of our device for an interface; the interface's index keeps it unique."""
-    return f"mptcp-{interface.index}"
+    return f"{DEVICE_PREFIX}{interface.index}"
 
 
 def bridge(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
@@ -164,5 +165,5 @@ def _bridged_notes(interface: HostInterface, facts: HostFacts) -> tuple[str, ...
 def _vpn_notes(interface: HostInterface, facts: HostFacts) -> tuple[str, ...]:
     if interface.kind is InterfaceKind.VPN:
         return ()
-    vpns = [i for i in facts.interfaces if i.kind is InterfaceKind.VPN and i.up]
+    vpns = [i for i in facts.interfaces if i.kind is InterfaceKind.VPN and i.up and i.addresses]
     return tuple(VPN_NOTE.format(i.name, interface.name) for i in vpns)

@@ -21,6 +21,8 @@ BRIDGED: Mapping[InterfaceKind, Maker] = {
 }
 """On Linux; what is not here cannot carry a second Ethernet address and is routed."""
 
+MACOS_BRIDGES = (InterfaceKind.ETHERNET, InterfaceKind.WIFI, InterfaceKind.BRIDGE)
+
 VMNET: Mapping[Network, Maker] = {
     Network.BRIDGED: vmnet.bridged,
     Network.ROUTED: vmnet.shared,
@@ -69,5 +71,5 @@ def _on_linux(interface: HostInterface, _facts: HostFacts, network: Network | No
 
 
 def _on_macos(interface: HostInterface, _facts: HostFacts, network: Network | None) -> Maker:
-    bridges = interface.kind in (InterfaceKind.ETHERNET, InterfaceKind.WIFI)
+    bridges = interface.kind in MACOS_BRIDGES
     return VMNET[network or (Network.BRIDGED if bridges else Network.ROUTED)]

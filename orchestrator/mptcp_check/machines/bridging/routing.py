@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 
 from mptcp_check.errors import PreflightError
-from mptcp_check.machines.bridging.attachment import Command
+from mptcp_check.machines.bridging.attachment import DEVICE_PREFIX, Command
 from mptcp_check.machines.bridging.host_facts import HostFacts
 from mptcp_check.machines.network_interface import HostInterface
 
@@ -25,6 +25,8 @@ CANDIDATES = {
 
 FAMILIES = {4: "ip", 6: "ip6"}
 """As nftables calls them."""
+
+NOT_OURS = f'iifname != "{DEVICE_PREFIX}*" oifname != "{DEVICE_PREFIX}*" drop'
 
 LOOSE = "2"
 """rp_filter: the server's answers come by this interface, whatever the main table says."""
@@ -173,9 +175,8 @@ def _closed(interface: HostInterface, subnets: Sequence[Subnet], facts: HostFact
     if 4 in versions and _off(f"net/ipv4/conf/{interface.name}/forwarding", facts):  # noqa: PLR2004
         yield f"meta nfproto ipv4 {only}"
     if 6 in versions and _off("net/ipv6/conf/all/forwarding", facts):  # noqa: PLR2004
-        # without force_forwarding it is on for all interfaces
-        one = _can_force(interface, facts)
-        yield f"meta nfproto ipv6 {only if one else 'drop'}"
+        # without force_forwarding it is on for all interfaces; another tap has its own rules
+        yield f"meta nfproto ipv6 {only if _can_force(interface, facts) else NOT_OURS}"
 
 
 def _off(name: str, facts: HostFacts) -> bool:

@@ -89,13 +89,16 @@ def set_up(
     for attachment in planned:
         require_rights(attachment, uid=uid)
     with contextlib.ExitStack() as stack:
-        steward = Steward(directory, "-".join(a.device or a.interface.name for a in planned))
-        stack.callback(steward.end)
+        name = "-".join(a.device or a.interface.name for a in planned)
+        steward = Steward(directory, name) if any(a.commands for a in planned) else None
+        if steward is not None:
+            stack.callback(steward.end)
         ready = []
         for attachment in planned:
             for line in announcement(attachment):
                 say(line)
-            _do(attachment, steward)
+            if steward is not None:
+                _do(attachment, steward)
             if attachment.kind is AttachmentKind.MACVTAP:
                 descriptor = open_macvtap(attachment.device)
                 stack.callback(os.close, descriptor)
