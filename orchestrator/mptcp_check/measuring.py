@@ -59,6 +59,8 @@ class Measured:
     kind: NetworkKind
     ready_ns: int
     """From the start of the first end until both could be asked."""
+    exchanges_ns: int
+    """From the start of the first exchange to the end of the last."""
     joined: Mapping[str, tuple[str, str]]
     """Of the client's interfaces, as `MeasuredNetwork` has it."""
     notes: tuple[str, ...]
@@ -143,7 +145,9 @@ def measure(
         with _captured(session) as captures:
             watch.planned(planned)
             watch.step("Running the exchanges, every packet captured at both ends")
+            began_ns = clock.monotonic_ns()
             records = tuple(_exchange(session, exchange, watch) for exchange in planned)
+            exchanges_ns = clock.monotonic_ns() - began_ns
             _check(session)
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
@@ -155,6 +159,7 @@ def measure(
             services=services["services"],
             kind=network.kind,
             ready_ns=network.ready_ns,
+            exchanges_ns=exchanges_ns,
             joined=network.joined,
             notes=(*network.notes, *_notes(lab), *_left_out(plan, planned)),
             acted_counts=acted,
