@@ -21,6 +21,7 @@ from mptcp_check.machines import vagrant, vagrant_folder
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import VagrantSpec
 from mptcp_check.machines.vagrant_program import VagrantProgram
+from system.cli import call
 
 pytestmark = pytest.mark.system
 
@@ -180,6 +181,19 @@ def test_its_captures_and_the_servers_are_whole_and_agree(
         sides = [packets(work / f"{side}-{card}.pcap") for side in ("client", "server")]
         assert sides[0]
         assert sorted(sides[0]) == sorted(sides[1])
+
+
+def test_its_captures_are_diagnosed_as_a_path_that_changes_nothing(
+    site: Came, tmp_path: Path
+) -> None:
+    _, work = site
+    merged = [tmp_path / f"{side}.pcap" for side in ("client", "server")]
+    for target in merged:
+        parts = [str(work / f"{target.stem}-{card}.pcap") for card in ("eth0", "eth1")]
+        subprocess.run(["mergecap", "-F", "pcap", "-w", str(target), *parts], check=True)
+    said = call("diagnose", *map(str, merged))
+    assert said.code == 0, said.err
+    assert "Multipath TCP worked on both paths" in " ".join(said.err.split())
 
 
 def test_it_listens_on_the_management_card_only_and_knows_one_key(
