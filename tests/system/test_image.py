@@ -183,6 +183,11 @@ def test_the_system_can_be_written_and_the_image_cannot(guest: Guest) -> None:
     assert guest.check("cat /sys/block/vda/ro") == "1"
 
 
+def test_programs_find_their_own_descriptors_by_name(guest: Guest) -> None:
+    assert guest.check("echo x | cat /dev/stdin; echo y >/dev/stderr") == "x\ny"
+    assert guest.check("bash -c 'cat <(echo z)'") == "z"
+
+
 def test_orphans_are_reaped(guest: Guest) -> None:
     guest.check("sh -c 'for i in 1 2 3; do (sleep 0.2 &) ; done'; sleep 1")
 
