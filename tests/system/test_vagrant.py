@@ -1,11 +1,13 @@
 """The real Vagrant: what it says of the Vagrantfile and of the boxes, and a machine in libvirt."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from mptcp_check.machines import vagrant, vagrant_folder
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import VagrantSpec
 from mptcp_check.machines.vagrant_program import VagrantProgram
+from system.cli import call
 
 pytestmark = pytest.mark.system
 
@@ -122,34 +125,43 @@ def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path
     assert list((wanted.home / "machines").iterdir()) == []
 
 
+Came = tuple[dict[str, Any], Path]
+"""What came of a scene in a computer of its own, and the folder with its files."""
+
+
+@contextlib.contextmanager
+def played(scene: str, image: Image) -> Iterator[Came]:
+    # not below pytest's folders, which are closed to libvirt's and nginx' own users
+    with tempfile.TemporaryDirectory(prefix="mptcp-check-site-") as folder:
+        work = Path(folder)
+        work.chmod(0o755)
+        box = work / "a.box"
+        disk.make(image, "box-libvirt", box, lambda _: None)
+        done = subprocess.run(
+            [
+                *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"),
+                *("--mount-proc", sys.executable, str(SITE)),
+                *(str(box), image.digest, str(work), scene),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=SITE_DEADLINE_S,
+        )
+        logs = "".join(p.read_text(errors="replace")[-3000:] for p in work.glob("logs/*"))
+        assert done.returncode == 0, logs
+        yield json.loads(done.stdout.splitlines()[-1]), work
+
+
 @pytest.fixture(scope="module")
-def site(image: Image, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """What came of a whole run against a libvirt of its own, and the folder with its files."""
-    work = tmp_path_factory.mktemp("site")
-    # libvirt's own user must be able to walk down to the disks
-    for folder in (work, *list(work.parents)[:2]):
-        folder.chmod(0o755)
-    box = work / "a.box"
-    disk.make(image, "box-libvirt", box, lambda _: None)
-    path = os.pathsep.join(sys.path)
-    done = subprocess.run(
-        [
-            *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-            *(sys.executable, str(SITE), str(box), image.digest, str(work)),
-        ],
-        env={**os.environ, "PYTHONPATH": path},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-        timeout=SITE_DEADLINE_S,
-    )
-    logs = "".join(p.read_text(errors="replace")[-3000:] for p in (work / "logs").glob("*"))
-    assert done.returncode == 0, logs
-    return json.loads(done.stdout.splitlines()[-1]), work
+def site(image: Image) -> Iterator[Came]:
+    with played("measured", image) as came:
+        yield came
 
 
 def test_a_machine_in_libvirt_speaks_multipath_tcp_over_two_bridges(
-    site: tuple[dict[str, Any], Path],
+    site: Came,
 ) -> None:
     found, _ = site
     assert "mptcp-check" in found["hello"]
@@ -161,7 +173,7 @@ def test_a_machine_in_libvirt_speaks_multipath_tcp_over_two_bridges(
 
 
 def test_its_captures_and_the_servers_are_whole_and_agree(
-    site: tuple[dict[str, Any], Path],
+    site: Came,
 ) -> None:
     found, work = site
     assert set(found["captures"].values()) == {None}
@@ -171,8 +183,21 @@ def test_its_captures_and_the_servers_are_whole_and_agree(
         assert sorted(sides[0]) == sorted(sides[1])
 
 
+def test_its_captures_are_diagnosed_as_a_path_that_changes_nothing(
+    site: Came, tmp_path: Path
+) -> None:
+    _, work = site
+    merged = [tmp_path / f"{side}.pcap" for side in ("client", "server")]
+    for target in merged:
+        parts = [str(work / f"{target.stem}-{card}.pcap") for card in ("eth0", "eth1")]
+        subprocess.run(["mergecap", "-F", "pcap", "-w", str(target), *parts], check=True)
+    said = call("diagnose", *map(str, merged))
+    assert said.code == 0, said.err
+    assert "Multipath TCP worked on both paths" in " ".join(said.err.split())
+
+
 def test_it_listens_on_the_management_card_only_and_knows_one_key(
-    site: tuple[dict[str, Any], Path],
+    site: Came,
 ) -> None:
     found, work = site
     addresses = [line.split()[3] for line in found["listening"].splitlines()]
@@ -183,7 +208,7 @@ def test_it_listens_on_the_management_card_only_and_knows_one_key(
     assert [line.split()[1] for line in found["keys"].splitlines()] == [public]
 
 
-def test_nothing_of_the_host_is_shared_with_it(site: tuple[dict[str, Any], Path]) -> None:
+def test_nothing_of_the_host_is_shared_with_it(site: Came) -> None:
     domain = ET.fromstring(site[0]["hardware"])  # noqa: S314 - libvirt's own
     devices = domain.find("devices")
     assert devices is not None
@@ -201,13 +226,13 @@ def test_nothing_of_the_host_is_shared_with_it(site: tuple[dict[str, Any], Path]
 
 
 def test_a_second_machine_of_its_name_is_refused_with_one_line(
-    site: tuple[dict[str, Any], Path],
+    site: Came,
 ) -> None:
     assert site[0]["second"] == "4 a machine called mptcp-check-test is there already"
 
 
 def test_a_name_that_the_hypervisor_knows_already_is_refused_in_vagrants_words(
-    site: tuple[dict[str, Any], Path],
+    site: Came,
 ) -> None:
     found, _ = site
     assert found["taken"].startswith("4 'vagrant up' failed (exit code 1): ")
@@ -215,13 +240,15 @@ def test_a_name_that_the_hypervisor_knows_already_is_refused_in_vagrants_words(
     assert found["machines"] == ["mptcp-check-test"]
 
 
-def test_ctrl_c_takes_the_machine_down(site: tuple[dict[str, Any], Path]) -> None:
-    found, _ = site
-    assert found["interrupted"] == ["mptcp-check-test"]
-    assert found["left"]["domains"] == []
+@pytest.mark.slow
+def test_ctrl_c_takes_the_machine_down(image: Image) -> None:
+    with played("interrupted", image) as (found, _):
+        assert found["machines"] == ["mptcp-check-test"]
+        assert found["left"]["domains"] == []
+        assert found["left"]["machines"] == []
 
 
-def test_nothing_of_it_is_left(site: tuple[dict[str, Any], Path]) -> None:
+def test_nothing_of_it_is_left(site: Came) -> None:
     found, work = site
     assert found["left"]["domains"] == []
     assert found["left"]["networks"] == []

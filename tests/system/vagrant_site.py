@@ -3,7 +3,7 @@
 Run as process 1 of new namespaces (``unshare``, see `test_vagrant`): its ``/dev`` has no KVM, its
 ``/run``, ``/etc/libvirt`` and ``/var/lib/libvirt`` are its own, and all of it ends with it.
 
-    python vagrant_site.py BOX DIGEST WORK < nothing; the last line of its output is JSON
+    python vagrant_site.py BOX DIGEST WORK SCENE; the last line of its output is JSON
 
     the machine in libvirt ── br0, br1 ── veth ── namespace "server" with the guest agent
 """
@@ -16,8 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +180,7 @@ def measure(guest: Guest, other: AgentProcess, work: Path) -> dict[str, Any]:
     }
 
 
-def spec(box: Path, digest: str, work: Path) -> VagrantSpec:
+def spec(box: Path, digest: str, home: Path) -> VagrantSpec:
     return VagrantSpec(
         name=NAME,
         provider="libvirt",
@@ -192,18 +190,37 @@ def spec(box: Path, digest: str, work: Path) -> VagrantSpec:
             BridgedNetwork(interface=f"br{n}", mac=f"52:54:00:77:00:0{n + 1}")
             for n in range(addresses.LINKS)
         ),
-        home=work / "home",
+        home=home,
     )
 
 
-def interrupted(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> list[str]:
-    """Press Ctrl-C while a machine is up, and return the machines before that."""
+Starts = Callable[..., contextlib.AbstractContextManager[Guest]]
+"""Gives a guest; takes another machine than the usual one."""
+
+
+def measured(start: Starts, other: AgentProcess, work: Path) -> dict[str, Any]:
+    """Bring a machine up, try what must be refused meanwhile, measure, and take it down."""
+    with start() as guest:
+        # another user of this computer, who knows nothing of our folders
+        elsewhere = work / "elsewhere"
+        return {
+            "hello": guest.agent.call("hello")["kernel"],
+            "second": refusal(start),
+            "taken": refusal(lambda: start(elsewhere)),
+            "machines": run("virsh", "list", "--name").split(),
+            "hardware": run("virsh", "dumpxml", NAME),
+            **measure(guest, other, work),
+        }
+
+
+def interrupted(start: Starts, _: AgentProcess, __: Path) -> dict[str, Any]:
+    """Press Ctrl-C while a machine is up."""
     before: list[str] = []
     with contextlib.suppress(KeyboardInterrupt), start():
         before += run("virsh", "list", "--name").split()
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(60)
-    return before
+    return {"machines": before}
 
 
 def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> str:
@@ -215,18 +232,18 @@ def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> st
         return f"{e.exit_code} {e.message}"
 
 
-def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
+SCENES = {"measured": measured, "interrupted": interrupted}
+
+
+def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
     own_places(work)
     keys = make_keys(work / "keys")
     logs = work / "logs"
     logs.mkdir()
-    times = [clock.monotonic_ns()]
-    wanted = spec(box, digest, work)
-    found: dict[str, Any] = {}
 
-    def started(spec: VagrantSpec = wanted) -> contextlib.AbstractContextManager[Guest]:
+    def started(home: Path = work / "home") -> contextlib.AbstractContextManager[Guest]:
         return vagrant.vagrant_guest(
-            spec,
+            spec(box, digest, home),
             keys,
             archive=build_zipapp(),
             logs=logs,
@@ -235,28 +252,13 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
         )
 
     with libvirt(work), server(work) as other:
-        times.append(clock.monotonic_ns())
-        with started() as guest:
-            times.append(clock.monotonic_ns())
-            found["hello"] = guest.agent.call("hello")["kernel"]
-            found["second"] = refusal(started)
-            # another user of this computer, who knows nothing of our folders
-            elsewhere = replace(wanted, home=work / "elsewhere")
-            found["taken"] = refusal(lambda: started(elsewhere))
-            found["machines"] = run("virsh", "list", "--name").split()
-            found["hardware"] = run("virsh", "dumpxml", NAME)
-            found |= measure(guest, other, work)
-            times.append(clock.monotonic_ns())
-        times.append(clock.monotonic_ns())
-        found["interrupted"] = interrupted(started)
-        times.append(clock.monotonic_ns())
+        found = SCENES[scene](started, other, work)
         found["left"] = {
             "domains": run("virsh", "list", "--all", "--name").split(),
             "machines": sorted(p.name for p in (work / "home" / "machines").iterdir()),
             "volumes": run("virsh", "vol-list", "default"),
             "networks": run("virsh", "net-list", "--all", "--name").split(),
         }
-    found["seconds"] = [round((b - a) / 1e9, 1) for a, b in pairwise(times)]
     return found
 
 
@@ -272,5 +274,5 @@ def be_init() -> None:
 
 if __name__ == "__main__":
     be_init()
-    result = main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    result = main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4])
     print(json.dumps(result))  # noqa: T201 - the answer to the test outside
