@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -357,3 +358,29 @@ def test_kill_9_leaves_nothing_on_either_side(place: Site, before: Settings) -> 
     assert wait_until(lambda: not agents(place), 60), agents(place)
     assert wait_until(lambda: settings(place) == before, 60)
     assert folders() == []
+
+
+@pytest.mark.slow
+def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
+    place: Site, before: Settings
+) -> None:
+    routed = ("--machine", "host", "--iface", "lan1,routed", *TO_SERVER)
+    child = place.start("laptop", "run", *routed)
+    try:
+        wait_for_line(child, "1/")
+        for pid in run("ip", "netns", "pids", place.name("laptop")).split():
+            if b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(int(pid), signal.SIGKILL)
+        _, words = child.communicate(timeout=120)
+    finally:
+        child.kill()
+        child.wait()
+    assert child.returncode == MACHINE, words
+    assert "the agent on this computer ended" in words
+    assert "mptcp_check_" in place.run("laptop", "nft", "list", "ruleset")
+
+    said = place.call("laptop", *HTTP, *routed)
+
+    assert said.code == 0, said.err
+    assert settings(place) == before
+    assert (agents(place), folders()) == ([], [])

@@ -12,7 +12,7 @@ import pytest
 from image_catalogues import KEY, OTHER_KEY, made_image, serving
 from minisign_oracle import minisign
 from mptcp_appliance import fetch_part, signing_key
-from mptcp_check import clock, doctor, run, settings
+from mptcp_check import clock, doctor, networks, settings
 from mptcp_check.cli import main as entry
 from mptcp_check.doctor import Status
 from mptcp_check.errors import PreflightError
@@ -344,14 +344,14 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(call: Call, catalogue: 
     folder = fetched(call, catalogue)
     places = settings.places()
 
-    assert run._image(places, Quiet()).directory == folder
+    assert networks._image(places, Quiet()).directory == folder
     check = doctor._image(places)
     assert (check.status, catalogue.as_uri() in check.detail) == (Status.PASS, True)
 
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     with pytest.raises(Exception, match="kernel was changed"):
-        run._image(places, Quiet())
+        networks._image(places, Quiet())
     check = doctor._image(places)
     assert (check.status, "image fetch" in check.advice) == (Status.FAIL, True)
 
@@ -363,7 +363,7 @@ def test_a_mac_without_an_image_is_told_to_fetch_one(
     assert call("list").code == 0
 
     with pytest.raises(PreflightError) as caught:
-        run._image(settings.places(), Quiet())
+        networks._image(settings.places(), Quiet())
     assert "image fetch URL --key KEY" in caught.value.hint
 
 
