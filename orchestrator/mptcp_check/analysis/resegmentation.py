@@ -85,19 +85,28 @@ def _whole(subflow: PairedSubflow, lane: Lane, sent: Half) -> Recut:
 def _cut(half: Half, rows: Column, pieces: ByteMap) -> Column:
     """Return the rows of one end that several segments of the other end make together.
 
-    A second whole copy is a duplicate or a retransmission, and cuts nothing.
+    A second whole copy is a duplicate or a retransmission, and cuts nothing.  Two pieces of one
+    and the same segment lie around a place where the stream was resized.
 
     Args:
         half: That end.
         rows: Its row of each piece.
         pieces: What both ends share.
     """
+    others = pieces.received if rows is pieces.sent else pieces.sent
     lengths = half.capture.packets.payload_bytes[rows].astype(np.int64)
     part = (pieces.end - pieces.start) < lengths
     whole = np.isin(rows, rows[~part])
     kept = part & ~whole
-    places = np.unique(np.stack((rows[kept], pieces.start[kept]), axis=1), axis=0)
-    found, counts = np.unique(places[:, 0], return_counts=True)
+    places = _with_several(rows[kept], pieces.start[kept])
+    segments = _with_several(rows[kept], others[kept])
+    return np.asarray(places[np.isin(places, segments)])
+
+
+def _with_several(rows: Column, things: Column) -> Column:
+    """Return the rows that stand beside more than one thing."""
+    pairs = np.unique(np.stack((rows, things), axis=1), axis=0)
+    found, counts = np.unique(pairs[:, 0], return_counts=True)
     return np.asarray(found[counts > 1])
 
 
