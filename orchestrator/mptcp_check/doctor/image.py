@@ -11,6 +11,7 @@ from mptcp_check.doctor.check import Check, Question, Status
 
 IMAGE = "appliance"
 NAME = "Appliance image"
+FETCH = "`mptcp-check image fetch` takes one from a catalogue"
 BUILDERS = {"mmdebstrap": "mmdebstrap", "mksquashfs": "squashfs-tools"}
 """Programs that build it, and Debian's packages."""
 
@@ -41,9 +42,9 @@ def judge_missing(found: Mapping[str, str | None], *, platform: str) -> Check:
             name=NAME,
             status=Status.FAIL,
             detail="there is none, and none can be built here",
-            advice=f"install {packages}, then `mptcp-check image build`"
+            advice=f"install {packages}, then `mptcp-check image build`; or {FETCH}"
             if platform == "linux"
-            else "`mptcp-check image fetch` takes one from a catalogue",
+            else FETCH,
         )
     return Check(
         name=NAME,
