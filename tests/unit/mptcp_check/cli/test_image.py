@@ -345,14 +345,14 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(call: Call, catalogue: 
     places = settings.places()
 
     assert networks._image(places, Quiet()).directory == folder
-    check = doctor._image(places)
+    [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, catalogue.as_uri() in check.detail) == (Status.PASS, True)
 
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     with pytest.raises(Exception, match="kernel was changed"):
         networks._image(places, Quiet())
-    check = doctor._image(places)
+    [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, "image fetch" in check.advice) == (Status.FAIL, True)
 
 
