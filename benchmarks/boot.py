@@ -53,6 +53,7 @@ SERVICE = """\
 Description=ssh over a virtio-serial port
 After=basic.target
 [Service]
+RuntimeDirectory=sshd
 ExecStart=/usr/local/sbin/ssh-over-port mgmt
 Restart=always
 [Install]
