@@ -283,7 +283,7 @@ def glimpse(done: ExchangeRecord) -> Glimpse:
     return Glimpse(
         arrived=done.sha256_ok,
         over_mptcp=mptcp and done.proof.proven,
-        subflow_count=done.proof.capable_answered_count + done.proof.joins_completed_count,
+        subflow_count=done.proof.subflow_count,
         duration_ns=done.duration_ns,
         trouble=done.problem or "",
     )
