@@ -18,6 +18,7 @@ from mptcp_check.server.capture.summary import Summary
 from mptcp_check.server.configuration import Configuration
 from mptcp_check.server.configuration_file import parse
 from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.serving import api_run
 from mptcp_check.server.sessions import Sessions
 from mptcp_check.server.store import Store
 
@@ -55,6 +56,9 @@ class PretendedCaptures:
 
     def available(self) -> bool:
         return not self.away
+
+    def counts(self) -> dict[str, int]:
+        return {} if self.away else {"running": len(self.running)}
 
     def start(self, order: Order) -> Summary:
         self._answering()
@@ -232,6 +236,7 @@ def parts(folder: Path, more: str = "") -> Iterator[Parts]:
         wall_ns=clock,
         random_bytes=lambda count: next(numbers).to_bytes(count, "big"),
         read_counters=lambda: dict(counters),
+        address_log=api_run.address_log(chosen),
     )
     try:
         yield Parts(

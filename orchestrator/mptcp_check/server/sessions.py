@@ -10,6 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mptcp_check.server import admission, kernel_counters, marker, netblock, ticket
+from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.admission import Use
 from mptcp_check.server.capture.service import CaptureService, Claim, Order
 from mptcp_check.server.capture.summary import Summary
@@ -50,10 +51,12 @@ class Sessions:
     wall_ns: Callable[[], int]
     random_bytes: Callable[[int], bytes]
     read_counters: Callable[[], dict[str, int]]
+    address_log: AddressLog
     lame_duck: bool = False
     """While it is set nothing new begins, and what runs goes on to its end."""
     refused: dict[str, int] = field(default_factory=dict)
     """Names of problems -> how many new sessions were refused by them."""
+    created_count: int = 0
 
     def create(self, run_id: str, address: str) -> Created:
         """Begin a session for whoever is at an address.
@@ -62,10 +65,15 @@ class Sessions:
             ProblemError: It is refused.
         """
         try:
-            return self._create(run_id, self._netblock(address))
+            created = self._create(run_id, self._netblock(address))
         except ProblemError as e:
             self.refused[e.problem.name] = self.refused.get(e.problem.name, 0) + 1
+            self.address_log.note(address, f"refused: {e.problem.name}", now_ns=self.wall_ns())
             raise
+        self.created_count += 1
+        what = f"session {created.session.id} of run {run_id}"
+        self.address_log.note(address, what, now_ns=created.session.created_ns)
+        return created
 
     def _create(self, run_id: str, block: str) -> Created:
         if self.lame_duck:
@@ -244,6 +252,7 @@ class Sessions:
         for session in self.store.ended_before(now_ns - kept.sessions_s * _NS):
             self.store.forget(session.id)
         self.store.forget_use_before(now_ns - 2 * HOUR_NS)
+        self.address_log.tidy(now_ns=now_ns)
 
     def _quietly(self, session: Session, why: End) -> None:
         try:

@@ -37,6 +37,9 @@ class CaptureService(Protocol):
     def available(self) -> bool:
         """Say whether captures can be made now."""
 
+    def counts(self) -> dict[str, int]:
+        """Return the service's own counts for metrics; empty while it is away."""
+
     def start(self, order: Order) -> Summary:
         """Start a capture, or return how far it is if it runs already."""
 
