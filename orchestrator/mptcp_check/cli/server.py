@@ -155,6 +155,16 @@ def openapi() -> None:
     click.echo(json.dumps(application.openapi(), indent=2))
 
 
+@server.command("firewall")
+@_config
+def firewall(config: Path) -> None:
+    """Print nftables rules that cap what one netblock takes of the services: pipe to `nft -f -`."""
+    from mptcp_check.server import configuration_file  # noqa: PLC0415 - as above
+    from mptcp_check.server.firewall import ruleset  # noqa: PLC0415 - as above
+
+    click.echo(ruleset(configuration_file.load(config)), nl=False)
+
+
 @server.command("units")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def units(folder: Path) -> None:

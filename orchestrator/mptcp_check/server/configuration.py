@@ -59,6 +59,9 @@ class Netblocks:
     captured_bytes_per_hour: int
     fetched_bytes_per_hour: int
     session_s_per_hour: int
+    service_connections: int
+    service_connections_per_minute: int
+    service_bytes_per_hour: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

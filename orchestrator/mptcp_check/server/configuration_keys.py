@@ -201,6 +201,19 @@ KEYS: Final[tuple[Key, ...]] = (
             _size(2**31, "Bytes captured for it in an hour.", "captured_bytes_per_hour"),
             _size(2**32, "Bytes of captures it fetches in an hour.", "fetched_bytes_per_hour"),
             ("session_s_per_hour", whole(10, 10**7), 36_000, "Seconds of its sessions in an hour."),
+            (
+                "service_connections",
+                whole(1, 10**6),
+                128,
+                "Connections to the services at once (`server firewall`).",
+            ),
+            (
+                "service_connections_per_minute",
+                whole(1, 10**6),
+                1200,
+                "New connections to the services in a minute (`server firewall`).",
+            ),
+            _size(2**33, "Bytes the services send it in an hour (`server firewall`).", "service_bytes_per_hour"),
         ],
     ),
     *_section(

@@ -118,6 +118,7 @@ class Demultiplexer:
         bounds = np.searchsorted(signals.packet, np.arange(len(packets) + 1))
         batch = _Batch(packets=packets, records=records, bounds=bounds)
         flags = packets.flags
+        single: list[tuple[int, FlowKey]] = []
         for key, rows in groups(packets, self._multipliers):
             syns = (flags[rows] & _SYN) != 0
             flow = self._flows.get(key)
@@ -125,7 +126,11 @@ class Demultiplexer:
                 # The bulk of all traffic: no look at single packets.
                 self._deliver(flow.session_id, batch.blocks(rows), len(rows))
             elif flow is not None or syns.any():
-                self._look(key, rows, batch)
+                single += [(row, key) for row in rows.tolist()]
+        # In the order in which they came: a join comes after the connection that it joins, and
+        # FTP's data after their announcement, also when a batch holds both.
+        for row, key in sorted(single):
+            self._look(key, row, batch)
         self.waiting.shed(self._drop)
 
     def claim(self, session_id: str, claims: Iterable[Claim]) -> int:
@@ -158,24 +163,22 @@ class Demultiplexer:
 
     # --------------------------------------------------------------------- one connection
 
-    def _look(self, key: FlowKey, rows: Rows, batch: "_Batch") -> None:
-        """Go through the packets of a connection one by one."""
-        for row in rows.tolist():
-            flow = self._flow(key, row, batch)
-            if flow is None:
-                continue
-            self._learn(flow, row, batch)
-            octets = batch.blocks(np.array([row], dtype=np.int64))
-            if flow.session_id:
-                self._deliver(flow.session_id, octets, 1)
-                if flow.ftp:
-                    self._listen(flow, row, batch)
-            else:
-                flow.hold(octets, 1)
-                self.waiting.held(flow, len(octets))
-                session_id = self._session(flow, row, batch)
-                if session_id:
-                    self._known(flow, session_id)
+    def _look(self, key: FlowKey, row: int, batch: "_Batch") -> None:
+        """Take a single packet."""
+        flow = self._flow(key, row, batch)
+        if flow is None:
+            return
+        self._learn(flow, row, batch)
+        octets = batch.blocks(np.array([row], dtype=np.int64))
+        if flow.session_id:
+            self._deliver(flow.session_id, octets, 1)
+            self._listen(flow, row, batch)
+            return
+        flow.hold(octets, 1)
+        self.waiting.held(flow, len(octets))
+        session_id = self._session(flow, row, batch)
+        if session_id:
+            self._known(flow, session_id)
 
     def _flow(self, key: FlowKey, row: int, batch: "_Batch") -> Flow | None:
         """Return the connection that a packet is part of; a SYN may begin one."""

@@ -286,7 +286,9 @@ class Recorder:
                 continue  # it never came to be: an order that was not written whole
 
     def _resume(self, folder: Path, *, alive_ns: int, now_ns: int) -> None:
-        document: dict[str, Any] = json.loads((folder / ORDER).read_text())
+        document: Any = json.loads((folder / ORDER).read_text())
+        if not isinstance(document, dict):
+            raise TypeError("an order is a table")
         started_ns: int = document.pop("started_ns")
         former = [Interruption(**one) for one in document.pop("interruptions")]
         order = Order(**document)
