@@ -1,6 +1,7 @@
 """A measurement server for tests: a clock that is set by hand, captures that are only counted."""
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -216,6 +217,11 @@ def problem(answer: httpx2.Response) -> str:
     document = answer.json()
     assert document["status"] == answer.status_code
     return str(document["type"].removeprefix("urn:mptcp-check:problem:"))
+
+
+def problem_of(octets: bytes) -> str:
+    """Return the name of the problem in a body."""
+    return str(json.loads(octets)["type"].removeprefix("urn:mptcp-check:problem:"))
 
 
 @contextmanager

@@ -213,7 +213,11 @@ KEYS: Final[tuple[Key, ...]] = (
                 1200,
                 "New connections to the services in a minute (`server firewall`).",
             ),
-            _size(2**33, "Bytes the services send it in an hour (`server firewall`).", "service_bytes_per_hour"),
+            _size(
+                2**33,
+                "Bytes the services send it in an hour (`server firewall`).",
+                "service_bytes_per_hour",
+            ),
         ],
     ),
     *_section(

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from mptcp_check.server.api import open_routes, session_routes
+from mptcp_check.server.api.documents import ProblemDocument
 from mptcp_check.server.api.stations import Stations
 from mptcp_check.server.problem import BY_STATUS, Problem, ProblemError
 from mptcp_check.server.sessions import Sessions
@@ -38,8 +39,10 @@ def openapi() -> dict[str, Any]:
         routes=app.routes,
     )
     # The framework's own description of what does not fit the interface: ours is a problem.
+    schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
-        document["components"]["schemas"].pop(name, None)
+        schemas.pop(name, None)
+    schemas[ProblemDocument.__name__] = ProblemDocument.model_json_schema()
     return document
 
 

@@ -67,7 +67,6 @@ def problems(*names: str) -> dict[int | str, dict[str, Any]]:
             "content": {
                 MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_problem_name()}"}}
             },
-            "model": ProblemDocument,
         }
         for status, of_status in sorted(by_status.items())
     }

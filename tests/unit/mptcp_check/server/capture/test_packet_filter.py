@@ -13,7 +13,9 @@ LO, ETH = 1, 2
 PORTS = [(80, 80), (50000, 50999)]
 
 
-def passes(code: list[Instruction], packet: bytes, *, out: bool = False, index: int = ETH) -> bool:
+def passes(  # noqa: C901, PLR0912 - one case per instruction
+    code: list[Instruction], packet: bytes, *, out: bool = False, index: int = ETH
+) -> bool:
     """Run a program as the kernel does (linux/filter.h)."""
     protocol = 0x86DD if packet[:1] and packet[0] >> 4 == 6 else 0x0800
     ancillary = {0xFFFFF000: protocol, 0xFFFFF004: 4 if out else 0, 0xFFFFF008: index}
@@ -58,7 +60,10 @@ def passes(code: list[Instruction], packet: bytes, *, out: bool = False, index: 
 
 @given(st.integers(1, 65535), st.integers(1, 65535), st.booleans(), st.booleans())
 def test_tcp_with_a_port_of_ours_passes_and_no_other(
-    source: int, target: int, six: bool, options: bool
+    source: int,
+    target: int,
+    six: bool,  # noqa: FBT001 - drawn
+    options: bool,  # noqa: FBT001 - drawn
 ) -> None:
     ends = (CLIENT_6[0], SERVER_6[0]) if six else (CLIENT[0], SERVER[0])
     packet = Segment(
