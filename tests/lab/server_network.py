@@ -83,7 +83,8 @@ class ServerNetwork:
 
     def await_ready(self) -> None:
         end = time.monotonic() + DEADLINE_S  # noqa: TID251 - a test
-        while time.monotonic() < end:  # noqa: TID251 - a test
+        assert self.process is not None
+        while time.monotonic() < end and self.process.poll() is None:  # noqa: TID251 - a test
             with entered(self.namespace("user1")), contextlib.suppress(ServerError):
                 if self.connection().ask("GET", "/v1/health")["capture"] == "ready":
                     return

@@ -37,16 +37,15 @@ def ruleset(configuration: Configuration) -> str:
             f"    set sent{family} {{ {kind} flags dynamic,timeout; timeout 1h; }}",
         ]
         rate = caps.service_connections_per_minute
+        burst = f"limit rate over {rate}/minute burst {rate} packets"
+        new = f"update @new{family} {{ {from_block} {burst} }}"
+        held = f"add @at_once{family} {{ {from_block} ct count over {caps.service_connections} }}"
+        quota = f"{to_block} quota over {caps.service_bytes_per_hour} bytes"
         chains["services"] += [
-            f"        tcp flags & (syn|ack) == syn update @new{family} {{ {from_block} limit rate"
-            f" over {rate}/minute burst {rate} packets }} counter drop",
-            f"        ct state new add @at_once{family} {{ {from_block} ct count over"
-            f" {caps.service_connections} }} counter reject with tcp reset",
+            f"        tcp flags & (syn|ack) == syn {new} counter drop",
+            f"        ct state new {held} counter reject with tcp reset",
         ]
-        chains["answers"].append(
-            f"        add @sent{family} {{ {to_block} quota over {caps.service_bytes_per_hour}"
-            " bytes } counter drop"
-        )
+        chains["answers"].append(f"        add @sent{family} {{ {quota} }} counter drop")
     return "\n".join(
         [
             f"table inet {TABLE}",

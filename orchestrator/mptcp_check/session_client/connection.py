@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from mptcp_check.errors import ServerError
+from mptcp_check.new_folder import DISK_FULL
 from mptcp_check.session_client.server_list import KnownServer
 
 LARGEST_ANSWER_BYTES: Final = 2**20
@@ -125,6 +126,8 @@ class Connection:
             opened.connect()
             yield opened
         except (OSError, http.client.HTTPException) as e:
+            if isinstance(e, OSError) and e.errno in DISK_FULL:
+                raise  # of the file that is fetched: the server has nothing to do with it
             raise ServerError(
                 f"{self.server.url} cannot be reached: {_reason(e)}",
                 hint="see whether the network lets plain TCP through to this port",

@@ -113,6 +113,10 @@ class RemoteSession:
         """End the session; its capture can be fetched for some time."""
         return self._ask("POST", "/finish")
 
+    def delete(self) -> None:
+        """End the session and have its capture removed at once."""
+        self._ask("DELETE", "")
+
     def fetch_capture(self, path: Path) -> dict[str, Any]:
         """Write the server's capture to a file, and compare its hash.
 

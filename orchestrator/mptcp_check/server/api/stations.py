@@ -20,6 +20,9 @@ from mptcp_check.server.sessions import Sessions
 ALWAYS_BYTES: Final = 512
 """An answer of this size is always allowed."""
 
+SHORT: Final = ("type", "title", "status")
+"""What is left of a problem that would be too large; every one of ours fits so."""
+
 _CLIENT_ERROR: Final = 400
 _LINE_BYTES: Final = len("HTTP/1.1 200 \r\n") + 22  # a reason phrase has 22 characters at most
 _FIELD_BYTES: Final = len(": \r\n")
@@ -150,7 +153,7 @@ class _Answer:
                 await self.replace(problem)
                 return
             # A problem that says too much: its detail is what can be left out.
-            short = {key: v for key, v in json.loads(body).items() if key in ("type", "status")}
+            short = {key: v for key, v in json.loads(body).items() if key in SHORT}
             body = json.dumps(short, separators=(",", ":")).encode()
             headers = [field for field in headers if field[0].lower() != b"content-length"]
             headers.append((b"content-length", str(len(body)).encode()))

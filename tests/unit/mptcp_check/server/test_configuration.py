@@ -1,5 +1,6 @@
 """One file, every error at once."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -103,10 +104,8 @@ def test_no_text_raises(text: str) -> None:
 )
 def test_no_value_raises_anything_but_what_is_wanted_of_it(value: object) -> None:
     for key in KEYS:
-        try:
+        with contextlib.suppress(ValueError):
             key.read(value)
-        except ValueError as e:
-            assert str(e)
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:

@@ -42,9 +42,14 @@ def test_a_database_of_tomorrow_or_of_another_kind_is_refused(tmp_path: Path) ->
 
 def test_a_transaction_is_all_or_nothing(server: Parts) -> None:
     store = server.sessions.store
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.add_use("n", now_ns=START_NS, captured_bytes=5)
-        _ = 1 // 0
+
+    def interrupted() -> None:
+        with store.transaction():
+            store.add_use("n", now_ns=START_NS, captured_bytes=5)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        interrupted()
     assert store.used("n", now_ns=START_NS) == (0, 0)
 
 

@@ -475,3 +475,12 @@ def test_a_request_beyond_the_limit_is_refused_announced_or_not(server: Parts) -
 
 def test_every_problem_has_a_status_of_its_kind() -> None:
     assert all(400 <= status < 600 and title for status, title in TITLES.values())
+
+
+def test_a_problem_that_would_be_too_large_says_less_and_is_one_still(server: Parts) -> None:
+    unknown = {"é" * 40 + str(n): 1 for n in range(5)}
+    answer = server.client().post("/v1/clock", json=unknown)
+    assert problem(answer) == "request-invalid"
+    assert answer.json()["title"] == TITLES["request-invalid"][1]
+    asked, answered = wire_bytes(answer)
+    assert answered <= max(asked, 512)
