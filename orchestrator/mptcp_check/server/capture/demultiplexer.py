@@ -78,8 +78,8 @@ class Demultiplexer:
         """Marker -> session."""
         self._claims: dict[str, Claims] = {}
         self._flows: dict[FlowKey, Flow] = {}
-        self._tokens: dict[int, Flow | None] = {}
-        """Token -> the connection it stands for; none where it stands for several."""
+        self._tokens: dict[int, tuple[Flow, ...]] = {}
+        """Token -> the connections it stands for: one, or nobody knows which."""
         self._expected: dict[tuple[int, int, int], tuple[str, int]] = {}
         """Client's address and a port -> whose FTP data comes there, and until when."""
 
@@ -204,7 +204,8 @@ class Demultiplexer:
         self._flows[key] = flow
         self.waiting.add(key, flow)
         if joins:
-            parent = self._tokens.get(token)
+            named = self._tokens.get(token, ())
+            parent = named[0] if len(named) == 1 else None
             if parent is not None and parent.session_id:
                 self._known(flow, parent.session_id)
             elif parent is not None:
@@ -231,8 +232,7 @@ class Demultiplexer:
                 self._register(crypto.token(key, version), flow)
 
     def _register(self, token: int, flow: Flow) -> None:
-        if self._tokens.setdefault(token, flow) is not flow:
-            self._tokens[token] = None
+        self._tokens[token] = (*self._tokens.get(token, ()), flow)
 
     def _session(self, flow: Flow, row: int, batch: "_Batch") -> str:
         """Return whose a waiting connection is, by what this packet says; empty if unknown."""
@@ -305,8 +305,11 @@ class Demultiplexer:
         flow = self._flows.pop(key)
         self.waiting.remove(flow)
         for token in flow.initiator_tokens | flow.responder_tokens:
-            if self._tokens.get(token) is flow:
-                del self._tokens[token]
+            left = tuple(one for one in self._tokens.get(token, ()) if one is not flow)
+            if left:
+                self._tokens[token] = left
+            else:
+                self._tokens.pop(token, None)
 
     def _drop(self, key: FlowKey, flow: Flow) -> None:
         flow.release()

@@ -113,6 +113,12 @@ def test_a_token_that_two_connections_have_opens_neither_file(bench: Bench) -> N
     joins = [packet for packet in mine[4:] if b"\xc0\x00\x02\x01" in packet[12:20]]
     assert joins
     assert not set(joins) & set(bench.packets("a") + bench.packets("b"))
+    # It stays so as long as both are there, and leaves nothing.
+    bench.demultiplexer.close("a")
+    bench.take(multipath(said(BOB), client=(NAT, 3), other=("192.0.2.3", 1), keys=(3, 99), isn=5))
+    assert len(bench.demultiplexer._tokens[crypto.token(99, 1)]) == 2
+    bench.demultiplexer.close("b")
+    assert bench.demultiplexer._tokens == {}
 
 
 def test_a_forged_key_of_the_other_side_gets_no_joins(bench: Bench) -> None:
@@ -339,7 +345,3 @@ def test_no_bytes_raise_or_come_into_a_file(packets: list[bytes]) -> None:
     bench.demultiplexer.open("a", ALICE)
     bench.take(packets)
     assert bench.delivered == {}
-
-
-def test_tokens_are_those_of_the_rfcs() -> None:
-    assert crypto.token(1, 1) != crypto.token(1, 0)
