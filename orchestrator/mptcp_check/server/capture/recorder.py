@@ -21,13 +21,13 @@ from mptcp_check.analysis.capture.records import Records
 from mptcp_check.server.capture.demultiplexer import Demultiplexer
 from mptcp_check.server.capture.flow import Flow
 from mptcp_check.server.capture.flow_groups import End, FlowKey
-from mptcp_check.server.capture.service import Claim, Order
+from mptcp_check.server.capture.service import FILE, Claim, Order
 from mptcp_check.server.capture.session_file import FLOWS_MAX, SessionFile
 from mptcp_check.server.capture.summary import Interruption, Summary, from_document
 from mptcp_check.server.capture.waiting import Waiting
 from mptcp_check.server.problem import ProblemError
 
-ORDER, FLOWS, FILE, SUMMARY = "order.json", "flows.jsonl", "capture.pcapng", "summary.json"
+ORDER, FLOWS, SUMMARY = "order.json", "flows.jsonl", "summary.json"
 HEARTBEAT: Final = "alive"
 """Touched while the service runs: its age tells since when it did not."""
 

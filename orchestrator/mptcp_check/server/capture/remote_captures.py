@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mptcp_check.server.capture import control
-from mptcp_check.server.capture.recorder import FILE
-from mptcp_check.server.capture.service import Claim, Order
+from mptcp_check.server.capture.service import FILE, Claim, Order
 from mptcp_check.server.capture.summary import Summary, from_document
 from mptcp_check.server.problem import TITLES, ProblemError
 

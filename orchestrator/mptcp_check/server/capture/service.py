@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from mptcp_check.server.capture.summary import Summary
+
+FILE: Final = "capture.pcapng"
+"""In the folder of a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
