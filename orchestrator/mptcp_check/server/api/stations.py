@@ -20,6 +20,9 @@ from mptcp_check.server.sessions import Sessions
 ALWAYS_BYTES: Final = 512
 """An answer of this size is always allowed."""
 
+HEAD_BYTES: Final = 16_384
+"""A request's line and header fields."""
+
 SHORT: Final = ("type", "title", "status")
 """What is left of a problem that would be too large; every one of ours fits so."""
 
@@ -72,7 +75,10 @@ class _Request:
         line = len(scope["method"]) + len(scope.get("raw_path") or b"") + len(" ? HTTP/1.1\r\n")
         self._head_bytes = line + len(scope.get("query_string") or b"") + _fields(scope["headers"])
         announced = dict(scope["headers"]).get(b"content-length", b"0")
-        self.too_large = announced.isdigit() and int(announced) > limit_bytes
+        # The protocol bounds a head that is not whole; one that comes all at once is bounded here.
+        self.too_large = self._head_bytes > HEAD_BYTES or (
+            announced.isdigit() and int(announced[:18]) > limit_bytes
+        )
 
     @property
     def size_bytes(self) -> int:
@@ -90,7 +96,8 @@ class _Request:
     @property
     def problem(self) -> Problem:
         return Problem(
-            name="request-too-large", detail=f"{self._limit_bytes} bytes of body are allowed"
+            name="request-too-large",
+            detail=f"{HEAD_BYTES} bytes of head and {self._limit_bytes} of body are allowed",
         )
 
 

@@ -22,6 +22,7 @@ from mptcp_check.errors import MptcpCheckError
 from mptcp_check.server import kernel_counters, signing_key
 from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.api import application
+from mptcp_check.server.api.stations import HEAD_BYTES
 from mptcp_check.server.capture.remote_captures import RemoteCaptures
 from mptcp_check.server.configuration import Configuration
 from mptcp_check.server.serving import capture_child, metrics_server, sockets
@@ -35,7 +36,6 @@ from mptcp_check.server.store import Store
 LAME_DUCK: Final = "lame-duck"
 ADDRESSES: Final = "addresses"
 TICK_S: Final = 1.0
-HEADER_BYTES: Final = 16_384
 _FINISH_S: Final = 15.0
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def uvicorn_config(sessions: Sessions) -> Config:
         server_header=False,
         date_header=False,
         timeout_keep_alive=sessions.configuration.api.request_within_s,
-        h11_max_incomplete_event_size=HEADER_BYTES,
+        h11_max_incomplete_event_size=HEAD_BYTES,
     )
     config.load()
     return config
