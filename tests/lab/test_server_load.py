@@ -17,7 +17,7 @@ pytestmark = pytest.mark.lab
 
 AT_ONCE = 100
 BYTES = 20_000
-THREADS = 16
+THREADS = 24
 
 CAPS = """
 [netblocks]

@@ -30,7 +30,8 @@ _SETTLE_NS: Final = 4 * RETIRE_MS * 10**6
 
 _TIDY_NS: Final = 500 * 10**6
 _WAIT_S: Final = 0.05
-_MOST_CONNECTIONS: Final = 16
+_MOST_CONNECTIONS: Final = 256
+"""The interface asks from some forty threads at once, and a stop takes its time."""
 
 
 @dataclass(slots=True, eq=False)
