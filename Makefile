@@ -14,7 +14,7 @@ test: ## Lint, then all tests that belong to every change (needs root: namespace
 	@$(BIN)/pytest -m "not slow" --cov --cov-report=term $(ARGS)
 
 test-all: ## Also what takes long: rebuilds compared bit for bit, every behaviour on machines
-	@.ci/setup test
+	@.ci/setup all
 	@$(MAKE) --no-print-directory lint
 	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 
@@ -25,7 +25,7 @@ lint: ## Style, types, borders between packages, shell scripts, changelog fragme
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache >.import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
-	@shellcheck --shell=dash .ci/setup .ci/run $$(git ls-files | xargs grep -lE '^#!(/usr)?/bin/(busybox )?sh' --)
+	@shellcheck --shell=dash .ci/setup .ci/run $$(git ls-files | xargs awk 'FNR == 1 && /^#!(\/usr)?\/bin\/(busybox )?sh/ {print FILENAME}')
 	@echo "lint: all green"
 
 lint-fix: ## Let the linter mend what it can

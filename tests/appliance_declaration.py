@@ -3,7 +3,24 @@
 import struct
 from typing import Any
 
+from mptcp_appliance import kconfig
 from mptcp_appliance.declaration import Declaration, Directory, User
+from mptcp_appliance.kernel_declaration import BinaryKernel, SourceKernel
+
+REQUIRED = "CONFIG_OVERLAY_FS=y  # root\nCONFIG_TUN=y  # boxes\nCONFIG_MPTCP=y  # the protocol\n"
+
+BINARY = BinaryKernel(
+    package="linux-image-cloud-%s",
+    required=kconfig.merge([("required", REQUIRED)]),
+    boot_modules={"CONFIG_OVERLAY_FS": ("overlay",)},
+    root_modules={"CONFIG_TUN": ("tun",)},
+)
+
+SOURCE = SourceKernel(
+    package="linux-source-6",
+    version="6.1-1",
+    requests={"amd64": kconfig.merge([("required", REQUIRED)])},
+)
 
 SMALL = Declaration(
     name="small",
@@ -13,12 +30,10 @@ SMALL = Declaration(
     exclude=("etc/ssh/ssh_host_*", "usr/share/man/*", "dev/*"),
     directories=(Directory(path="srv/ftp", mode=0o750, user="mptcp"),),
     users=(User(name="mptcp", id=1000, home="/srv/ftp", shell="/bin/sh"),),  # noqa: S604 - a field
-    kernel_package="linux-image-cloud-%s",
+    kernel=BINARY,
+    selftests=False,
     command_line=("quiet", "panic=-1"),
     consoles={"amd64": "ttyS0"},
-    boot_modules={"CONFIG_OVERLAY_FS": ("overlay",)},
-    root_modules={"CONFIG_TUN": ("tun",)},
-    required_options="CONFIG_OVERLAY_FS=y\nCONFIG_TUN=y\nCONFIG_MPTCP=y\n",
     root_files={"etc/hostname": b"small\n", "usr/local/sbin/start": b"#!/bin/sh\n"},
     initramfs_init=b"#!/bin/busybox sh\n",
     hooks={"fetch-kernel": b"#!/bin/sh\n"},
@@ -49,7 +64,7 @@ def module(*texts: str) -> bytes:
 def parts() -> dict[str, Any]:
     """Return what `declaration()` needs beside the text of a TOML file."""
     return {
-        "required_options": "",
+        "fragments": {"required": REQUIRED, "amd64": "CONFIG_PVH=y  # boots faster\n"},
         "root_files": {},
         "initramfs_init": b"",
         "hooks": {},

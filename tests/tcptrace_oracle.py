@@ -157,7 +157,12 @@ def of_syn(one: DirectionMetrics, other: DirectionMetrics, _: str) -> bool:
 
 
 def reset_after_fin(one: DirectionMetrics) -> bool:
-    """Say whether tcptrace takes the number of a RST, which is past the FIN's, for the end."""
+    """Say whether tcptrace takes the number of a RST for the end of the stream.
+
+    That number is past the FIN's where the host aborts, and far before it where the host answers
+    what came after it had closed: with what that segment acknowledged (RFC 9293, section
+    3.10.7.1), so with an old number where a path had held the segment back.
+    """
     return one.rst_count > 0 and one.fin_count > 0
 
 
@@ -171,21 +176,23 @@ QUALIFIED: Final[Mapping[str, tuple[str, Allowed]]] = {
         lambda one, _, cell: int(cell) == one.retransmitted_bytes + sent_again(one),
     ),
     "missed_data": (
-        "NA until a FIN tells the end; one more where a RST follows; below zero: see the length",
+        "NA until a FIN tells the end; where RSTs follow, one more, or below zero: see the length",
         lambda one, _, cell: (
             not one.fin_count
             if cell == "NA"
-            else (reset_after_fin(one) and int(cell) == one.missed_bytes + 1)
-            or int(cell) >= UNDERFLOW
+            else reset_after_fin(one)
+            and (int(cell) == one.missed_bytes + 1 or int(cell) >= UNDERFLOW)
         ),
     ),
     "ttl_stream_length": (
-        "as above; shorter than the bytes that tcptrace itself counts: a FIN that came too early",
+        "as above; the last RST's number is taken for the end: less where it answers old segments",
         lambda one, _, cell: (
             not one.fin_count
             if cell == "NA"
-            else (reset_after_fin(one) and int(cell) == one.unique_bytes + one.missed_bytes + 1)
-            or int(cell) < one.unique_bytes
+            else reset_after_fin(one)
+            and (
+                int(cell) == one.unique_bytes + one.missed_bytes + 1 or int(cell) < one.unique_bytes
+            )
         ),
     ),
     "truncated_data": (

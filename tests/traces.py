@@ -14,10 +14,10 @@ Words: SYN, SYN/ACK, ACK, PSH, FIN, RST; ``mpc``, ``join``, ``dss``, ``fail``, `
 key in ``mpc`` is another one), their forms following from the flags and the payload; ``nop=N``,
 ``eol=N``, ``nots`` (no timestamps), ``nobase`` (no MSS, SACK, window scale), ``data=N`` (the next N
 bytes of this direction's stream) with ``at=K`` (again from byte K), ``flip=K``, ``grow=N`` (N
-bytes more), ``badsum``, ``delay=MS``, ``mss=N``, ``ws=N`` (window scale), ``tsval=N``, ``id=N`` (IP
-identification), ``ttl=N``, ``tos=N``, ``win=N``, ``urg=N`` (flag and pointer), ``res=N`` (reserved
-bits), ``ece`` (flags ECE and CWR), ``opt=K`` (an option of kind K), ``seq=N`` and ``ack=N`` (are
-added), ``addaddr``, ``big=K`` (bytes of an unknown option),
+bytes more, at the end or ``inside``), ``badsum``, ``delay=MS``, ``mss=N``, ``ws=N`` (window
+scale), ``tsval=N``, ``id=N`` (IP identification), ``ttl=N``, ``tos=N``, ``win=N``, ``urg=N`` (flag
+and pointer), ``res=N`` (reserved bits), ``ece`` (flags ECE and CWR), ``opt=K`` (an option of
+kind K), ``seq=N`` and ``ack=N`` (are added), ``addaddr``, ``big=K`` (bytes of an unknown option),
 ``lost`` (after ``=>``) and ``injected`` (only at the receiver).
 """
 
@@ -208,7 +208,8 @@ def _frame(
     for flip in (int(w[5:]) for w in words if w.startswith("flip=")):
         if start <= flip < start + count:
             payload[flip - start] ^= 0x20
-    payload += b"+" * _value(words, "grow", 0)
+    inside = count // 2 if "inside" in words else count
+    payload[inside:inside] = b"+" * _value(words, "grow", 0)
     first = 0 if flags & _SYN else 1 + start
     after_fin = int(flow.finished[machine] and not count and not flags & _SYN)
     seq = flow.isn[machine] + first + after_fin

@@ -34,7 +34,9 @@ def qemu_arguments(image: Image, *, memory_mib: int, keys_directory: Path) -> li
         )
     ]
     return [
-        *_base(image, memory_mib=memory_mib, words=()),
+        *_base(image, memory_mib=memory_mib),
+        *([] if _finds_root(image) else _initramfs(image)),
+        *("-append", image.command_line),
         *keys,
         *("-drive", f"if=none,id=root,format=raw,readonly=on,file={escaped(image.rootfs)}"),
         *("-device", "virtio-blk-pci,drive=root"),
@@ -47,16 +49,24 @@ def boot_probe_arguments(image: Image, *, memory_mib: int = 256) -> list[str]:
 
     It finds out whether an accelerator really runs this kernel; it needs no disk and no keys.
     """
-    return _base(image, memory_mib=memory_mib, words=("mptcp_check.boot_probe=1",))
-
-
-def _base(image: Image, *, memory_mib: int, words: tuple[str, ...]) -> list[str]:
     return [
-        *("-m", str(memory_mib)),
-        *("-kernel", str(image.kernel)),
-        *("-initrd", str(image.initrd)),
-        *("-append", " ".join((image.command_line, *words))),
+        *_base(image, memory_mib=memory_mib),
+        *_initramfs(image),
+        *("-append", f"{image.command_line} mptcp_check.boot_probe=1"),
     ]
+
+
+def _base(image: Image, *, memory_mib: int) -> list[str]:
+    return [*("-m", str(memory_mib)), *("-kernel", str(image.kernel))]
+
+
+def _initramfs(image: Image) -> list[str]:
+    return ["-initrd", str(image.initrd)]
+
+
+def _finds_root(image: Image) -> bool:
+    """Return whether the kernel mounts its root by itself: 0.1 s sooner under emulation."""
+    return any(word.startswith("root=") for word in image.command_line.split())
 
 
 def escaped(path: Path) -> str:

@@ -3,23 +3,63 @@
 import contextlib
 import errno
 import os
-import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from mptcp_appliance import cpio, kernel, manifest, plan, process, rootfs, sources
+from mptcp_appliance import (
+    cpio,
+    kernel,
+    kernel_build,
+    kernel_source,
+    packages,
+    plan,
+    process,
+    rootfs,
+)
 from mptcp_appliance.declaration import Declaration
+from mptcp_appliance.describe import describe
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import file_digest
-from mptcp_appliance.manifest import INITRD, KERNEL, MANIFEST, PARTS, ROOTFS, Part
-from mptcp_appliance.narrate import narrator
-
-_APT = Path("/etc/apt")
+from mptcp_appliance.kernel import Kernel, Selection
+from mptcp_appliance.kernel_declaration import BinaryKernel, SourceKernel
+from mptcp_appliance.manifest import (
+    EFI_KERNEL,
+    INITRD,
+    KERNEL,
+    KERNEL_CONFIG,
+    ROOTFS,
+)
+from mptcp_appliance.workshop import Workshop
 
 _HOOK = "fetch-kernel"
+
+_FILES = (KERNEL, INITRD, ROOTFS, EFI_KERNEL, KERNEL_CONFIG)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Taken:
+    """The kernel of an image, whoever built it."""
+
+    kernel: Kernel
+    modules: Selection
+    facts: Mapping[str, str]
+    added: Mapping[str, bytes]
+    """Files that it brings to the root file system, by path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Origin:
+    """Where an image's kernel comes from."""
+
+    hook: bytes
+    """A program for mmdebstrap to run; empty for none."""
+    environment: Mapping[str, str]
+    """For the hook."""
+    taken: Callable[[tarfile.TarFile], _Taken]
+    """Gives the kernel, once the package archive is there."""
 
 
 def build(
@@ -28,17 +68,19 @@ def build(
     architecture: str,
     output: Path,
     work: Path,
+    cache_dir: Path,
     inputs: Mapping[str, str],
     progress: Callable[[str], None],
     keep_open: Sequence[int] = (),
 ) -> None:
-    """Make the three files of an image and its manifest.
+    """Make the files of an image and its manifest.
 
     Args:
         declaration: What is built.
         architecture: Debian's name.
         output: An empty folder for the result.
         work: An empty folder for what is thrown away.
+        cache_dir: Where kernels are found that were built before, and put when they are built.
         inputs: What the manifest shall say about where the image comes from.
         progress: Called with one line of information, several times a second at most stages.
         keep_open: Descriptors for the tools to inherit, see `process.running`.
@@ -47,124 +89,106 @@ def build(
         ImageError: It could not be built; the folders hold remains then.
     """
     process.require("mmdebstrap", "mksquashfs", "dpkg-deb")
+    # what cannot boot anyway is told before minutes of work
+    command_line = plan.command_line(declaration, architecture=architecture)
+    shop = Workshop(work=work, progress=progress, keep_open=tuple(keep_open))
     with _disk_full_named(output):
         tar = work / "packages.tar"
-        _install(declaration, architecture, work, tar, progress, keep_open)
+        origin = _origin(declaration, architecture, cache_dir, shop)
+        packages.install(
+            plan.packages(declaration, architecture=architecture),
+            hook=origin.hook,
+            environment={
+                "SOURCE_DATE_EPOCH": str(declaration.source_date_epoch),
+                **origin.environment,
+            },
+            tar=tar,
+            shop=shop,
+        )
         with tarfile.open(tar, mode="r:") as archive:
             found = rootfs.ingredients(archive)
-            progress("taking the kernel package apart")
-            package = rootfs.extract_kernel_package(archive, found.kernel_package, work)
-            taken = kernel.read(package)
-            chosen = kernel.select(taken, declaration)
-            (output / KERNEL).write_bytes(kernel.bootable(taken))
-            entries = plan.initramfs(declaration, busybox=found.busybox, modules=chosen.boot)
+            taken = origin.taken(archive)
+            (output / KERNEL).write_bytes(kernel.bootable(taken.kernel))
+            (output / EFI_KERNEL).write_bytes(taken.kernel.image)
+            (output / KERNEL_CONFIG).write_text(taken.kernel.config, encoding="utf-8")
+            entries = plan.initramfs(declaration, busybox=found.busybox, modules=taken.modules.boot)
             epoch = declaration.source_date_epoch
             (output / INITRD).write_bytes(cpio.write(entries, mtime_s=epoch))
-            added = kernel.module_files(taken, chosen)
-            _pack(declaration, archive, added, output / ROOTFS, work, progress, keep_open)
+            _pack(declaration, archive, taken.added, output / ROOTFS, shop)
         progress("computing digests")
-        text = manifest.write(
-            {name: _part(output / name) for name in PARTS},
-            command_line=plan.command_line(declaration, architecture=architecture),
+        describe(
+            output,
+            _FILES,
+            command_line=command_line,
             facts={
                 "name": declaration.name,
                 "architecture": architecture,
-                "kernel_release": taken.release,
-                "kernel_package": Path(found.kernel_package).name,
+                "suite": declaration.suite,
+                "kernel_release": taken.kernel.release,
+                **taken.facts,
                 "source_date_epoch": declaration.source_date_epoch,
                 "packages": found.packages,
-                "modules": [module.name for module in chosen.root],
+                "modules": [module.name for module in taken.modules.root],
                 "inputs": inputs,
             },
         )
-        (output / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def _part(path: Path) -> Part:
-    return Part(sha256=file_digest(path), size_bytes=path.stat().st_size)
+def _origin(
+    declaration: Declaration, architecture: str, cache_dir: Path, shop: Workshop
+) -> _Origin:
+    wanted = declaration.kernel
+    match wanted:
+        case SourceKernel():
+            recipe = kernel_build.Recipe(
+                suite=declaration.suite,
+                epoch_s=declaration.source_date_epoch,
+                hook=declaration.hooks[kernel_source.HOOK],
+            )
+            built = kernel_build.ensure(
+                wanted, recipe, architecture=architecture, cache_dir=cache_dir, shop=shop
+            )
+            files = built.selftests if declaration.selftests else {}
+            taken = _Taken(
+                kernel=built.kernel,
+                modules=kernel.NO_MODULES,
+                facts={f"kernel_{name}": value for name, value in built.facts.items()},
+                added={f"{plan.SELFTESTS}/{path}": data for path, data in files.items()},
+            )
+            return _Origin(hook=b"", environment={}, taken=lambda _: taken)
+        case BinaryKernel():
+            return _Origin(
+                hook=declaration.hooks[_HOOK],
+                environment={"MPTCP_CHECK_KERNEL": wanted.package.replace("%s", architecture)},
+                taken=lambda archive: _from_package(archive, wanted, shop),
+            )
 
 
-def _install(  # noqa: PLR0917 - one call, the parts of one step
-    declaration: Declaration,
-    architecture: str,
-    work: Path,
-    tar: Path,
-    progress: Callable[[str], None],
-    keep_open: Sequence[int],
-) -> None:
-    entries = sources.debian_entries(_apt_files(), suite=declaration.suite)
-    with _tree_folder(work) as folder:
-        hook = folder / _HOOK
-        hook.write_bytes(declaration.hooks[_HOOK])
-        hook.chmod(0o755)
-        process.run(
-            plan.mmdebstrap_arguments(
-                declaration,
-                architecture=architecture,
-                hook=hook,
-                tar=tar,
-                sources_on_stdin=bool(entries),
-                own_mounts=process.succeeds(["unshare", "--mount", "true"]),
-            ),
-            on_line=narrator(progress),
-            on_silence=lambda: progress(f"still at it ({_megabytes(folder)} MB on disk)"),
-            stdin_text=entries or None,
-            environment={
-                "SOURCE_DATE_EPOCH": str(declaration.source_date_epoch),
-                "MPTCP_CHECK_KERNEL": declaration.kernel_package.replace("%s", architecture),
-                "TMPDIR": str(folder),
-            },
-            keep_open=keep_open,
-        )
+def _from_package(archive: tarfile.TarFile, wanted: BinaryKernel, shop: Workshop) -> _Taken:
+    shop.progress("taking the kernel package apart")
+    package = rootfs.fetched_package(archive, shop.work)
+    taken = kernel.read(package)
+    chosen = kernel.select(taken, wanted)
+    return _Taken(
+        kernel=taken,
+        modules=chosen,
+        facts={
+            "kernel_package": package.name,
+            "kernel_package_sha256": file_digest(package),
+        },
+        added=kernel.module_files(taken, chosen),
+    )
 
 
-@contextlib.contextmanager
-def _tree_folder(work: Path) -> Iterator[Path]:
-    """Yield the folder in which mmdebstrap lays out its tree of hundreds of megabytes.
-
-    For root that is where the image goes: there is room, and the remains of a killed build
-    are found again. Others run mmdebstrap in a user namespace, where they are a stranger to
-    their own home: the tree then lies where everybody may enter.
-    """
-    if os.geteuid() == 0:
-        yield work
-        return
-    folder = Path(tempfile.mkdtemp(prefix="mptcp-check-"))
-    try:
-        # a user of the namespace makes the tree in it; the sticky bit keeps others' hands off
-        folder.chmod(0o1777)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            # interrupted: what is left belongs to users of the namespace, and only there to us
-            left = [str(path) for path in folder.iterdir()]
-            process.succeeds(["mmdebstrap", "--unshare-helper", "rm", "-rf", *left])
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _apt_files() -> list[tuple[str, str]]:
-    """Return name and text of each file that tells apt where packages come from."""
-    folder = _APT / "sources.list.d"
-    candidates = [_APT / "sources.list", *folder.glob("*.list"), *folder.glob("*.sources")]
-    return [
-        (str(path), path.read_text(encoding="utf-8", errors="replace"))
-        for path in candidates
-        if path.is_file()
-    ]
-
-
-def _pack(  # noqa: PLR0917 - one call, the parts of one step
+def _pack(
     declaration: Declaration,
     archive: tarfile.TarFile,
     added: Mapping[str, bytes],
     output: Path,
-    work: Path,
-    progress: Callable[[str], None],
-    keep_open: Sequence[int],
+    shop: Workshop,
 ) -> None:
     arguments = plan.mksquashfs_arguments(declaration, output=output, as_root=os.geteuid() == 0)
-    log = work / "mksquashfs.log"
+    log = shop.work / "mksquashfs.log"
     with (
         log.open("wb") as stream,
         process.running(
@@ -172,7 +196,7 @@ def _pack(  # noqa: PLR0917 - one call, the parts of one step
             stdin=subprocess.PIPE,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            keep_open=keep_open,
+            keep_open=shop.keep_open,
         ) as packer,
     ):
         if packer.stdin is None:
@@ -180,28 +204,18 @@ def _pack(  # noqa: PLR0917 - one call, the parts of one step
         # when the packer dies its pipe breaks; its own last words say why
         with contextlib.suppress(BrokenPipeError):
             rootfs.rewrite(
-                archive, packer.stdin, declaration=declaration, added=added, say=progress
+                archive, packer.stdin, declaration=declaration, added=added, say=shop.progress
             )
             packer.stdin.close()
         status = process.wait(
             packer,
-            on_silence=lambda: progress(
-                f"compressing the root file system ({_megabytes(output)} MB written)"
+            on_silence=lambda: shop.progress(
+                f"compressing the root file system ({packages.megabytes(output)} MB written)"
             ),
         )
         if status != 0:
             words = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise process.failed("mksquashfs", status, words[-3:])
-
-
-def _megabytes(path: Path) -> int:
-    """Return the size of a file, or of all that lies in a folder that others are changing."""
-    files = path.rglob("*") if path.is_dir() else [path]
-    total_bytes = 0
-    # what is being changed may be gone when it is looked at
-    with contextlib.suppress(OSError):
-        total_bytes = sum(file.lstat().st_size for file in files)
-    return total_bytes // 10**6
 
 
 @contextlib.contextmanager

@@ -20,7 +20,14 @@ _PARTIAL = ".partial-"
 
 
 _NOT_BUILDERS = frozenset(
-    {"__init__", "boot", "cache", "errors", "image", "images", "narrate", "process", "verify"}
+    {
+        *("__init__", "boot", "cache", "errors", "image", "images", "narrate", "process"),
+        *("boxes", "disk", "disk_layout", "ovf", "verify", "vmdk"),
+        *("catalogue", "catalogue_folder", "durable", "rollback", "store"),
+        *("signing", "signing_key", "signing_rotation"),
+        *("fetch", "fetch_catalogue", "fetch_choice", "fetch_folder", "fetch_http"),
+        *("fetch_part", "fetch_place", "fetch_source"),
+    }
 )
 """Modules of this package that can change without changing what is built."""
 
@@ -88,6 +95,7 @@ def ensure(
                     architecture=architecture,
                     output=output,
                     work=work,
+                    cache_dir=cache_dir,
                     inputs={"key": directory.name, **_builder()},
                     progress=progress,
                     keep_open=(lock,),

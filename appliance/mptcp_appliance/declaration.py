@@ -1,14 +1,12 @@
 """What an image consists of, as one frozen value: all that a build depends on but the packages."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from mptcp_appliance import kernel_declaration
 from mptcp_appliance.errors import ImageError
-
-_TYPE_NAMES = {str: "a text", int: "a whole number", list: "a list", dict: "a table"}
-
-Row = Mapping[str, object]
+from mptcp_appliance.kernel_declaration import Kernel
+from mptcp_appliance.toml_reader import Reader, Row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,18 +44,14 @@ class Declaration:
     """fnmatch patterns of paths that the image leaves out; ``*`` matches slashes too."""
     directories: tuple[Directory, ...]
     users: tuple[User, ...]
-    kernel_package: str
-    """A meta package; ``%s`` stands for Debian's name of the architecture."""
+    kernel: Kernel
+    selftests: bool
+    """Whether upstream's selftests of Multipath TCP go into the image; they come with a kernel
+    that is built from its source."""
     command_line: tuple[str, ...]
     """Words for the kernel that hold for every architecture."""
     consoles: Mapping[str, str]
     """Serial console by Debian's name of the architecture."""
-    boot_modules: Mapping[str, tuple[str, ...]]
-    """Modules that the initramfs loads, by the kernel option they stand for."""
-    root_modules: Mapping[str, tuple[str, ...]]
-    """Modules that the kernel loads when they are wanted, by option."""
-    required_options: str
-    """Text of ``kernel-config/required.config``."""
     root_files: Mapping[str, bytes]
     """Files over those of the packages, by path inside the image."""
     initramfs_init: bytes
@@ -67,9 +61,9 @@ class Declaration:
 
 
 def declaration(
-    text: str,
+    table: Row,
     *,
-    required_options: str,
+    fragments: Mapping[str, str],
     root_files: Mapping[str, bytes],
     initramfs_init: bytes,
     hooks: Mapping[str, bytes],
@@ -78,23 +72,18 @@ def declaration(
     """Read an image's TOML.
 
     Args:
-        text: The content of ``image.toml``.
-        required_options: The content of ``kernel-config/required.config``.
+        table: The content of ``image.toml``.
+        fragments: The files of ``kernel-config/``, by name without its suffix.
         root_files: The folder ``rootfs``, by path inside the image.
         initramfs_init: The file ``initramfs/init``.
         hooks: The folder ``hooks``, by file name.
         where: Name of the file, for messages.
 
     Raises:
-        ImageError: Not TOML, a key is missing, unknown or of the wrong kind.
+        ImageError: A key is missing, unknown or of the wrong kind; or a kernel fragment is.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as e:
-        raise ImageError(f"{where} is not TOML: {e}", hint="Correct the file.") from e
-    reader = _Reader(table, where)
+    reader = Reader(table, where)
     kernel = reader.table("kernel")
-    modules = reader.table("modules")
     result = Declaration(
         name=reader.text("name"),
         suite=reader.text("suite"),
@@ -114,12 +103,10 @@ def declaration(
             )
             for row in reader.rows("users")
         ),
-        kernel_package=kernel.text("package"),
         command_line=kernel.texts("command_line"),
         consoles=kernel.table("console").all_text(),
-        boot_modules=modules.table("boot").all_texts(),
-        root_modules=modules.table("root").all_texts(),
-        required_options=required_options,
+        kernel=kernel_declaration.read(kernel, fragments=fragments, where=where),
+        selftests=reader.flag("selftests"),
         root_files=dict(sorted(root_files.items())),
         initramfs_init=initramfs_init,
         hooks=dict(sorted(hooks.items())),
@@ -128,72 +115,19 @@ def declaration(
     return result
 
 
-class _Reader:
-    """Takes typed values out of a TOML table and knows which keys nobody asked for."""
+def derived(base: Row, own: Row, *, where: str) -> Row:
+    """Return the table of an image that is declared by what it has other than another image.
 
-    def __init__(self, table: Row, where: str) -> None:
-        self._table = dict(table)
-        self._where = where
-        self._children: list[_Reader] = []
+    A key of its own replaces the other's, a table as a whole; ``more_packages`` adds to the
+    other's packages. Its files are the other's.
 
-    def text(self, key: str) -> str:
-        value = self._take(key, str)
-        assert isinstance(value, str)  # noqa: S101 - _take checked it
-        return value
-
-    def number(self, key: str) -> int:
-        value = self._take(key, int)
-        assert isinstance(value, int)  # noqa: S101 - _take checked it
-        return value
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        value = self._take(key, list)
-        assert isinstance(value, list)  # noqa: S101 - _take checked it
-        if not all(isinstance(item, str) for item in value):
-            raise self._wrong(key, "a list of texts")
-        return tuple(value)
-
-    def table(self, key: str) -> "_Reader":
-        value = self._take(key, dict)
-        assert isinstance(value, dict)  # noqa: S101 - _take checked it
-        return self._child(value, key)
-
-    def rows(self, key: str) -> "list[_Reader]":
-        value = self._take(key, list)
-        assert isinstance(value, list)  # noqa: S101 - _take checked it
-        if not all(isinstance(item, dict) for item in value):
-            raise self._wrong(key, "a list of tables")
-        return [self._child(row, f"{key}[{n}]") for n, row in enumerate(value)]
-
-    def all_text(self) -> dict[str, str]:
-        return {key: self.text(key) for key in sorted(self._table)}
-
-    def all_texts(self) -> dict[str, tuple[str, ...]]:
-        return {key: self.texts(key) for key in sorted(self._table)}
-
-    def nothing_left(self) -> None:
-        if self._table:
-            unknown = ", ".join(sorted(self._table))
-            raise ImageError(
-                f"{self._where} has keys that mean nothing: {unknown}",
-                hint="Remove them or correct their spelling.",
-            )
-        for child in self._children:
-            child.nothing_left()
-
-    def _child(self, value: Row, key: str) -> "_Reader":
-        child = _Reader(value, f"{self._where}: {key}")
-        self._children.append(child)
-        return child
-
-    def _take(self, key: str, kind: type) -> object:
-        if key not in self._table:
-            raise ImageError(f"{self._where} has no {key}", hint=f"Add {key} to the file.")
-        value = self._table.pop(key)
-        # a bool is an int to Python, never to an image
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise self._wrong(key, _TYPE_NAMES[kind])
-        return value
-
-    def _wrong(self, key: str, wanted: str) -> ImageError:
-        return ImageError(f"{self._where}: {key} is not {wanted}", hint="Correct the file.")
+    Raises:
+        ImageError: ``more_packages`` is not a list.
+    """
+    more = own.get("more_packages", [])
+    packages = own.get("packages", base.get("packages"))
+    if not isinstance(more, list) or not isinstance(packages, list):
+        raise ImageError(f"{where}: more_packages is not a list", hint="Correct the file.")
+    merged = {**base, **own, "packages": [*packages, *more]}
+    merged.pop("more_packages", None)
+    return merged

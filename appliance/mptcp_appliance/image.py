@@ -1,14 +1,41 @@
-"""A built image: its three files, and the manifest that says what they are made of."""
+"""A built image: its files, and the manifest that says what they are made of."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from mptcp_appliance import manifest
+from mptcp_appliance import durable, manifest, strict_json
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.manifest import INITRD, KERNEL, MANIFEST, ROOTFS, Manifest
+from mptcp_appliance.manifest import (
+    INITRD,
+    INTERFACE,
+    KERNEL,
+    MANIFEST,
+    PARTS,
+    ROOTFS,
+    Manifest,
+    Part,
+)
 
 _CHUNK_BYTES = 1 << 20
+
+
+FETCHED: Final = "fetched"
+"""Folder of the cache for images from catalogues."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """From where an image was fetched."""
+
+    catalogue: str
+    """URL of its folder."""
+    added: int
+    """Version of the catalogue in which the image first stood: the larger, the newer."""
+    fetched_s: int
+    """When it was fetched, or found to be here already; seconds since 1970."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +53,33 @@ class Image:
     """What the kernel must be told."""
     manifest: Path
     """JSON: package versions, kernel release, digests, inputs."""
+    parts: Mapping[str, Part]
+    """The files that are there, by name."""
+    name: str = ""
+    architecture: str = ""
+    """Debian's name."""
+    interface: int = INTERFACE
+    """See `mptcp_appliance.manifest.INTERFACE`."""
+    kernel_release: str = ""
+    origin: Origin | None = None
+    """From which catalogue it came; none if it was built here."""
+
+    def part(self, format_name: str) -> Path:
+        """Return the file of a format, such as a disk.
+
+        Raises:
+            ImageError: It is not here.
+        """
+        for name, part in self.parts.items():
+            if part.format == format_name:
+                return self.directory / name
+        there = sorted({part.format for part in self.parts.values()})
+        way = f"mptcp-check image fetch --format {format_name}" if self.origin else ""
+        raise ImageError(
+            f"the image {self.directory.name} is not here as {format_name}, "
+            f"but as {', '.join(there)}",
+            hint=f"Run: {way}" if way else "Build that format first.",
+        )
 
 
 def file_digest(path: Path) -> str:
@@ -45,7 +99,7 @@ def read_manifest(directory: Path) -> Manifest:
     """
     path = directory / MANIFEST
     try:
-        return manifest.parse(path.read_text(encoding="utf-8"))
+        return manifest.parse(strict_json.read_limited(path, manifest.LIMIT_BYTES))
     except (OSError, ValueError) as e:
         raise ImageError(f"the manifest {path} cannot be read: {e}", hint=again(directory)) from e
 
@@ -53,17 +107,22 @@ def read_manifest(directory: Path) -> Manifest:
 def read(directory: Path) -> Image:
     """Find an image's files; their sizes are compared with the manifest, their content is not.
 
+    What boots must be there. Other parts may be absent, for nobody asked for them.
+
     Raises:
         ImageError: The manifest cannot be read, or a file is missing or cut off.
     """
     found = read_manifest(directory)
+    there = {}
     for name, part in found.parts.items():
         path = directory / name
         size_bytes = path.stat().st_size if path.is_file() else None
-        if size_bytes != part.size_bytes:
-            there = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
+        if size_bytes == part.size_bytes:
+            there[name] = part
+        elif size_bytes is not None or name in PARTS:
+            words = "is missing" if size_bytes is None else f"has {size_bytes} bytes"
             raise ImageError(
-                f"{path} {there}, the manifest says {part.size_bytes} bytes",
+                f"{path} {words}, the manifest says {part.size_bytes} bytes",
                 hint=again(directory),
             )
     return Image(
@@ -74,9 +133,51 @@ def read(directory: Path) -> Image:
         digest=found.digest,
         command_line=found.command_line,
         manifest=directory / MANIFEST,
+        name=found.name,
+        architecture=found.architecture,
+        interface=found.interface,
+        kernel_release=found.kernel_release,
+        parts=there,
     )
+
+
+def add_parts(directory: Path, kinds: Mapping[str, tuple[str, str]]) -> Image:
+    """Put files that lie in an image's folder into its manifest.
+
+    Args:
+        directory: Of an image that was built here.
+        kinds: Role and format by file name.
+
+    Raises:
+        ImageError: A file or the manifest cannot be read or written, or cannot be a part; or
+            the image is from a catalogue, whose key vouches for what it is.
+    """
+    path = directory / MANIFEST
+    if directory.parent.name == FETCHED:
+        raise ImageError(
+            f"the image {directory.name} is from a catalogue: nothing can be added to it",
+            hint="Add it where the image is built, before it is signed.",
+        )
+    read_manifest(directory)
+    try:
+        added = {
+            name: Part(
+                sha256=file_digest(directory / name),
+                size_bytes=(directory / name).stat().st_size,
+                role=role,
+                format=kind,
+            )
+            for name, (role, kind) in kinds.items()
+        }
+        text = manifest.with_parts(path.read_text(encoding="utf-8"), added)
+        durable.replace(path, text.encode(), mode=0o644)
+    except (OSError, ValueError) as e:
+        raise ImageError(f"{path} cannot be extended: {e}") from e
+    return read(directory)
 
 
 def again(directory: Path) -> str:
     """Return the way out of an image that cannot be used."""
+    if directory.parent.name == FETCHED:
+        return f"Run `mptcp-check image fetch`, or remove the folder {directory}."
     return f"Remove the folder {directory} and run again: the image is then built anew."

@@ -1,4 +1,4 @@
-"""Take a Debian kernel package apart without installing it."""
+"""A kernel as an image takes it, and Debian's package of one taken apart without installing it."""
 
 import tarfile
 from collections.abc import Mapping
@@ -7,22 +7,22 @@ from functools import cache
 from pathlib import Path
 
 from mptcp_appliance import bzimage, kconfig, modules, process
-from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
+from mptcp_appliance.kernel_declaration import BinaryKernel
 from mptcp_appliance.modules import Module
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kernel:
-    """The parts of a kernel package that an image is made of."""
+    """The parts of a kernel that an image is made of."""
 
     release: str
     """What ``uname -r`` says."""
     image: bytes
-    """The kernel itself, as the boot loader takes it."""
+    """The kernel itself, as a boot loader or UEFI firmware takes it."""
     config: str
     built_in: str
-    """Text of ``modules.builtin``."""
+    """Text of ``modules.builtin``; empty for a kernel without modules."""
     packed_modules: Mapping[str, bytes]
     """Module files as packed, by path below ``/lib/modules/RELEASE``."""
 
@@ -91,14 +91,18 @@ class Selection:
     """For the root file system; the ones of the initramfs are among them."""
 
 
-def select(kernel: Kernel, declaration: Declaration) -> Selection:
+NO_MODULES = Selection(boot=(), root=())
+"""For a kernel with everything built in."""
+
+
+def select(kernel: Kernel, wanted: BinaryKernel) -> Selection:
     """Check that the kernel has all that is required, and choose the modules it needs for that.
 
     Raises:
         ImageError: An option or a module is missing; it is named.
     """
-    declared = {**declaration.boot_modules, **declaration.root_modules}
-    as_modules = set(kconfig.check(declaration.required_options, kernel.config, modules=declared))
+    declared = {**wanted.boot_modules, **wanted.root_modules}
+    as_modules = set(kconfig.check(wanted.required, kernel.config, modules=declared))
     paths = {modules.name_of(path): path for path in sorted(kernel.packed_modules)}
 
     @cache
@@ -112,11 +116,16 @@ def select(kernel: Kernel, declaration: Declaration) -> Selection:
         names = [name for option in rows if option in as_modules for name in rows[option]]
         return modules.closure(names, find, built_in=built_in)
 
-    return Selection(boot=chosen(declaration.boot_modules), root=chosen(declared))
+    return Selection(boot=chosen(wanted.boot_modules), root=chosen(declared))
 
 
 def module_files(kernel: Kernel, selection: Selection) -> dict[str, bytes]:
-    """Return the files below ``usr/lib/modules`` of the root file system, by path in the image."""
+    """Return the files below ``usr/lib/modules`` of the root file system, by path in the image.
+
+    There are none for a kernel that has no modules.
+    """
+    if not kernel.packed_modules:
+        return {}
     folder = f"usr/lib/modules/{kernel.release}"
     return {
         **{f"{folder}/{module.path}": module.data for module in selection.root},

@@ -13,6 +13,9 @@ _STAGE = re.compile(
     r"|creating tarball)\.*"
 )
 
+_OURS = "W: the archive has no "
+"""How a warning begins that our own hook writes."""
+
 
 def narrator(say: Callable[[str], None]) -> Callable[[str], None]:
     """Return a function that takes the tool's lines and says those that tell progress.
@@ -40,5 +43,7 @@ def narrator(say: Callable[[str], None]) -> Callable[[str], None]:
             counted({"Unpacking": "unpacking"}.get(found[1], "setting up"), found[2])
         elif found := _STAGE.match(text):
             say(found[1])
+        elif text.startswith(_OURS):
+            say(text.removeprefix("W: "))
 
     return line

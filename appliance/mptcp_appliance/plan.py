@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_appliance import cpio
@@ -13,14 +14,17 @@ from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.modules import Module
 
-LAYOUT = 1
+LAYOUT = 2
 """Raised when an image of the same declaration would have to look different."""
 
 NEEDED_MB = 1000
 """Room for a build: package tree, archive and result took 560 MB."""
 
 SPOOL = ".mptcp-check"
-"""Folder of the package tree in which the hook leaves the kernel's package."""
+"""Folder of the package tree in which a hook leaves what it fetched."""
+
+SELFTESTS = "usr/local/lib/mptcp-selftests"
+"""Folder in the image for upstream's selftests, where the declaration wants them."""
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -72,21 +76,42 @@ def command_line(declaration: Declaration, *, architecture: str) -> str:
     return " ".join((f"console={declaration.consoles[architecture]}", *declaration.command_line))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packages:
+    """What mmdebstrap is asked for."""
+
+    suite: str
+    architecture: str
+    """Debian's name."""
+    variant: str
+    """mmdebstrap's: ``essential`` is a system that runs, ``custom`` nothing but what is named."""
+    include: tuple[str, ...] = ()
+
+
+def packages(declaration: Declaration, *, architecture: str) -> Packages:
+    """Return what an image's root file system is made of."""
+    # only what is essential: apt stays outside, nothing in the image can install
+    return Packages(
+        suite=declaration.suite,
+        architecture=architecture,
+        variant="essential",
+        include=declaration.packages,
+    )
+
+
 def mmdebstrap_arguments(
-    declaration: Declaration,
+    request: Packages,
     *,
-    architecture: str,
-    hook: Path,
+    hook: Path | None,
     tar: Path,
     sources_on_stdin: bool,
     own_mounts: bool,
 ) -> list[str]:
-    """Return the command that installs the packages into a tar archive.
+    """Return the command that installs packages into a tar archive.
 
     Args:
-        declaration: What is built.
-        architecture: Debian's name.
-        hook: The program that fetches the kernel's package.
+        request: What is installed.
+        hook: A program that is run with the tree as argument, at the end.
         tar: What is written.
         sources_on_stdin: Whether this machine's apt sources are fed to it; otherwise
             mmdebstrap takes its own default for the suite.
@@ -98,18 +123,17 @@ def mmdebstrap_arguments(
         *(["unshare", "--mount"] if own_mounts else []),
         "mmdebstrap",
         "--verbose",
-        # only what is essential: apt stays outside, nothing in the image can install
-        "--variant=essential",
-        f"--architectures={architecture}",
+        f"--variant={request.variant}",
+        f"--architectures={request.architecture}",
         "--format=tar",
-        f"--include={','.join(declaration.packages)}",
+        *([f"--include={','.join(request.include)}"] if request.include else []),
         '--aptopt=Acquire::Languages "none"',
         '--aptopt=APT::Install-Recommends "false"',
         '--aptopt=Acquire::Retries "3"',
         "--dpkgopt=path-exclude=/usr/share/man/*",
         "--dpkgopt=path-exclude=/usr/share/locale/*",
-        f"--customize-hook={hook}",
-        declaration.suite,
+        *([f"--customize-hook={hook}"] if hook else []),
+        request.suite,
         str(tar),
         *(["-"] if sources_on_stdin else []),
     ]
@@ -160,7 +184,7 @@ def initramfs(
     modules = tuple(modules)
     order = "".join(f"{module.name}.ko\n" for module in modules).encode()
     return (
-        *map(cpio.directory, ("bin", "dev", "lower", "modules", "overlay", "proc", "root", "sys")),
+        *map(cpio.directory, ("bin", "dev", "modules", "proc", "root", "sys")),
         # the kernel opens it for init before anything is mounted
         cpio.character_device("dev/console", 5, 1),
         cpio.program("init", declaration.initramfs_init),

@@ -16,8 +16,27 @@ _PACKAGES = {
     "mmdebstrap": "mmdebstrap",
     "mksquashfs": "squashfs-tools",
     "dpkg-deb": "dpkg",
+    "mkfs.vfat": "dosfstools",
+    "mmd": "mtools",
+    "mcopy": "mtools",
+    "syslinux": "syslinux",
+    "qemu-img": "qemu-utils",
+    "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    "bc": "bc",
+    "bison": "bison",
+    "flex": "flex",
+    "gcc": "gcc libc6-dev",
+    "make": "make",
+    "tar": "tar",
+    "x86_64-linux-gnu-gcc": "gcc-x86-64-linux-gnu libc6-dev-amd64-cross",
+    "xz": "xz-utils",
+    "zstd": "zstd",
 }
-"""Debian's package for each tool."""
+"""Debian's packages for each tool."""
+
+_ERROR_SIGNS = ("E:", "W: Failed", "Err:", "FATAL")
+_ERROR_WORDS = ("No space left", ": error:", ": fatal error:")
+"""A line that says why a tool fails is known by its beginning, or by words in it (gcc)."""
 
 _HINTS = (
     (("No space left on device", "not enough free space"), "Free some disk space and try again."),
@@ -25,6 +44,10 @@ _HINTS = (
         ("Could not resolve", "Temporary failure", "Unable to connect", "Could not connect",
          "Failed to fetch", "failed to download"),
         "Check the network and this machine's apt sources, then try again.",
+    ),
+    (
+        ("can neither be executed natively",),
+        "To install another architecture's packages: apt install qemu-user-static binfmt-support",
     ),
     (
         ("newuidmap", "newgidmap", "subuid"),
@@ -47,7 +70,7 @@ def require(*tools: str) -> None:
     """Raise an `ImageError` that names the packages to install if a tool is missing."""
     missing = [tool for tool in tools if shutil.which(tool) is None]
     if missing:
-        packages = " ".join(_PACKAGES[tool] for tool in missing)
+        packages = " ".join(dict.fromkeys(_PACKAGES[tool] for tool in missing))
         raise ImageError(
             f"building an image needs {', '.join(missing)}", hint=f"Run: apt install {packages}"
         )
@@ -142,7 +165,7 @@ def run(
         errors: list[str] = []
         for line in _lines(output(process), on_silence):
             last.append(line)
-            if line.startswith(("E:", "W: Failed", "Err:", "FATAL")) or "No space left" in line:
+            if line.startswith(_ERROR_SIGNS) or any(word in line for word in _ERROR_WORDS):
                 errors.append(line)
             on_line(line)
         if process.wait() != 0:

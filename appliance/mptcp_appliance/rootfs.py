@@ -7,6 +7,7 @@ and no owner is lost.
 
 import io
 import re
+import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -37,8 +38,6 @@ class Ingredients:
     busybox: bytes
     packages: Mapping[str, str]
     """Version of every installed package, by name."""
-    kernel_package: str
-    """Name of the member that is the kernel's package."""
 
 
 def ingredients(archive: tarfile.TarFile) -> Ingredients:
@@ -48,17 +47,34 @@ def ingredients(archive: tarfile.TarFile) -> Ingredients:
         ImageError: Something that every build has is missing.
     """
     names = {path_of(member): member for member in archive if member.isfile()}
-    debs = [path for path in names if path.startswith(f"{plan.SPOOL}/") and path.endswith(".deb")]
     for path in (_BUSYBOX, _STATUS):
         if path not in names:
             raise ImageError(f"the installed packages brought no {path}")
-    if len(debs) != 1:
-        raise ImageError(f"the hook fetched {len(debs)} kernel packages, not one")
     return Ingredients(
         busybox=content(archive, names[_BUSYBOX]),
         packages=versions(content(archive, names[_STATUS]).decode()),
-        kernel_package=names[debs[0]].name,
     )
+
+
+def fetched_package(archive: tarfile.TarFile, into: Path) -> Path:
+    """Write the one package that a hook fetched, still unopened, into a folder; return its path.
+
+    Raises:
+        ImageError: There is none, or more than one.
+    """
+    debs = [
+        member
+        for member in archive
+        if member.isfile() and path_of(member).startswith(f"{plan.SPOOL}/")
+        if member.name.endswith(".deb")
+    ]
+    stream = archive.extractfile(debs[0]) if len(debs) == 1 else None
+    if stream is None:
+        raise ImageError(f"the hook fetched {len(debs)} packages, not one")
+    target = into / Path(debs[0].name).name
+    with target.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+    return target
 
 
 def path_of(member: tarfile.TarInfo) -> str:
@@ -161,7 +177,8 @@ def additions(
 
     Args:
         declaration: Says which directories and users there are.
-        files: Content by path; what lies in a ``bin`` or ``sbin`` is a program.
+        files: Content by path; what lies in a ``bin`` or ``sbin`` is a program, and
+            so are the selftests.
         existing: Paths that are already in the archive.
     """
     numbers = {"root": 0, **{user.name: user.id for user in declaration.users}}
@@ -191,7 +208,8 @@ def additions(
         directory(folder)
         member = tarfile.TarInfo(path)
         member.size = len(data)
-        member.mode = 0o755 if folder.endswith("bin") else 0o644
+        program = folder.endswith("bin") or folder.startswith(plan.SELFTESTS)
+        member.mode = 0o755 if program else 0o644
         members.append((member, data))
     for path in _BUSYBOX_LINKS:
         directory(path.rpartition("/")[0])
@@ -199,10 +217,3 @@ def additions(
         member.type, member.mode, member.linkname = tarfile.SYMTYPE, 0o777, "../bin/busybox"
         members.append((member, None))
     return members
-
-
-def extract_kernel_package(archive: tarfile.TarFile, name: str, into: Path) -> Path:
-    """Write the kernel's package, still unopened, into a folder and return its path."""
-    target = into / "kernel.deb"
-    target.write_bytes(content(archive, archive.getmember(name)))
-    return target

@@ -1,16 +1,16 @@
 """Are an image's files still the ones that were built?"""
 
 from mptcp_appliance.errors import ImageError
-from mptcp_appliance.image import Image, again, file_digest, read_manifest
+from mptcp_appliance.image import Image, again, file_digest
 
 
 def verify(image: Image) -> None:
-    """Compare every file of an image with the digest that its manifest has for it.
+    """Compare every file of an image that is there with the digest that its manifest has for it.
 
     Raises:
         ImageError: A file was changed, is missing or cannot be read; both digests are named.
     """
-    for name, part in read_manifest(image.directory).parts.items():
+    for name, part in image.parts.items():
         path = image.directory / name
         try:
             found = file_digest(path)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from mptcp_guest import counters, exchange, machine, messages
+from mptcp_guest import counters, exchange, first_hop, machine, messages, survey
 from mptcp_guest.capture import Captures
 from mptcp_guest.checking import MisfitError, checked
 from mptcp_guest.lab import Lab
@@ -39,16 +39,20 @@ class Agent:
         self._verbs: VerbTable = {
             "hello": lambda _, until: machine.hello(lab, until),
             "clock": lambda arguments, _: machine.read_clock(lab, arguments),
+            "watchdog": lambda arguments, _: machine.arm_watchdog(lab, arguments),
             "power_off": lambda _, __: machine.power_off(lab),
+            "survey": lambda _, until: survey.survey(lab, until),
             "lab_up": network.up,
             "lab_down": lambda _, until: self._lab_down(until),
             "configure": network.configure,
+            "first_hop": lambda arguments, until: first_hop.ask(lab, arguments, until),
             "counters": lambda _, until: counters.read(lab, until),
             "settle": lambda arguments, until: counters.settle(lab, arguments, until),
             "monitor": lambda arguments, _: network.monitor.events(arguments),
             "capture_start": captures.start,
             "capture_state": lambda _, __: captures.state(),
             "capture_stop": lambda _, until: captures.stop(until),
+            "capture_fetch": lambda arguments, _: captures.fetch(arguments),
             "services_start": services.start,
             "services_state": lambda _, __: services.state(),
             "services_stop": lambda _, __: services.stop(),
@@ -80,6 +84,7 @@ class Agent:
             self._services.stop,
             self._lab.end_all,
             lambda: self._network.down(Deadline.after(5)),
+            self._lab.undo.all,
         )
         for step in steps:
             with suppress(RefusalError, OSError):

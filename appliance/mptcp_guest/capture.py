@@ -5,6 +5,7 @@ Per interface and not ``-i any``, which loses the link layer and the interface's
 ``-Z root``: tcpdump would change to a user who may not write here.
 """
 
+import base64
 import hashlib
 import re
 import shutil
@@ -25,6 +26,8 @@ DRAIN_POLL_S = 0.15
 DRAIN_LIMIT_S = 5.0
 EXIT_LIMIT_S = 20.0
 NEARLY_FULL_BYTES = 65536
+FETCH_BYTES = 3 * 1024 * 1024
+"""Of one part of a capture: 4 MiB as base64, half of what an answer may be."""
 
 COUNTS = {
     "captured": "captured_count",
@@ -55,6 +58,7 @@ class Captures:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._running: list[Running] = []
+        self._finished: dict[str, Path] = {}
 
     def start(
         self, arguments: messages.CaptureStartArguments, until: Deadline
@@ -69,7 +73,8 @@ class Captures:
         if not arguments["filter"].strip():
             raise RefusalError("bad_arguments", "without a filter neighbours would be recorded")
         directory = Path(arguments.get("directory", self._lab.work_directory / "captures"))
-        directory.mkdir(parents=True, exist_ok=True)
+        # whole packets are nobody else's business on a machine with other users
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             for interface in arguments["interfaces"]:
                 self._running.append(self._start(interface, arguments["filter"], directory))
@@ -117,8 +122,23 @@ class Captures:
         self._lab.stop.wait(DRAIN_POLL_S)
         self._lab.stop.wait_until(at_rest, drained)
         finished = [self._finish(running) for running in self._running]
+        self._finished = {running.interface: running.path for running in self._running}
         self._running.clear()
         return messages.CaptureStopResult(captures=finished)
+
+    def fetch(self, arguments: messages.FetchArguments) -> messages.FetchResult:
+        """Return a part of a finished capture.
+
+        Raises:
+            RefusalError: There is none of that interface.
+        """
+        path = self._finished.get(arguments["interface"])
+        if path is None or arguments["offset_bytes"] < 0:
+            raise RefusalError("bad_arguments", f"no capture of {arguments['interface']!r}")
+        with path.open("rb") as file:
+            file.seek(arguments["offset_bytes"])
+            part = file.read(FETCH_BYTES)
+        return messages.FetchResult(base64=base64.b64encode(part).decode())
 
     def end(self) -> None:
         """Stop them without looking at what they hold."""
@@ -131,7 +151,15 @@ class Captures:
         path.unlink(missing_ok=True)
         with log.open("wb") as words:
             child = self._lab.start(
-                self._lab.inside(command(interface, path, expression)), stderr=words
+                self._lab.inside(
+                    command(
+                        interface,
+                        path,
+                        expression,
+                        frame_bytes=self._lab.frame_bytes.get(interface, 0),
+                    )
+                ),
+                stderr=words,
             )
         return Running(interface=interface, path=path, log=log, child=child)
 
@@ -173,9 +201,19 @@ class Captures:
         )
 
 
-def command(interface: str, path: Path, expression: str) -> list[str]:
-    """Return the tcpdump that captures an interface; PURE."""
-    how = ["--immediate-mode", "-U", "-n", "-s", "0", "-Z", "root", "-B", str(BUFFER_KIB)]
+def command(interface: str, path: Path, expression: str, *, frame_bytes: int = 0) -> list[str]:
+    """Return the tcpdump that captures an interface; PURE.
+
+    Args:
+        interface: Which.
+        path: Of the capture.
+        expression: Of pcap-filter.
+        frame_bytes: The longest frame there can be: the kernel's ring has slots of that size, so
+            it holds many more.  0 is no limit.
+    """
+    # -p: what a neighbour sends to another neighbour is not even looked at
+    how = ["-p", "--immediate-mode", "-U", "-n", "-s", str(frame_bytes), "-Z", "root"]
+    how += ["-B", str(BUFFER_KIB)]
     return ["tcpdump", "-i", interface, *how, "--nano", "-w", str(path), "--", expression]
 
 

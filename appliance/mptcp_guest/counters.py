@@ -33,7 +33,8 @@ def settle(lab: Lab, arguments: messages.SettleArguments, until: Deadline) -> me
     left: list[str] = []
 
     def quiet() -> bool:
-        left[:] = busy(lab.succeed(lab.inside(["ss", "-HOnatM"]), until))
+        text = lab.succeed(lab.inside(["ss", "-HOnatM"]), until)
+        left[:] = busy(text, frozenset(arguments.get("ports", ())))
         return not left
 
     reached = lab.stop.wait_until(quiet, until.earlier(arguments["within_s"]))
@@ -53,7 +54,21 @@ def parse(text: str) -> dict[str, int]:
         raise RefusalError("failed", f"nstat wrote {text[:80]!r}") from error
 
 
-def busy(text: str) -> list[str]:
-    """Return the lines of ``ss -HOnatM`` whose sockets are not at rest; PURE."""
+def busy(text: str, ports: frozenset[int] = frozenset()) -> list[str]:
+    """Return the lines of ``ss -HOnatM`` whose sockets are not at rest; PURE.
+
+    Args:
+        text: What ss wrote.
+        ports: Only sockets with one of them at either end; all when there are none.
+    """
     rows = [(line.split(), line.strip()) for line in text.splitlines()]
-    return [line for words, line in rows if len(words) > 1 and words[1] not in QUIET_STATES]
+    return [
+        line
+        for words, line in rows
+        if len(words) > 1 and words[1] not in QUIET_STATES and _concerns(words, ports)
+    ]
+
+
+def _concerns(words: list[str], ports: frozenset[int]) -> bool:
+    ends = [word.rpartition(":")[2] for word in words[4:6]]
+    return not ports or any(end.isdigit() and int(end) in ports for end in ends)

@@ -19,7 +19,9 @@ from subprocess import Popen
 from typing import IO
 
 from mptcp_guest.refusal import RefusalError
+from mptcp_guest.undo import Undo
 from mptcp_guest.waiting import Deadline, Stop, ends_within
+from mptcp_guest.watchdog import Watchdog
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -39,19 +41,37 @@ class Lab:
     stop: Stop
     owns_machine: bool = False
     """Whether it may power off the machine and set its clock."""
+    watchdog: Watchdog | None = None
+    """Where the machine is its own, what powers it off when the host is gone."""
     powering_off: bool = False
     """The machine ends once the answer is out and everything is stopped."""
     namespace: str | None = None
+    own_network: bool = False
+    """The lab is the machine's own network, there is no namespace."""
+    frame_bytes: dict[str, int] = field(default_factory=dict)
+    """The longest frame of each interface that shows frames as they are on the wire."""
+    undo: Undo = field(default_factory=Undo)
+    """What puts the machine back as it was."""
     _children: dict[int, Popen[bytes]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def inside(self, argv: Sequence[str]) -> list[str]:
-        """Return the command that runs this one in the lab's namespace.
+        """Return the command that runs this one in the lab's network.
 
         Raises:
             RefusalError: There is no lab.
         """
+        if self.own_network:
+            return list(argv)
         return ["ip", "netns", "exec", self.namespace_name(), *argv]
+
+    def ip(self, *words: str) -> list[str]:
+        """Return an ip command about the lab's network.
+
+        Raises:
+            RefusalError: There is no lab.
+        """
+        return ["ip", *([] if self.own_network else ["-n", self.namespace_name()]), *words]
 
     def namespace_name(self) -> str:
         """Return the name of the lab's namespace.

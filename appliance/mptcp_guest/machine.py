@@ -2,25 +2,12 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from pathlib import Path
 
-from mptcp_guest import clock, messages
+from mptcp_guest import clock, messages, tools
 from mptcp_guest.lab import Lab
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.waiting import Deadline
-
-TOOLS: Mapping[str, tuple[str, ...]] = {
-    "curl": ("curl", "--version"),
-    "ethtool": ("ethtool", "--version"),
-    "ip": ("ip", "-V"),
-    "mptcpize": ("mptcpize", "--version"),
-    "nginx": ("nginx", "-v"),
-    "nstat": ("nstat", "-V"),
-    "pure-ftpd": ("pure-ftpd", "--help"),
-    "ss": ("ss", "-V"),
-    "tcpdump": ("tcpdump", "--version"),
-}
-"""How each tool tells its version."""
 
 
 def hello(lab: Lab, until: Deadline) -> messages.HelloResult:
@@ -31,9 +18,11 @@ def hello(lab: Lab, until: Deadline) -> messages.HelloResult:
         kernel=names.release,
         machine=names.machine,
         python=sys.version.split()[0],
-        tools={tool: _version(lab, command, until) for tool, command in TOOLS.items()},
+        tools=tools.versions(lab, until),
         work_directory=str(lab.work_directory),
         wall_ns=clock.wall_ns(),
+        user_id=os.getuid(),
+        mptcp=Path("/proc/sys/net/mptcp").is_dir(),
     )
 
 
@@ -52,6 +41,18 @@ def read_clock(lab: Lab, arguments: messages.ClockArguments) -> messages.ClockRe
     return messages.ClockResult(wall_ns=clock.wall_ns(), monotonic_ns=clock.monotonic_ns())
 
 
+def arm_watchdog(lab: Lab, arguments: messages.WatchdogArguments) -> messages.WatchdogResult:
+    """Watch the host from now on.
+
+    Raises:
+        RefusalError: The machine is not the agent's own, or the patience is none.
+    """
+    _must_own(lab, "watch the host")
+    if lab.watchdog is None:
+        raise RefusalError("failed", "there is no watchdog process")
+    return lab.watchdog.arm(arguments)
+
+
 def power_off(lab: Lab) -> None:
     """Let the machine end after the answer.
 
@@ -65,12 +66,3 @@ def power_off(lab: Lab) -> None:
 def _must_own(lab: Lab, deed: str) -> None:
     if not lab.owns_machine:
         raise RefusalError("bad_arguments", f"this agent may not {deed}: no --owns-machine")
-
-
-def _version(lab: Lab, command: tuple[str, ...], until: Deadline) -> str:
-    try:
-        done = lab.run(command, until)
-    except RefusalError:
-        return ""
-    lines = (done.stdout + done.stderr).decode(errors="replace").split("\n")
-    return next((line.strip() for line in lines if line.strip()), "")

@@ -75,9 +75,12 @@ class HelloResult(TypedDict):
     machine: str
     python: str
     tools: dict[str, str]
-    """First line of ``TOOL --version`` (or its like); empty for a tool that is not there."""
+    """Package and version, or what the tool says of itself; empty for a tool that is not there."""
     work_directory: str
     wall_ns: int
+    user_id: int
+    mptcp: bool
+    """Whether its kernel has Multipath TCP at all."""
 
 
 class ClockArguments(TypedDict):
@@ -93,24 +96,88 @@ class ClockResult(TypedDict):
     monotonic_ns: int
 
 
+class WatchdogArguments(TypedDict):
+    """Power off when nothing, not even an empty line, comes for so long.
+
+    Empty lines are signs of life: they are not answered, and heard while a verb is at work.
+    """
+
+    within_s: float
+    """0 ends the watching."""
+
+
+class WatchdogResult(TypedDict):
+    """The patience that holds now."""
+
+    within_s: float
+
+
 # ---------------------------------------------------------------------------- the network
 
 
+class Found(TypedDict):
+    """An interface of the machine itself that is up, as it was found."""
+
+    name: str
+    addresses: list[str]
+    """With prefix length; of global scope."""
+    gateways: list[str]
+    """Next hops of its default routes."""
+    wireless: bool
+    carrier: bool
+    """Something is at the other end of its cable."""
+
+
+class SurveyResult(TypedDict):
+    """The machine's own network."""
+
+    interfaces: list[Found]
+    """Those with the best default route first."""
+    taken_ports: list[int]
+    """TCP ports on which something listens, at any address."""
+
+
 class Interface(TypedDict):
-    """A measurement interface: it moves into the lab's namespace and stays there."""
+    """A measurement interface in the lab's namespace.
+
+    Without ``attach`` an interface of that name moves there.  With it one is made: ``macvlan``
+    is a card of its own on ``parent``'s network, ``routed`` a pair whose other end the machine's
+    kernel forwards to ``parent``'s network, translating addresses and nothing else.
+    """
 
     name: str
     addresses: list[str]
     """With prefix length.  What leaves from one of them leaves by this interface."""
     gateways: list[str]
     """Next hops for what leaves from this interface's addresses, at most one per family."""
+    attach: NotRequired[Literal["macvlan", "routed"]]
+    parent: NotRequired[str]
+    dhcp: NotRequired[bool]
+    """Ask the network for an IPv4 address and a gateway."""
+
+
+class Firewall(TypedDict):
+    """Whom the lab may talk to on a network that others use too; addresses of either family."""
+
+    servers: list[str]
+    """Measurement servers: the only ones that may open connections to the lab."""
+    resolvers: list[str]
+    """DNS."""
+    time_servers: list[str]
+    """NTP."""
 
 
 class LabUpArguments(TypedDict):
-    """The namespace that holds everything measured and nothing else."""
+    """The namespace that holds everything measured and nothing else.
 
-    namespace: str
+    None as its name is the machine's own network: its interfaces stay as they are but for
+    their offloads, its settings of MPTCP change, and everything is put back by ``lab_down``.
+    """
+
+    namespace: str | None
     interfaces: list[Interface]
+    firewall: NotRequired[Firewall]
+    """In force before the first interface is up; without it the lab is open."""
 
 
 class InterfaceState(TypedDict):
@@ -121,6 +188,13 @@ class InterfaceState(TypedDict):
     mtu: int
     offloads_on: list[str]
     """Offloads that could not be turned off and would falsify captures; empty is right."""
+    addresses: list[str]
+    """With prefix length; of global scope."""
+    gateways: list[str]
+    attached: str
+    """``moved``, ``macvlan``, ``routed`` or ``own``."""
+    parent: str
+    """The machine's interface whose network it is on; its own name when it is that itself."""
 
 
 class LabUpResult(TypedDict):
@@ -130,6 +204,8 @@ class LabUpResult(TypedDict):
     sysctls: dict[str, str]
     missing_sysctls: list[str]
     """Names that this kernel does not know."""
+    notes: list[str]
+    """What is less than was asked for, in sentences."""
 
 
 class Endpoint(TypedDict):
@@ -156,6 +232,42 @@ class ConfigureResult(TypedDict):
     endpoints: list[str]
 
 
+class FirstHopArguments(TypedDict):
+    """A SYN with MP_CAPABLE by one interface, sent again each second until it is answered."""
+
+    interface: str
+    source: NotRequired[str]
+    """One of the interface's addresses; the kernel's choice may be another interface's."""
+    address: str
+    port: int
+    source_port: int
+    isn: int
+    """The SYN's sequence number: whoever sees another one outside did not see ours."""
+    hop_limit: int
+    """1 reaches the first hop and nobody beyond."""
+    within_s: float
+
+
+class FirstHopAnswer(TypedDict):
+    """What came back."""
+
+    kind: Literal["synack", "rst", "time_exceeded", "unreachable"]
+    sender: str
+    """Who sent it; empty when an ICMP error did not say."""
+    mp_capable: bool
+    """A SYN/ACK that carries MP_CAPABLE."""
+    time_ns: int
+
+
+class FirstHopResult(TypedDict):
+    """What became of the SYN."""
+
+    source: str
+    sent_count: int
+    answers: list[FirstHopAnswer]
+    """Empty when nobody answered."""
+
+
 class CountersResult(TypedDict):
     """Absolute counters of the lab's namespace (nstat), all of them, zeros too."""
 
@@ -167,6 +279,8 @@ class SettleArguments(TypedDict):
     """Wait until the namespace has no connection left but those in TIME-WAIT."""
 
     within_s: float
+    ports: NotRequired[list[int]]
+    """Only connections with one of these ports at either end; all without it."""
 
 
 class SettleResult(TypedDict):
@@ -263,6 +377,19 @@ class CaptureStopResult(TypedDict):
     """All captures, finished."""
 
     captures: list[CaptureFile]
+
+
+class FetchArguments(TypedDict):
+    """A part of a finished capture."""
+
+    interface: str
+    offset_bytes: int
+
+
+class FetchResult(TypedDict):
+    """That part; an empty one is the end."""
+
+    base64: str
 
 
 # ---------------------------------------------------------------------------- services

@@ -9,12 +9,16 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
-from mptcp_guest import messages
+from mptcp_guest import firewall, messages
+from mptcp_guest.attaching import attach, parent_of
 from mptcp_guest.lab import Lab
+from mptcp_guest.leasing import Leasing
 from mptcp_guest.monitor import Monitor
 from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
+from mptcp_guest.survey import gateways, global_addresses
 from mptcp_guest.waiting import Deadline
 
 SYSCTLS: Mapping[str, str] = {
@@ -49,6 +53,9 @@ REPORTED_SYSCTLS = (
     "net.ipv4.tcp_ecn",
 )
 
+OWN_SETTINGS = ("enabled", "blackhole_timeout", "close_timeout", "checksum_enabled")
+"""Of ``net.mptcp``: what is set, and put back, where the lab is the machine's own network."""
+
 OFFLOADS: Mapping[str, str] = {
     "tx": "tx-checksumming",
     "sg": "scatter-gather",
@@ -58,6 +65,12 @@ OFFLOADS: Mapping[str, str] = {
     "lro": "large-receive-offload",
 }
 """Short and long names, as ethtool has them, of what makes a capture differ from the wire."""
+
+SEGMENTING = ("scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
+"""What does nothing where TCP may give one segment at a time only."""
+
+LINK_HEADER_BYTES = 64
+"""More than Ethernet with any number of VLAN tags has in front of a packet."""
 
 MAX_EXTRA_SUBFLOWS = 8
 """MPTCP_PM_ADDR_MAX in the kernel's protocol.h."""
@@ -72,38 +85,36 @@ FIRST_TABLE = 100
 
 
 class Network:
-    """Makes and unmakes the lab's namespace, and sets MPTCP up for each exchange."""
+    """Makes and unmakes the lab's network, and sets MPTCP up for each exchange."""
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._leasing = Leasing(lab)
         self.monitor = Monitor(lab)
 
     def up(self, arguments: messages.LabUpArguments, until: Deadline) -> messages.LabUpResult:
-        """Move the interfaces into a new namespace, address and route them there."""
-        name = arguments["namespace"]
-        if self._lab.namespace is not None:
-            raise RefusalError("bad_arguments", f"there is a lab already: {self._lab.namespace}")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
-            raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
+        """Make a namespace with the interfaces in it, or take the machine's own network."""
+        if self._lab.namespace is not None or self._lab.own_network:
+            there = self._lab.namespace or "the machine's own network"
+            raise RefusalError("bad_arguments", f"there is a lab already: {there}")
         if not arguments["interfaces"]:
             raise RefusalError("bad_arguments", "a lab without interfaces measures nothing")
-        batches = {family: list(commands(arguments["interfaces"])) for family, commands in BATCHES}
-        self._lab.succeed(["ip", "netns", "add", name], until)
-        self._lab.namespace = name
+        name = arguments["namespace"]
         try:
-            self._set_sysctls({}, until)
-            for interface in arguments["interfaces"]:
-                self._move(interface["name"], until)
-            for family, commands in batches.items():
-                self._ip(commands, until, family=family)
+            if name is None:
+                self._lab.own_network = True
+                interfaces = self._take_own(arguments["interfaces"], until)
+            else:
+                interfaces = self._make(name, arguments, until)
             self.monitor.start()
             sysctls = sysctl_values(
                 self._inside(["sysctl", "-e", *SYSCTLS, *REPORTED_SYSCTLS], until)
             )
             return messages.LabUpResult(
-                interfaces=[self._state(i["name"], until) for i in arguments["interfaces"]],
+                interfaces=self._states(interfaces, until),
                 sysctls=sysctls,
                 missing_sysctls=sorted(set(SYSCTLS) - set(sysctls)),
+                notes=list(self._leasing.notes),
             )
         except (RefusalError, OSError):
             self.down(Deadline.after(5))
@@ -112,9 +123,55 @@ class Network:
     def down(self, until: Deadline) -> None:
         """Remove the namespace; physical interfaces fall back to the machine's own."""
         self.monitor.end()
+        self._leasing.end()
         name, self._lab.namespace = self._lab.namespace, None
-        if name is not None:
-            self._lab.succeed(["ip", "netns", "del", name], until)
+        self._lab.own_network = False
+        try:
+            if name is not None:
+                self._lab.succeed(["ip", "netns", "del", name], until)
+        finally:
+            self._lab.undo.all()
+
+    def _make(
+        self, name: str, arguments: messages.LabUpArguments, until: Deadline
+    ) -> list[messages.Interface]:
+        """Make the namespace and what is in it; return the interfaces with their addresses."""
+        wanted = arguments["interfaces"]
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
+            raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
+        for _, commands in BATCHES:  # what cannot be is refused before anything is made
+            list(commands(wanted))
+        self._lab.succeed(["ip", "netns", "add", name], until)
+        self._lab.namespace = name
+        self._set_sysctls({}, until)
+        if "firewall" in arguments:  # while no interface is there to speak or to hear
+            firewall.lock(self._lab, arguments["firewall"], until)
+        interfaces = []
+        for interface in wanted:
+            interfaces.append(attach(self._lab, interface, until))
+            self._switch_off(interface["name"], until)
+        self._ip(up_commands(interfaces), until)
+        interfaces = self._leasing.lease(interfaces, until)
+        for family, commands in BATCHES[1:]:
+            self._ip(commands(interfaces), until, family=family)
+        return interfaces
+
+    def _take_own(
+        self, wanted: list[messages.Interface], until: Deadline
+    ) -> list[messages.Interface]:
+        """Note how the machine is, so that it can be put back, and switch offloads off."""
+        names = [f"net.mptcp.{setting}" for setting in OWN_SETTINGS]
+        before = sysctl_values(self._inside(["sysctl", "-e", *names], until))
+        endpoints = self._ip([["mptcp", "endpoint", "show"]], until).splitlines()
+        limits = self._ip([["mptcp", "limits", "show"]], until)
+        self._lab.undo.add(*own_undo(before, endpoints, limits))
+        for interface in wanted:
+            name = checked_name(interface["name"])
+            features = self._inside(["ethtool", "-k", name], until)
+            on = [short for short, long in OFFLOADS.items() if long in offloads_on(features)]
+            self._lab.undo.add(*(["ethtool", "-K", name, short, "on"] for short in on))
+            self._switch_off(name, until)
+        return wanted
 
     def configure(
         self, arguments: messages.ConfigureArguments, until: Deadline
@@ -131,39 +188,65 @@ class Network:
         )
 
     def _ip(self, commands: Iterable[list[str]], until: Deadline, *, family: str = "-0") -> str:
-        """Run ip commands in the namespace, all in one process: an emulated machine is slow."""
+        """Run ip commands in the network, all in one process: an emulated machine is slow."""
         batch = self._lab.work_directory / "ip-commands"
         batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
-        where = ["-n", self._lab.namespace_name(), "-batch", str(batch)]
-        return self._lab.succeed(["ip", family, *where], until)
+        return self._lab.succeed(self._lab.ip(family, "-batch", str(batch)), until)
 
     def _inside(self, argv: list[str], until: Deadline) -> str:
         return self._lab.succeed(self._lab.inside(argv), until)
 
-    def _move(self, interface: str, until: Deadline) -> None:
-        name = self._lab.namespace_name()
-        self._lab.succeed(["ip", "link", "set", "dev", interface, "netns", name], until)
+    def _switch_off(self, interface: str, until: Deadline) -> None:
         switches = [word for short in OFFLOADS for word in (short, "off")]
         all_off = self._lab.run(self._lab.inside(["ethtool", "-K", interface, *switches]), until)
         if all_off.returncode != 0:  # one that is fixed keeps the others on: one by one then
             for short in OFFLOADS:
                 self._lab.run(self._lab.inside(["ethtool", "-K", interface, short, "off"]), until)
 
-    def _state(self, interface: str, until: Deadline) -> messages.InterfaceState:
-        name = self._lab.namespace_name()
-        link = json.loads(
-            self._lab.succeed(["ip", "-n", name, "-j", "link", "show", "dev", interface], until)
-        )
-        features = self._inside(["ethtool", "-k", interface], until)
+    def _states(
+        self, interfaces: list[messages.Interface], until: Deadline
+    ) -> list[messages.InterfaceState]:
+        shown = self._lab.succeed(self._lab.ip("-j", "-d", "address", "show"), until)
+        links = {link.get("ifname"): link for link in json.loads(shown)}
+        routes = [
+            self._lab.succeed(self._lab.ip("-j", f"-{v}", "route", "show", "default"), until)
+            for v in (4, 6)
+        ]
+        return [self._state(i, links.get(i["name"], {}), routes, until) for i in interfaces]
+
+    def _state(
+        self,
+        interface: messages.Interface,
+        link: dict[str, Any],
+        routes: list[str],
+        until: Deadline,
+    ) -> messages.InterfaceState:
+        name = interface["name"]
+        offloads = offloads_on(self._inside(["ethtool", "-k", name], until))
+        if link.get("gso_max_segs") == 1:
+            offloads = [one for one in offloads if one not in SEGMENTING]
+        if not {"generic-receive-offload", *SEGMENTING} & set(offloads):
+            self._lab.frame_bytes[name] = int(link.get("mtu", 0)) + LINK_HEADER_BYTES
+        own = "own" if self._lab.own_network else "moved"
         return messages.InterfaceState(
-            name=interface,
-            mac=str(link[0].get("address", "")),
-            mtu=int(link[0].get("mtu", 0)),
-            offloads_on=offloads_on(features),
+            name=name,
+            mac=str(link.get("address", "")),
+            mtu=int(link.get("mtu", 0)),
+            offloads_on=offloads,
+            addresses=global_addresses(link),
+            gateways=gateways(routes, name),
+            attached=interface.get("attach", own),
+            parent=parent_of(interface),
         )
 
     def _set_sysctls(self, more: Mapping[str, str], until: Deadline) -> dict[str, str]:
         wanted = {**SYSCTLS, **more}
+        if self._lab.own_network:
+            wanted = {
+                f"net.mptcp.{name}": wanted[f"net.mptcp.{name}"]
+                for name in OWN_SETTINGS
+                if f"net.mptcp.{name}" in wanted
+            }
         settings = [f"{name}={value}" for name, value in wanted.items()]
         # -e: a name that this kernel does not know is no error here, but missing in the answer
         return sysctl_values(self._inside(["sysctl", "-e", "-w", *settings], until))
@@ -227,6 +310,24 @@ def mptcp_commands(arguments: messages.ConfigureArguments) -> Iterator[list[str]
         yield ["mptcp", "endpoint", "add", str(address), "dev", device, "subflow"]
     yield ["mptcp", "limits", "show"]
     yield ["mptcp", "endpoint", "show"]
+
+
+def own_undo(
+    before: Mapping[str, str], endpoints: Iterable[str], limits: str
+) -> Iterator[list[str]]:
+    """Give the commands that put a machine's own MPTCP back, the last to run first; PURE.
+
+    Args:
+        before: Its settings.
+        endpoints: Lines of ``ip mptcp endpoint show``, whose words its ``add`` understands.
+        limits: What ``ip mptcp limits show`` wrote.
+    """
+    yield from (["ip", "mptcp", "endpoint", "add", *line.split()] for line in endpoints)
+    yield ["ip", "mptcp", "endpoint", "flush"]
+    said = dict(re.findall(r"(add_addr_accepted|subflows) (\d+)", limits))
+    words = [word for name, value in said.items() for word in (name, value)]
+    yield ["ip", "mptcp", "limits", "set", *words]
+    yield from (["sysctl", "-qw", f"{name}={value}"] for name, value in before.items())
 
 
 def offloads_on(features: str) -> list[str]:

@@ -137,7 +137,9 @@ class Services:
 
         in_time = self._lab.stop.wait_until(all_listen, until.earlier(20))
         if missing:
-            state = missing[0].state()
+            # one that has ended tells more than one that may still come
+            told = next((r for r in missing if r.child.poll() is not None), missing[0])
+            state = told.state()
             ended = f"ended with {state['exit_code']}" if not state["alive"] else "does not listen"
             raise RefusalError(
                 "failed" if in_time else "deadline", f"{state['name']} {ended}: {state['log_tail']}"

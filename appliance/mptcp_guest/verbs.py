@@ -18,10 +18,17 @@ VERBS = {
     "hello": Verb(arguments=messages.Nothing, result=messages.HelloResult, deadline_s=20),
     "clock": Verb(arguments=messages.ClockArguments, result=messages.ClockResult, deadline_s=5),
     "power_off": Verb(arguments=messages.Nothing, result=messages.Nothing, deadline_s=10),
-    "lab_up": Verb(arguments=messages.LabUpArguments, result=messages.LabUpResult, deadline_s=60),
+    "watchdog": Verb(
+        arguments=messages.WatchdogArguments, result=messages.WatchdogResult, deadline_s=5
+    ),
+    "survey": Verb(arguments=messages.Nothing, result=messages.SurveyResult, deadline_s=20),
+    "lab_up": Verb(arguments=messages.LabUpArguments, result=messages.LabUpResult, deadline_s=90),
     "lab_down": Verb(arguments=messages.Nothing, result=messages.Nothing, deadline_s=20),
     "configure": Verb(
         arguments=messages.ConfigureArguments, result=messages.ConfigureResult, deadline_s=20
+    ),
+    "first_hop": Verb(
+        arguments=messages.FirstHopArguments, result=messages.FirstHopResult, deadline_s=30
     ),
     "counters": Verb(arguments=messages.Nothing, result=messages.CountersResult, deadline_s=10),
     "settle": Verb(arguments=messages.SettleArguments, result=messages.SettleResult, deadline_s=90),
@@ -36,6 +43,9 @@ VERBS = {
     ),
     "capture_stop": Verb(
         arguments=messages.Nothing, result=messages.CaptureStopResult, deadline_s=120
+    ),
+    "capture_fetch": Verb(
+        arguments=messages.FetchArguments, result=messages.FetchResult, deadline_s=60
     ),
     "services_start": Verb(
         arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=60

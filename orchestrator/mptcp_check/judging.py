@@ -1,7 +1,7 @@
 """From facts to the run's document: what was measured, put before the pure judgement."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +30,15 @@ class About:
     """ISO 8601, UTC."""
     directory: Path
     """Where the run will be when it is whole."""
-    accelerator: Accelerator
+    machine: str
+    """``qemu``, ``host`` or ``ssh:HOST``: where the client ran."""
+    server: str
+    """``embedded``, or where the measurement server was."""
+    accelerator: Accelerator | None
+    """None where no machine was booted."""
+    image_digest: str | None
     behind: tuple[str, ...]
-    image_digest: str
     guest_sha256: str
-    boot_ns: int
     host: str
 
 
@@ -59,10 +63,15 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
             "run_id": about.run_id,
             "started": about.started,
             "directory": str(about.directory.absolute()),
-            "machine": "qemu",
-            "accelerator": about.accelerator.name,
-            "network": "embedded",
-            "server": "embedded",
+            "machine": about.machine,
+            "accelerator": about.accelerator.name if about.accelerator else None,
+            "network": measured.kind.value,
+            "server": about.server,
+            "joints": {
+                side.value: [asdict(joint) for joint in joints]
+                for side, joints in measured.joints().items()
+            },
+            "notes": list(measured.notes),
             "behind": list(about.behind),
             "integrity": {"troubles": list(measured.troubles())},
             "provenance": _provenance(measured, about),
@@ -111,7 +120,6 @@ def _moved(counters: Mapping[str, Sequence[int]]) -> dict[str, int]:
 
 
 def _provenance(measured: Measured, about: About) -> dict[str, Any]:
-    each = link.DEFAULT
     return {
         "tool_version": __version__,
         "host": about.host,
@@ -119,9 +127,9 @@ def _provenance(measured: Measured, about: About) -> dict[str, Any]:
         "guest_sha256": about.guest_sha256,
         "kernels": {side.value: str(measured.hello[side]["kernel"]) for side in Side},
         "tools": {side.value: dict(measured.hello[side]["tools"]) for side in Side},
-        "acceleration": about.accelerator.reason,
-        "boot_ns": about.boot_ns,
-        "links": f"{each.delay_ns / 1e6:g} ms one way, {each.rate_bps / 1e6:g} Mbit/s",
+        "acceleration": about.accelerator.reason if about.accelerator else None,
+        "boot_ns": measured.ready_ns,
+        "spent_ns": {"ready": measured.ready_ns, "exchanges": measured.exchanges_ns},
         "clock_offset_ns": {side.value: measured.clocks[side].offset_ns for side in Side},
         "clock_uncertainty_ns": {side.value: measured.clocks[side].uncertainty_ns for side in Side},
         "capture_dropped_count": {
@@ -132,8 +140,20 @@ def _provenance(measured: Measured, about: About) -> dict[str, Any]:
             side.value: sum(c.about["packet_count"] for c in measured.captures[side])
             for side in Side
         },
+        **_wire(measured),
+    }
+
+
+def _wire(measured: Measured) -> dict[str, Any]:
+    """Return what is known of the wire, where this program is the wire."""
+    if measured.acted_counts is None:
+        return {}
+    each = link.DEFAULT
+    return {
+        "links": f"{each.delay_ns / 1e6:g} ms one way, {each.rate_bps / 1e6:g} Mbit/s",
         "wire_agreement": {
-            side.value: [c.agreement.reason for c in measured.captures[side]] for side in Side
+            side.value: [c.agreement.reason for c in measured.captures[side] if c.agreement]
+            for side in Side
         },
         "behaviour_acted_counts": [list(counts) for counts in measured.acted_counts],
     }

@@ -1,6 +1,7 @@
-"""The measuring stage: both machines made ready, every exchange run, every packet fetched.
+"""The measuring stage: both ends made ready, every exchange run, every packet fetched.
 
-Between the start and the end of the captures nothing but the exchanges crosses the links.
+It knows two agents, their addresses and their captures, and not where they are.  What a network
+can say of itself beyond that (`WireWitness`) is asked where there is one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,29 +10,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
-
 from mptcp_check import clock
-from mptcp_check.analysis.capture import capture_file
-from mptcp_check.errors import MachineError
+from mptcp_check.errors import MachineError, MptcpCheckError, ServerError
 from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
-from mptcp_check.machines import addresses, guest_clock, wire_agreement
-from mptcp_check.machines.embedded import Embedded
-from mptcp_check.machines.guest import Guest
+from mptcp_check.machines import guest_clock, measured_network
 from mptcp_check.machines.guest_clock import ClockOffset
+from mptcp_check.machines.measured_network import Addressing, Joint, MeasuredNetwork, NetworkKind
 from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.model import Exchange, Side, Transport
 from mptcp_check.watch import Glimpse, Watch
-from mptcp_guest.messages import CaptureFile, Endpoint
+from mptcp_guest.messages import CaptureFile, LabUpResult, SettleArguments
 
 FTP_USER = "mptcp"
 SETTLE_S = 10.0
 """How long connections may take to go after an exchange; a hung one stays longer."""
 
-HOSTS: Mapping[Side, int] = {Side.CLIENT: addresses.PROBE, Side.SERVER: addresses.SERVER}
+FAILURES: Mapping[Side, type[MptcpCheckError]] = {
+    Side.CLIENT: MachineError,
+    Side.SERVER: ServerError,
+}
+"""Whose failure a broken capture is, on a network that is not all ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +42,8 @@ class CaptureOfInterface:
     interface: str
     content: bytes
     about: CaptureFile
-    agreement: Agreement
-    """With what the switch saw at that interface's port."""
+    agreement: Agreement | None
+    """With what crossed the wire, where somebody saw that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +53,27 @@ class Measured:
     records: tuple[ExchangeRecord, ...]
     captures: Mapping[Side, tuple[CaptureOfInterface, ...]]
     hello: Mapping[Side, Mapping[str, Any]]
-    lab: Mapping[Side, Mapping[str, Any]]
+    lab: Mapping[Side, LabUpResult]
     clocks: Mapping[Side, ClockOffset]
     services: Sequence[Mapping[str, Any]]
-    acted_counts: tuple[tuple[int, ...], ...]
-    """How often each behaviour of each link acted."""
-    queue_dropped_count: int
-    """Frames that the switch could not deliver."""
+    kind: NetworkKind
+    ready_ns: int
+    """From the start of the first end until both could be asked."""
+    exchanges_ns: int
+    """From the start of the first exchange to the end of the last."""
+    joined: Mapping[str, tuple[str, str]]
+    """Of the client's interfaces, as `MeasuredNetwork` has it."""
+    notes: tuple[str, ...]
+    """What the reader of the report must know, a sentence each."""
+    acted_counts: tuple[tuple[int, ...], ...] | None
+    """How often each behaviour of each link acted; none where nobody plays any."""
+    wire_dropped_count: int
+    """Frames that the embedded network could not deliver."""
+
+    def joints(self) -> dict[Side, tuple[Joint, ...]]:
+        """Return how both ends were joined to their networks."""
+        outside = {Side.CLIENT: self.joined, Side.SERVER: {}}
+        return {s: measured_network.joints(self.lab[s]["interfaces"], outside[s]) for s in Side}
 
     def troubles(self) -> tuple[str, ...]:
         """Say why the captures are not the whole truth; nothing when they are."""
@@ -67,74 +82,74 @@ class Measured:
             for c in captures:
                 if c.about["problem"] is not None:
                     said.append(f"{side} capture of {c.interface}: {c.about['problem']}")
-                if not c.agreement.agrees:
+                if c.agreement is not None and not c.agreement.agrees:
                     said.append(f"{side} {c.agreement.reason}")
-        if self.queue_dropped_count:
-            said.append(f"the switch lost {self.queue_dropped_count} frames of its own")
+        if self.wire_dropped_count:
+            said.append(f"the switch lost {self.wire_dropped_count} frames of its own")
         return tuple(said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Both machines while exchanges run."""
+    """Both ends while exchanges run."""
 
-    network: Embedded
+    network: MeasuredNetwork
+    addressing: Addressing
     seed: str
     password: str
     pool: ThreadPoolExecutor
 
-    def guest(self, side: Side) -> Guest:
-        """Return the machine at one side."""
-        return self.network.probe if side is Side.CLIENT else self.network.server
-
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
-        """Ask one machine's agent."""
-        return self.guest(side).agent.call(verb, arguments)
+        """Ask one end's agent."""
+        return self.network.ends[side].agent.call(verb, arguments)
 
     def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
         """Ask both agents at once."""
-        asked = {s: self.pool.submit(self.call, s, verb, arguments(s)) for s in Side}
-        return {side: future.result() for side, future in asked.items()}
+        return _both(self.network, self.pool, verb, arguments)
+
+    def alone(self, side: Side) -> bool:
+        """Say whether one end's network holds the exchanges only."""
+        return self.network.ends[side].alone
 
 
 def measure(
-    network: Embedded, plan: Sequence[Exchange], *, seed: str, password: str, watch: Watch
+    network: MeasuredNetwork, plan: Sequence[Exchange], *, seed: str, password: str, watch: Watch
 ) -> Measured:
-    """Run a plan on the embedded network.
+    """Run a plan on a network.
 
     Args:
-        network: Both machines, just booted.
-        plan: The exchanges, run one after the other.
+        network: Both ends, ready to be asked.
+        plan: The exchanges, run one after the other; what the network has no addresses for is
+            left out.
         seed: Makes every file of this run its own.
         password: Of the ftp user, for this run only.
         watch: Told of every exchange.
 
     Raises:
-        MachineError: A machine, a server or a capture failed.
+        MptcpCheckError: A machine, a server or a capture failed.
     """
     with ThreadPoolExecutor(2) as pool:
-        session = Session(network=network, seed=seed, password=password, pool=pool)
-        watch.step("Preparing both machines: addresses, servers, captures")
-        lab = session.both(
-            "lab_up",
-            lambda side: {
-                "namespace": addresses.NAMESPACE,
-                "interfaces": addresses.interfaces(HOSTS[side]),
-            },
+        watch.step("Preparing both ends: addresses, servers, captures")
+        lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
+        addressing = network.addressing(lab)
+        planned = addressing.fitting(plan)
+        session = Session(
+            network=network, addressing=addressing, seed=seed, password=password, pool=pool
         )
-        clocks = {s: guest_clock.set_clock(session.guest(s).agent, clock.wall_ns) for s in Side}
+        clocks = {s: _clock(network, s) for s in Side}
         services = session.call(
             Side.SERVER,
             "services_start",
-            asking.services_start(
-                plan, addresses.service_address, user=FTP_USER, password=password
-            ),
+            asking.services_on(map(addressing.listener, planned), user=FTP_USER, password=password),
         )
         with _captured(session) as captures:
-            watch.planned(plan)
+            watch.planned(planned)
             watch.step("Running the exchanges, every packet captured at both ends")
-            records = tuple(_exchange(session, exchange, watch) for exchange in plan)
-            acted = network.switch.acted_counts()
+            began_ns = clock.monotonic_ns()
+            records = tuple(_exchange(session, exchange, watch) for exchange in planned)
+            exchanges_ns = clock.monotonic_ns() - began_ns
+            _check(session)
+            acted = network.witness.acted_counts() if network.witness else None
         return Measured(
             records=records,
             captures=captures,
@@ -142,11 +157,55 @@ def measure(
             lab=lab,
             clocks=clocks,
             services=services["services"],
+            kind=network.kind,
+            ready_ns=network.ready_ns,
+            exchanges_ns=exchanges_ns,
+            joined=network.joined,
+            notes=(*network.notes, *_notes(lab), *_left_out(plan, planned)),
             acted_counts=acted,
-            queue_dropped_count=sum(
-                port.queue_dropped_count for pair in network.switch.status() for port in pair
-            ),
+            wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
         )
+
+
+def _both(
+    network: MeasuredNetwork,
+    pool: ThreadPoolExecutor,
+    verb: str,
+    arguments: Callable[[Side], Mapping[str, Any]],
+) -> dict[Side, Any]:
+    asked = {s: pool.submit(network.ends[s].agent.call, verb, arguments(s)) for s in Side}
+    return {side: future.result() for side, future in asked.items()}
+
+
+def _clock(network: MeasuredNetwork, side: Side) -> ClockOffset:
+    """Set the clock of a machine that is ours alone; compare any other."""
+    end = network.ends[side]
+    how = guest_clock.set_clock if end.sets_clock else guest_clock.measure
+    return how(end.agent, clock.wall_ns)
+
+
+def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
+    for side, up in lab.items():
+        yield from up["notes"]
+        for interface in up["interfaces"]:
+            # checksums that the card makes are missing in the capture, which is no other segment
+            on = [name for name in interface["offloads_on"] if name != "tx-checksumming"]
+            if on:
+                yield (
+                    f"{', '.join(on)} of the {side}'s {interface['name']}"
+                    " could not be switched off: its capture may show other segments than the wire"
+                )
+
+
+def _left_out(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator[str]:
+    missing = {e.family for e in plan} - {e.family for e in planned}
+    for family in sorted(missing):
+        yield f"nothing ran over {family}: client and server do not both have an address"
+    if max(e.paths for e in planned) < max(e.paths for e in plan):
+        yield "the client had one address: no second subflow was tried"
+    modes = {e.mode for e in plan if e.mode} - {e.mode for e in planned}
+    for mode in sorted(modes):
+        yield f"ftp in {mode} mode was left out: it cannot work through an address translation"
 
 
 def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRecord:
@@ -159,6 +218,10 @@ def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRec
 
 class Asking(Protocol):
     """Two agents that can be asked, wherever they are."""
+
+    @property
+    def addressing(self) -> Addressing:
+        """Who is where."""
 
     @property
     def seed(self) -> str:
@@ -174,15 +237,22 @@ class Asking(Protocol):
     def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
         """Ask both agents at once."""
 
+    def alone(self, side: Side) -> bool:
+        """Say whether one end's network holds the exchanges only."""
+
 
 def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
     """Run one exchange between two readings of all counters."""
-    session.both("configure", lambda side: asking.configure(exchange, endpoints(exchange, side)))
+    addressing = session.addressing
+    session.both(
+        "configure",
+        lambda side: asking.configure(exchange, addressing.endpoints(exchange, side)),
+    )
     offering = asking.offer(exchange, session.seed)
     offered = session.call(Side.SERVER, "offer", offering) if offering else None
     before = _counters(session)
     target = Target(
-        address=addresses.service_address(exchange.transport, exchange.family),
+        address=addressing.target(exchange),
         file=asking.file_name(exchange),
         user=FTP_USER,
         password=session.password,
@@ -190,7 +260,7 @@ def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
     result = session.call(Side.CLIENT, "exchange", asking.client(exchange, target, session.seed))
     # ftp's login is in what curl says; a run may be shown to others
     result["stderr_tail"] = result["stderr_tail"].replace(session.password, "<password>")
-    session.both("settle", lambda _: {"within_s": SETTLE_S})
+    session.both("settle", lambda side: _settle(addressing.ports(side)))
     after = _counters(session)
     name = {"name": target.file}
     received = session.call(Side.SERVER, "received", name)["received"]
@@ -219,33 +289,30 @@ def glimpse(done: ExchangeRecord) -> Glimpse:
     )
 
 
-def endpoints(exchange: Exchange, side: Side) -> list[Endpoint]:
-    """Return the addresses from which one side opens further subflows: the client's others."""
-    if side is Side.SERVER:
-        return []
-    return [
-        Endpoint(
-            address=addresses.address(exchange.family, link=link, host=addresses.PROBE),
-            interface=addresses.INTERFACES[link],
-        )
-        for link in range(1, addresses.LINKS)
-    ]
+def _settle(ports: Sequence[int]) -> SettleArguments:
+    wanted = SettleArguments(within_s=SETTLE_S)
+    if ports:
+        wanted["ports"] = list(ports)
+    return wanted
 
 
 def _counters(session: Asking) -> Counters:
     read = session.both("counters", lambda _: {})
-    return Counters(client=read[Side.CLIENT]["counters"], server=read[Side.SERVER]["counters"])
+    return Counters(
+        client=read[Side.CLIENT]["counters"],
+        server=read[Side.SERVER]["counters"],
+        shared=not all(session.alone(side) for side in Side),
+    )
 
 
 def _check(session: Session) -> None:
-    """Raise when a machine is gone or a capture died: the rest would be worth nothing."""
-    session.network.switch.check()
-    for lost in session.network.switch.lost():
-        raise MachineError(lost, hint="start the run again; `mptcp-check doctor` checks QEMU")
+    """Raise when an end is gone or a capture died: the rest would be worth nothing."""
+    session.network.check()
     for side, state in session.both("capture_state", lambda _: {}).items():
         for capture in state["captures"]:
             if not capture["alive"] or capture["problem"]:
-                raise MachineError(
+                failure = FAILURES[side] if session.network.witness is None else MachineError
+                raise failure(
                     f"the {side} capture of {capture['interface']} stopped: "
                     f"{capture['problem'] or 'tcpdump ended'}",
                     hint="start the run again, with fewer --apps if there was no space",
@@ -255,49 +322,45 @@ def _check(session: Session) -> None:
 @contextmanager
 def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
     """Capture on every interface; at the end fill the mapping with the finished captures."""
-    switch = session.network.switch
+    witness, addressing = session.network.witness, session.addressing
     captures: dict[Side, tuple[CaptureOfInterface, ...]] = {}
-    switch.record()
+    if witness:
+        witness.record()
     session.both(
         "capture_start",
-        lambda _: {
-            "interfaces": list(addresses.INTERFACES),
-            "filter": addresses.capture_filter(),
+        lambda side: {
+            "interfaces": list(addressing.interfaces(side)),
+            "filter": addressing.capture_filter(side),
         },
     )
     yield captures
-    switch.freeze()  # what is still in the air must not reach one capture and miss the other
+    if witness:
+        witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
     stopped = session.both("capture_stop", lambda _: {})
-    for port, side in enumerate(Side):
-        captures[side] = tuple(
-            _fetch(session, side, file, port=port, stop_requested_ns=stop_requested_ns)
-            for file in stopped[side]["captures"]
+    fetching = {
+        side: session.pool.submit(
+            lambda side, files: tuple(
+                _fetch(session, side, file, stop_requested_ns=stop_requested_ns) for file in files
+            ),
+            side,
+            stopped[side]["captures"],
         )
+        for side in Side
+    }
+    captures.update({side: future.result() for side, future in fetching.items()})
 
 
 def _fetch(
-    session: Session, side: Side, file: CaptureFile, *, port: int, stop_requested_ns: int
+    session: Session, side: Side, file: CaptureFile, *, stop_requested_ns: int
 ) -> CaptureOfInterface:
-    link = addresses.INTERFACES.index(file["interface"])
-    local = session.network.directory / f"{side}-{file['interface']}.pcap"
-    session.guest(side).management.get(file["path"], local)
-    content = local.read_bytes()
-    local.unlink()
+    witness, interface = session.network.witness, file["interface"]
+    content = session.network.ends[side].fetch(file)
     return CaptureOfInterface(
-        interface=file["interface"],
+        interface=interface,
         content=content,
         about=file,
-        agreement=wire_agreement.compare(
-            _frames(content),
-            session.network.switch.wire_frames(link, port),
-            interface=file["interface"],
-            stop_requested_ns=stop_requested_ns,
-        ),
+        agreement=witness.agreement(side, interface, content, stop_requested_ns=stop_requested_ns)
+        if witness
+        else None,
     )
-
-
-def _frames(content: bytes) -> Iterator[bytes]:
-    framing = capture_file.frame(np.frombuffer(content, dtype=np.uint8))
-    for offset, captured in zip(framing.records.offset, framing.records.captured, strict=True):
-        yield content[int(offset) : int(offset) + int(captured)]

@@ -100,6 +100,11 @@ class Exchange:
     deadline_s: float
     """A hard end: what has not finished by then has hung."""
 
+    @property
+    def control_key(self) -> tuple[object, ...]:
+        """What it has in common with its control: the same transfer over plain TCP."""
+        return self.app, self.mode, self.direction, self.family, self.port
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

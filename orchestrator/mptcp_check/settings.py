@@ -22,6 +22,8 @@ class Places:
     """What machines said last when a run failed, a folder for each."""
     accelerators: Path
     """What boots of the past told about this computer (JSON)."""
+    catalogues: Path
+    """Which catalogues of images are trusted, by which key (JSON)."""
 
 
 def places() -> Places:
@@ -34,4 +36,6 @@ def places() -> Places:
         runs=data / "runs",
         failures=data / "failures",
         accelerators=cache / "accelerators.json",
+        # not in the cache: who empties that must not lose the protection from old images
+        catalogues=data / "catalogues.json",
     )

@@ -13,6 +13,7 @@ from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 from mptcp_check.analysis.reporting import report_html
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
+from mptcp_check.machines.measured_network import NetworkKind
 from mptcp_check.measuring import CaptureOfInterface, Measured
 from mptcp_check.model import Side
 from mptcp_upload import manifest
@@ -31,7 +32,13 @@ def store_facts(directory: Path, measured: Measured, *, scratch: Path) -> dict[S
     (directory / "captures").mkdir()
     merged = {}
     for side, captures in measured.captures.items():
-        merged[side] = _merged(captures, str(measured.hello[side]["kernel"]))
+        hello = measured.hello[side]
+        own_machine = measured.kind is NetworkKind.EMBEDDED
+        merged[side] = _merged(
+            captures,
+            str(hello["kernel"]),
+            hardware="virtual machine" if own_machine else str(hello["machine"]),
+        )
         (directory / "captures" / f"{side}.pcapng").write_bytes(merged[side])
     facts = {
         "schema": "mptcp-check.exchanges/1",
@@ -83,7 +90,7 @@ def logs_kept(scratch: Path, place: Path) -> Iterator[None]:
         raise
 
 
-def _merged(captures: tuple[CaptureOfInterface, ...], kernel: str) -> bytes:
+def _merged(captures: tuple[CaptureOfInterface, ...], kernel: str, *, hardware: str) -> bytes:
     return pcapng_writer.merge(
         [
             InterfaceCapture(
@@ -94,7 +101,7 @@ def _merged(captures: tuple[CaptureOfInterface, ...], kernel: str) -> bytes:
             )
             for c in captures
         ],
-        hardware="virtual machine",
+        hardware=hardware,
         operating_system=f"Linux {kernel}",
         application=f"mptcp-check {__version__}",
     )

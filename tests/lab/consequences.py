@@ -36,8 +36,18 @@ def mptcp_counters(observation: Observation, side: Side) -> dict[str, int]:
 
 
 def consequences(observation: Observation) -> Mapping[str, dict[str, int]]:
-    """Return both sides' `mptcp_counters`."""
-    return {side.value: mptcp_counters(observation, side) for side in Side}
+    """Return both sides' `mptcp_counters`.
+
+    A socket that is closed while a second copy of data waits unread resets its subflow, and counts
+    nothing; who had sent the copy counts ``MPRstRx``.  That is luck too: on a busy computer the
+    copy goes out because an acknowledgment was late.
+    """
+    counted = {side: mptcp_counters(observation, side) for side in Side}
+    for side, other in ((Side.CLIENT, Side.SERVER), (Side.SERVER, Side.CLIENT)):
+        copied = observation.counters[side].get(f"{_PREFIX}MPTCPRetrans", 0) > 0
+        if copied and "MPRstTx" not in counted[other]:
+            counted[side].pop("MPRstRx", None)
+    return {side.value: counters for side, counters in counted.items()}
 
 
 def clean(*, paths: int) -> Mapping[str, dict[str, int]]:

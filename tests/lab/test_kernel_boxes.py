@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from mptcp_check.lab import sandbox
-from mptcp_check.lab.case import Case, Circumstances
+from mptcp_check.lab.case import STREAM, Case, Circumstances
 from mptcp_check.lab.kernel_boxes import KERNEL_BOXES
+from mptcp_check.lab.matrix import circumstances
 from mptcp_check.lab.sandbox import Sandbox
-from mptcp_check.model import Family
+from mptcp_check.model import Family, Side, Transport
 
 pytestmark = pytest.mark.lab
 
@@ -58,14 +59,47 @@ def test_the_option_stripped_by_iptables_is_named(box: Sandbox, family: Family) 
 
 
 @pytest.mark.parametrize("name", ["synproxy", "redirect", "tproxy"])
-def test_a_proxy_of_the_kernel_makes_it_tcp_and_delivers_everything(
+def test_a_proxy_of_the_kernel_makes_it_tcp_delivers_everything_and_is_called_a_proxy(
     box: Sandbox, name: str
 ) -> None:
     result = played(box, name)
 
-    # which of the names fits depends on the rules; another one would be a mistake
-    assert set(result["named"]) <= KERNEL_BOXES[name].names
+    assert result["named"] == ["connection_proxied"]
     assert result["outcome"] == "fell_back_at_handshake"
     assert result["counters"] == {"client": FELL_BACK, "server": {}}
     assert all(result["arrived"].values())
     assert not result["still_mptcp"]
+
+
+@pytest.mark.parametrize("name", ["synproxy", "redirect", "tproxy"])
+def test_a_proxy_of_the_kernel_is_named_to_plain_tcp_as_well(box: Sandbox, name: str) -> None:
+    result = played(box, name, transport=Transport.TCP)
+
+    assert result["named"] == ["connection_proxied"]
+    assert all(result["arrived"].values())
+
+
+@pytest.mark.parametrize("name", [b.id for b in KERNEL_BOXES.values() if b.app == STREAM])
+def test_a_box_of_the_kernel_is_called_what_it_is_and_nothing_else(box: Sandbox, name: str) -> None:
+    # who speaks last ends with a segment that has both data and FIN: a relay makes two of it
+    result = played(box, name, first=Side.SERVER, paths=1, checksum=True)
+
+    assert set(result["named"]) == KERNEL_BOXES[name].names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "around"),
+    [
+        (box.id, around)
+        for box in KERNEL_BOXES.values()
+        for around in circumstances()
+        if box.app == STREAM and around.family in box.families
+    ],
+)
+def test_it_is_so_under_every_circumstance(box: Sandbox, name: str, around: Circumstances) -> None:
+    case = Case(behaviours=(f"kernel:{name}",), circumstances=around)
+
+    result = box.result({"do": "case", "case": case.as_json(), "keep": None})
+
+    assert set(result["named"]) == KERNEL_BOXES[name].names

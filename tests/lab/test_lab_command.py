@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mptcp_check.lab.kernel_boxes import KERNEL_BOXES
 from mptcp_upload import manifest
 
 pytestmark = pytest.mark.lab
@@ -87,6 +88,8 @@ def test_the_kernel_ftp_gateway_rewrites_the_port_command_of_a_real_client(tmp_p
         assert after - before == 1
     controls = [e for e in document["exchanges"] if e["transport"] == "tcp"]
     assert {e["outcome"] for e in controls} == {"tcp"}
+    seen = {f["behaviour"] for f in document["report"]["findings"] if f["state"] == "seen"}
+    assert seen == KERNEL_BOXES["ftp_helper"].names
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:

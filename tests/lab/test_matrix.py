@@ -25,7 +25,9 @@ def counted(cases: tuple[Case, ...], *, plays: int = 1) -> Confusion:
         scored |= {one.case: one for one in _played(left)}
         left = tuple(case for case, one in scored.items() if one.status is not matrix.Status.RIGHT)
     assert set(scored) == set(cases)
-    assert [_told(one) for one in scored.values() if one.case in left] == []
+    wrong = [_told(one) for one in scored.values() if one.case in left]
+    # not an assertion about the list: pytest would cut it short
+    assert not wrong, "\n".join([f"{len(wrong)} of {len(cases)} cases", *wrong])
     return confusion(list(scored.values()))
 
 
@@ -38,7 +40,8 @@ def _played(cases: tuple[Case, ...]) -> list[Scored]:
 
 def _told(one: Scored) -> str:
     said = one.result.get("error") or one.result.get("named")
-    return f"{one.status}: {one.case.name}, {one.case.circumstances.words()}: {said}"
+    around = f"{one.case.circumstances.words()}, seed {one.case.seed}"
+    return f"{one.status}: {one.case.name}, {around}: {said}"
 
 
 def rotated() -> tuple[Case, ...]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -196,6 +197,61 @@ with sandbox.Sandbox(way) as box:
         "['address_translated'] {'client': True, 'server': True}",
     ], done.stderr
     assert owner == nobody.pw_uid
+
+
+def test_an_ordinary_user_with_subordinate_users_runs_real_servers(tmp_path: Path) -> None:
+    nobody = pwd.getpwnam("nobody")
+    subordinate = tmp_path / "subordinate"
+    subordinate.write_text("nobody:100000:65536\n")
+    home = Path("/tmp") / f"mptcp-lab-users-{os.getpid()}"  # noqa: S108 - pytest's own is root's
+    home.mkdir()
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    places = [sysconfig.get_path("purelib"), *(str(ROOT / p) for p in _PACKAGES)]
+    words = [
+        "lab",
+        "run",
+        "mp_join_removed",
+        "--apps",
+        "http,ftp",
+        "--json",
+        "--out",
+        f"{home}/run",
+    ]
+    # the computer's own files stay as they are: these lie over them in a mount namespace only
+    covered = " && ".join(f"mount --bind {subordinate} /etc/{f}" for f in ("subuid", "subgid"))
+    become = f"setpriv --reuid {nobody.pw_uid} --regid {nobody.pw_gid} --clear-groups"
+    python = ["/usr/bin/python3", "-c", "from mptcp_check.cli.main import main; main()", *words]
+    try:
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", f'{covered} && exec {become} "$@"', "sh", *python],
+            env={
+                "PATH": "/usr/bin:/bin:/usr/sbin:/sbin",
+                "HOME": str(home),
+                "PYTHONPATH": os.pathsep.join(places),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+            cwd=tmp_path.anchor,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        owners = {path.stat().st_uid for path in (home / "run").rglob("*")}
+    finally:
+        subprocess.run(["rm", "-rf", str(home)], check=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "in a user namespace)" in done.stderr
+    document = json.loads(done.stdout)
+    outcomes = [(e["app"], e["transport"], e["outcome"]) for e in document["exchanges"]]
+    assert Counter(outcomes) == {
+        ("http", "tcp", "tcp"): 2,
+        ("http", "mptcp", "mptcp_degraded"): 2,
+        ("ftp", "tcp", "tcp"): 4,
+        ("ftp", "mptcp", "mptcp_degraded"): 4,
+    }
+    assert all(e["sha256_ok"] for e in document["exchanges"])
+    assert owners == {nobody.pw_uid}
 
 
 _PACKAGES = ("orchestrator", "appliance", "upload")

@@ -219,6 +219,16 @@ def test_behind_a_proxy_it_is_tcp_from_the_syn_ack_on(parameters: Proxied, addre
     assert consequences(seen) == {"client": FALLBACK_AT_SYN_ACK, "server": {}}
 
 
+@pytest.mark.parametrize("cuts_anew", [False, True])
+def test_a_proxy_carries_every_byte_of_tcp_through_loss(*, cuts_anew: bool) -> None:
+    # MPTCP's client loses some of those that are cut anew: test_after_fallback.py
+    proxy = ConnectionProxied(Proxied(cuts_anew=cuts_anew), rng=rng())
+
+    seen = observe_behind(loss(), proxy, loss(), transport=Transport.TCP)
+
+    assert seen.transferred.whole
+
+
 def test_a_forged_reset_on_the_only_subflow_makes_the_application_wait_where_tcp_fails() -> None:
     hung = observe_behind(ResetInjected(), deadline_s=4)
     failed = observe_behind(ResetInjected(), transport=Transport.TCP)

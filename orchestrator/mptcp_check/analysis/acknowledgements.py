@@ -8,11 +8,8 @@ import numpy as np
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.field_changes import (
-    FieldRule,
-    anything,
-    comparable_lanes,
+    FieldChange,
     counted_on,
-    differing,
     surely_one,
 )
 from mptcp_check.analysis.pairing.crossed_headers import BeforeAfter, column
@@ -22,16 +19,10 @@ from mptcp_check.analysis.pairing.paired import BACK, Lane, PairedConnection, Pa
 _ACK: Final = int(Flag.ACK)
 _SPACE: Final = 1 << 32
 _HALF: Final = _SPACE >> 1
-_DIFFERING: Final = FieldRule(
-    column="ack",
-    flags=_ACK,
-    mask=_ACK,
-    relevant=anything,
-    changed=differing,
-    nothing="no acknowledgement is in both captures",
-    sentence="",
-)
+_MOVED: Final = FieldChange(column="ack", flags=_ACK, mask=_ACK)
 """Tells at once which lanes are worth a look."""
+_NOTHING: Final = np.empty(0, np.int64)
+_NO_ROWS: Final = BeforeAfter(sent=_NOTHING, received=_NOTHING, before=_NOTHING, after=_NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,12 +49,12 @@ def acknowledgements(connection: PairedConnection) -> list[Acknowledgements]:
     """
     return [
         _compared(subflow, lane)
-        for subflow, lane in comparable_lanes(connection)
+        for subflow, lane in connection.comparable_lanes
         if not subflow.lanes[BACK[lane.direction]].resized
     ]
 
 
-def _moves_alike(table: LaneTable) -> Column:
+def _moves_alike(table: LaneTable) -> list[bool]:
     """Say of each lane whether all its acknowledgements moved by one and the same number."""
     sent, received, lane = table.sure
     near, far = table.here.capture.packets, table.there.capture.packets
@@ -71,20 +62,20 @@ def _moves_alike(table: LaneTable) -> Column:
     sent, received, lane = sent[with_ack], received[with_ack], lane[with_ack]
     moved = (far.ack[received].astype(np.int64) - near.ack[sent]) % _SPACE
     first = np.searchsorted(lane, lane)  # lanes follow each other
-    return np.asarray(np.bincount(lane[moved != moved[first]], minlength=len(table)) == 0)
+    differing_counts = np.bincount(lane[moved != moved[first]], minlength=len(table))
+    return [count == 0 for count in differing_counts.tolist()]
 
 
 def _compared(subflow: PairedSubflow, lane: Lane) -> Acknowledgements:
-    compared_count, differing_count = counted_on(lane, _DIFFERING)
+    compared_count, differing_count = counted_on(lane, _MOVED)
     if not differing_count or lane.table is None or lane.table.once(_moves_alike)[lane.number]:
-        none = np.empty(0, np.int64)
         return Acknowledgements(
             subflow=subflow,
             lane=lane,
             compared_count=compared_count,
-            rows=BeforeAfter(sent=none, received=none, before=none, after=none),
-            raised=none,
-            lowered=none,
+            rows=_NO_ROWS,
+            raised=_NOTHING,
+            lowered=_NOTHING,
         )
     rows = column(lane, "ack", least=surely_one(lane), flags=_ACK, mask=_ACK)
     moved = (rows.after.astype(np.int64) - rows.before.astype(np.int64)) % _SPACE

@@ -10,10 +10,13 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag, Subtype
 from mptcp_check.analysis.flows.connections import Role
 from mptcp_check.analysis.pairing.data_mappings import Mapped, mapped
+from mptcp_check.analysis.pairing.halves import HalfTable
 from mptcp_check.analysis.pairing.mptcp_options import carriers
 from mptcp_check.analysis.pairing.paired import Half, PairedConnection, PairedSubflow
 from mptcp_check.model import Direction, Outcome, Side
 
+_FIN: Final = int(Flag.FIN)
+_RST: Final = int(Flag.RST)
 _CLOSING_NS: Final = 25_000_000
 """A join that races the end of its connection is answered with RST; seen up to 25 ms around it."""
 
@@ -67,7 +70,7 @@ def _handshake_outcome(initial: PairedSubflow) -> ConnectionOutcome | None:
     answers = listener.received or listener.sent
     if syns is None or not len(_with_flags(syns, Flag.SYN)):
         return _outcome(Outcome.NOT_MEASURED, "the SYN is not in the captures", 0)
-    offered = carriers(syns.capture, _with_flags(syns, Flag.SYN), Subtype.MP_CAPABLE)
+    offered = carriers(syns, _with_flags(syns, Flag.SYN), Subtype.MP_CAPABLE)
     synacks = (
         np.empty(0, np.int64) if answers is None else _with_flags(answers, Flag.SYN | Flag.ACK)
     )
@@ -78,7 +81,7 @@ def _handshake_outcome(initial: PairedSubflow) -> ConnectionOutcome | None:
         return _outcome(Outcome.TIMED_OUT, "no SYN was answered", 0)
     if not len(offered):
         return _outcome(Outcome.TCP, "no SYN asked for Multipath TCP", 1)
-    if not len(carriers(answers.capture, synacks, Subtype.MP_CAPABLE)):
+    if not len(carriers(answers, synacks, Subtype.MP_CAPABLE)):
         return _outcome(
             Outcome.FELL_BACK_AT_HANDSHAKE, "the SYN/ACK that arrived has no MP_CAPABLE", 1
         )
@@ -134,7 +137,7 @@ def _joined_by_a_stranger(join: PairedSubflow) -> bool:
     if answers is None:
         return False
     synacks = _with_flags(answers, Flag.SYN | Flag.ACK)
-    return len(carriers(answers.capture, synacks, Subtype.MP_JOIN)) < len(synacks)
+    return len(carriers(answers, synacks, Subtype.MP_JOIN)) < len(synacks)
 
 
 def _refused_by_its_host(join: PairedSubflow) -> bool:
@@ -164,9 +167,8 @@ def _last_ns(half: Half) -> int:
 
 
 def _reset_before(half: Half, limit_ns: int | None) -> bool:
-    packets = half.capture.packets
-    resets = half.rows[(packets.flags[half.rows] & Flag.RST) != 0]
-    return bool(len(resets)) and (limit_ns is None or int(packets.time_ns[resets[0]]) < limit_ns)
+    reset_ns = half.table.once(_first_resets_ns)[half.number]
+    return reset_ns is not None and (limit_ns is None or reset_ns < limit_ns)
 
 
 def _closing_ns(connection: PairedConnection, at: Side) -> int | None:
@@ -177,15 +179,33 @@ def _closing_ns(connection: PairedConnection, at: Side) -> int | None:
             if half.side is not at:
                 continue
             found = mapped(half)
-            packets = half.capture.packets
-            fins = half.rows[(packets.flags[half.rows] & Flag.FIN) != 0]
+            fin_ns = half.table.once(_first_fins_ns)[half.number]
             if found.data_fin_ns is not None:
                 ends.append(found.data_fin_ns)
-            if len(fins) and subflow.role is Role.INITIAL:
-                ends.append(int(packets.time_ns[fins[0]]))
+            if fin_ns is not None and subflow.role is Role.INITIAL:
+                ends.append(fin_ns)
             if found.aborted:
                 ends.append(_last_ns(half))
     return min(ends) - _CLOSING_NS if ends else None
+
+
+def _first_fins_ns(table: HalfTable) -> list[int | None]:
+    return _first_ns(table, _FIN)
+
+
+def _first_resets_ns(table: HalfTable) -> list[int | None]:
+    return _first_ns(table, _RST)
+
+
+def _first_ns(table: HalfTable, flag: int) -> list[int | None]:
+    """Return when each half had a flag for the first time."""
+    found: list[int | None] = [None] * len(table)
+    places = np.flatnonzero(table.flags & flag)[::-1]  # the first one is written last
+    for number, time_ns in zip(
+        table.half_of[places].tolist(), table.time_ns[places].tolist(), strict=True
+    ):
+        found[number] = time_ns
+    return found
 
 
 def _with_flags(half: Half, wanted: int, mask: int = Flag.SYN | Flag.ACK) -> Column:

@@ -8,7 +8,9 @@ import numpy as np
 
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.field_changes import ONE_CAPTURE, TWO_CONNECTIONS, direction_of
-from mptcp_check.analysis.mptcp_removal import Removal, removals
+from mptcp_check.analysis.mptcp_removal import Removal, follow, removals
+from mptcp_check.analysis.pairing.lane_table import LaneTable
+from mptcp_check.analysis.pairing.mptcp_options import bits_of
 from mptcp_check.analysis.pairing.paired import PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
@@ -65,15 +67,20 @@ def judge(verdict: Verdict, connection: PairedConnection, *, midstream: bool) ->
     """
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    found = removals(connection)
-    compared = sum(int(one.of(*_CARRY_DATA).sum()) for one in found)
+    counts = [
+        lane.table.once(_counts)[lane.number]
+        for _, lane in connection.comparable_lanes
+        if lane.table is not None
+    ]
+    compared = sum(carried for carried, _ in counts)
     if not compared:
         return verdict.not_measured(
             TWO_CONNECTIONS
             if any(not subflow.is_one_connection for subflow in connection.subflows)
             else "no segment that was sent with a DSS is in both captures"
         )
-    hits = [one for one in taken(found) if bool(one.kept_before_count) == midstream]
+    lost = removals(connection, *_CARRY_DATA) if any(removed for _, removed in counts) else []
+    hits = [one for one in taken(lost) if bool(one.kept_before_count) == midstream]
     if not hits:
         return verdict.not_seen(
             f"{counted(compared, 'segment')} with DSS compared",
@@ -103,6 +110,17 @@ def judge(verdict: Verdict, connection: PairedConnection, *, midstream: bool) ->
             "subflows_count": len({one.removal.subflow.id for one in hits}),
         },
     )
+
+
+def _counts(table: LaneTable) -> list[tuple[int, int]]:
+    """Count by lane the segments sent with an option of data, and those that lost it."""
+    every = table.once(follow)
+    data = (every.subtypes & bits_of(*_CARRY_DATA)) != 0
+    counts = [
+        np.bincount(every.lane[kept], minlength=len(table)).tolist()
+        for kept in (data, data & every.removed)
+    ]
+    return list(zip(*counts, strict=True))
 
 
 def _time_ns(one: Taken) -> int:

@@ -21,6 +21,13 @@ LEAST_LOST: Final = 3
 """At 5 % loss three out of three are one case in 8000; fewer are chance."""
 
 
+_LOST_BITS: Final = 1 << Fate.VANISHED | 1 << Fate.SENT_AGAIN
+_OUTSIDE_BIT: Final = 1 << Fate.OUTSIDE
+_DOUBTFUL_BIT: Final = 1 << Fate.CAPTURE_MAY_HAVE_LOST
+_SYN: Final = int(Flag.SYN)
+_PLACED: Final = int(Flag.SYN | Flag.FIN)
+
+
 def _table(*chosen: Fate) -> Column:
     """Return what says of a fate whether it is one of some, looked up by its value."""
     return np.isin(np.arange(max(Fate) + 1), chosen)
@@ -63,8 +70,10 @@ def in_vain(lane: Lane, lost: Sequence[int], passed: int) -> tuple[Evidence, ...
 
 def anything_lost(lane: Lane) -> bool:
     """Say whether any segment of a lane may have been dropped: the quick question first."""
-    fates = lane.crossing.fates
-    return bool(LOST[fates].any() or (fates[:1] == Fate.OUTSIDE).any())
+    crossing = lane.crossing
+    if crossing.fate_bits & _LOST_BITS:
+        return True
+    return bool(crossing.fate_bits & _OUTSIDE_BIT and crossing.fates[0] == Fate.OUTSIDE)
 
 
 def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
@@ -76,19 +85,24 @@ def sort_out(lane: Lane, sent: Half, chosen: Column) -> Sorted:
         chosen: Which of ``sent.rows`` to look at: a column of bools.
 
     Returns:
-        Segments of which nothing is known are in neither; those that arrived cut otherwise passed.
+        Segments of which nothing is known are in neither, such as ACKs that a capture may have
+        lost; those that arrived cut otherwise passed, as did data and SYNs that were acknowledged.
         A copy that did not arrive is among the vanished though its bytes came in another copy, and
         so is a SYN before the one that arrived, even if the other capture has nothing before that:
         a capture that runs at a listener waits for SYNs.
     """
     fates = lane.crossing.fates
-    lost = LOST[fates]
-    syns = (sent.capture.packets.flags[sent.rows] & Flag.SYN) != 0
-    early = syns & (fates == Fate.OUTSIDE)
-    if early.any():
+    passed, lost = PASSED[fates], LOST[fates]
+    if lane.crossing.fate_bits & _DOUBTFUL_BIT:
+        packets = sent.capture.packets
+        known = (packets.payload_bytes[sent.rows] > 0) | (packets.flags[sent.rows] & _PLACED != 0)
+        passed = passed & (known | (fates != Fate.CAPTURE_MAY_HAVE_LOST))
+    if lane.crossing.fate_bits & _OUTSIDE_BIT:
+        syns = (sent.capture.packets.flags[sent.rows] & _SYN) != 0
         crossed = np.flatnonzero(syns & (fates == Fate.CROSSED))
-        early &= np.arange(len(fates)) < (crossed[0] if len(crossed) else 0)
+        before = np.arange(len(fates)) < (crossed[0] if len(crossed) else 0)
+        lost |= syns & (fates == Fate.OUTSIDE) & before
     return Sorted(
-        passed=np.asarray(sent.rows[chosen & PASSED[fates]]),
-        vanished=np.asarray(sent.rows[chosen & (lost | early)]),
+        passed=np.asarray(sent.rows[chosen & passed]),
+        vanished=np.asarray(sent.rows[chosen & lost]),
     )

@@ -8,7 +8,7 @@ looks at and which differences count.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -35,26 +35,42 @@ Chosen = Callable[[BeforeAfter], Column]
 """Says of each crossed segment whether it counts, looking at no other one: a column of bools."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FieldRule:
-    """What a detector of a changed header field looks at."""
+def anything(rows: BeforeAfter) -> Column:
+    """Count every crossed segment."""
+    return np.ones(len(rows.sent), dtype=bool)
+
+
+def differing(rows: BeforeAfter) -> Column:
+    """Count every difference."""
+    return np.asarray(rows.differ)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FieldChange:
+    """Which changes of a header field count."""
 
     column: str
     """A column of `crossed_headers.column`."""
-    relevant: Chosen
+    relevant: Chosen = anything
     """Segments that can show the behaviour at all."""
-    changed: Chosen
+    changed: Chosen = differing
     """Those of them that do."""
-    nothing: str
-    """Why nothing can be said where no segment is relevant: completes 'not measured: ...'."""
-    sentence: str
-    """With ``{sender}``, ``{receiver}``, ``{before}``, ``{after}``, ``{segments}``."""
     flags: int = 0
     """With ``mask``: only segments whose flags under it are these."""
     mask: int = 0
     agreeing: bool = False
     """Only segments of which every identifying field agrees: for a field in which two bare ACKs
     that are not the same one may differ as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FieldRule(FieldChange):
+    """What a detector of a changed header field looks at, and its words."""
+
+    nothing: str
+    """Why nothing can be said where no segment is relevant: completes 'not measured: ...'."""
+    sentence: str
+    """With ``{sender}``, ``{receiver}``, ``{before}``, ``{after}``, ``{segments}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,7 +105,7 @@ def judge(
     """
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = lanes or comparable_lanes(connection)
+    lanes = lanes or connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(
             TWO_CONNECTIONS
@@ -109,17 +125,6 @@ def judge(
     )
 
 
-def comparable_lanes(connection: PairedConnection) -> list[tuple[PairedSubflow, Lane]]:
-    """Return the lanes that both captures hold of subflows that are one TCP connection."""
-    return [
-        (subflow, lane)
-        for subflow in connection.subflows
-        if subflow.is_one_connection
-        for lane in subflow.lanes.values()
-        if lane.sent is not None and lane.received is not None
-    ]
-
-
 def surely_one(lane: Lane) -> MatchedBy:
     """Return how strong a match of two segments must be before a difference accuses the path."""
     if lane.table is None:
@@ -127,18 +132,11 @@ def surely_one(lane: Lane) -> MatchedBy:
     return MatchedBy(int(lane.table.least[lane.number]))
 
 
-class Counts(NamedTuple):
-    """What a rule finds, counted for all lanes of a table at once: int64, one per lane."""
-
-    relevant: Column
-    changed: Column
-
-
 @cache
-def counter(rule: FieldRule) -> Callable[[LaneTable], Counts]:
+def counter(rule: FieldChange) -> Callable[[LaneTable], list[tuple[int, int]]]:
     """Return what counts a rule's segments for a whole table, for `LaneTable.once`."""
 
-    def count(table: LaneTable) -> Counts:
+    def count(table: LaneTable) -> list[tuple[int, int]]:
         sent, received, lane = table.agreeing if rule.agreeing else table.sure
         if rule.mask:
             chosen = (table.here.capture.packets.flags[sent] & rule.mask) == rule.flags
@@ -150,20 +148,18 @@ def counter(rule: FieldRule) -> Callable[[LaneTable], Counts]:
             after=header_column(table.there, rule.column, received),
         )
         relevant = rule.relevant(rows)
-        return Counts(
-            relevant=np.bincount(lane[relevant], minlength=len(table)),
-            changed=np.bincount(lane[relevant & rule.changed(rows)], minlength=len(table)),
-        )
+        changed = relevant & rule.changed(rows)
+        counts = [np.bincount(lane[kept], minlength=len(table)) for kept in (relevant, changed)]
+        return list(zip(*(column.tolist() for column in counts), strict=True))
 
     return count
 
 
-def counted_on(lane: Lane, rule: FieldRule) -> tuple[int, int]:
+def counted_on(lane: Lane, rule: FieldChange) -> tuple[int, int]:
     """Return how many segments of a lane are relevant to a rule, and how many changed."""
     if lane.table is None:
         return 0, 0
-    counts = lane.table.once(counter(rule))
-    return int(counts.relevant[lane.number]), int(counts.changed[lane.number])
+    return lane.table.once(counter(rule))[lane.number]
 
 
 def _compare(subflow: PairedSubflow, lane: Lane, rule: FieldRule) -> _Compared:
@@ -220,13 +216,3 @@ def _first_ns(compared: _Compared) -> int:
     at = int(np.flatnonzero(compared.changed)[0])
     half: Half | None = compared.lane.sent
     return 0 if half is None else int(half.capture.packets.time_ns[compared.rows.sent[at]])
-
-
-def anything(rows: BeforeAfter) -> Column:
-    """Count every crossed segment."""
-    return np.ones(len(rows.sent), dtype=bool)
-
-
-def differing(rows: BeforeAfter) -> Column:
-    """Count every difference."""
-    return np.asarray(rows.differ)

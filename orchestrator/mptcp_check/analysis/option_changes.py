@@ -12,14 +12,13 @@ from mptcp_check.analysis.capture.packets import KIND_MPTCP
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
     surely_one,
 )
 from mptcp_check.analysis.options.tcp_options import KIND_NAMES
 from mptcp_check.analysis.pairing.crossed_headers import OptionsBeforeAfter, option
 from mptcp_check.analysis.pairing.halves import HalfTable
-from mptcp_check.analysis.pairing.header_columns import option_places
+from mptcp_check.analysis.pairing.header_columns import option_places, options_whole
 from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
@@ -88,7 +87,7 @@ def judge(
     """
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     compared = 0
@@ -157,6 +156,8 @@ def _counts(table: LaneTable) -> Mapping[int, Mapping[int, tuple[int, int]]]:
     """Count options by lane and kind, for all lanes of a table at once."""
     sent, received, lane = table.sure
     here, there = table.here.position_of[sent], table.there.position_of[received]
+    whole = table.here.once(options_whole)[here] & table.there.once(options_whole)[there]
+    sent, lane, here, there = sent[whole], lane[whole], here[whole], there[whole]
     found: dict[int, dict[int, tuple[int, int]]] = defaultdict(dict)
     for kind in _kinds(table.here, sent):
         before, after = option_places(table.here, kind), option_places(table.there, kind)

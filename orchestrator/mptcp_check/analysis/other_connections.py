@@ -135,7 +135,7 @@ def _plain_handshake(connection: PairedConnection) -> Control | None:
     if connection.one_sided or subflow is None or subflow.opener.sent is None:
         return None
     syns = subflow.handshake.syns.at_sender
-    if not len(syns) or len(carriers(subflow.opener.sent.capture, syns, Subtype.MP_CAPABLE)):
+    if not len(syns) or len(carriers(subflow.opener.sent, syns, Subtype.MP_CAPABLE)):
         return None
     if refusal(subflow.listener.received) is not None and forged_resets(
         subflow.listener, connection.clock

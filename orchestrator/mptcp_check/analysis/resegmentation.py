@@ -5,6 +5,7 @@ the capture (TSO, GSO), or the driver joins them before it (GRO, LRO).  They are
 maximum segment size that the ends agreed on, and say nothing about the path.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,14 +13,19 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
+from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import walk
 from mptcp_check.analysis.pairing.byte_map import ByteMap
+from mptcp_check.analysis.pairing.crossed_payload import crossed_payload
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.verdict import Verdict, counted
+from mptcp_check.model import Finding
 
 _SMALLEST_OFFLOAD_BYTES: Final = 1460
 """Without a captured SYN: an Ethernet segment's payload is never more on IPv4."""
 _MSS_KIND: Final = 2
 _MSS_OPTION_BYTES: Final = 4
+_NOTHING: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +44,44 @@ class Recut:
     """Segments with payload that both captures hold."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hits:
+    """The lanes on which segments were cut otherwise in one of the two ways."""
+
+    lanes: tuple[Recut, ...]
+    """At least one."""
+    compared_count: int
+    """Segments with payload that both captures hold, on all lanes of the connection."""
+
+
+def judge(
+    verdict: Verdict, connection: PairedConnection, shows: Callable[[Recut], Column]
+) -> Finding | Hits:
+    """Say that segments arrived as they were cut, or which did not.
+
+    Args:
+        verdict: The detector's voice.
+        connection: At both ends, or at one.
+        shows: Which segments of a lane the detector looks for.
+
+    Returns:
+        A finding where there is nothing to see: ``NOT_SEEN`` with ``segments_compared``.
+    """
+    if connection.one_sided:
+        return verdict.not_measured(ONE_CAPTURE)
+    found = recut(connection)
+    compared = sum(one.compared for one in found)
+    if not compared:
+        return verdict.not_measured("no segment with payload is in both captures")
+    hits = tuple(one for one in found if len(shows(one)))
+    if hits:
+        return Hits(lanes=hits, compared_count=compared)
+    return verdict.not_seen(
+        f"{counted(compared, 'segment')} with payload compared",
+        measures={"segments_compared": compared},
+    )
+
+
 def recut(connection: PairedConnection) -> list[Recut]:
     """Return the lanes of a connection with payload at both ends."""
     found = []
@@ -47,7 +91,7 @@ def recut(connection: PairedConnection) -> list[Recut]:
             if sent is None or received is None:
                 continue
             if not lane.recut:
-                found.append(_whole(subflow, lane, sent))
+                found.append(_whole(subflow, lane))
                 continue
             largest = _largest_bytes(subflow, lane)
             pieces = lane.byte_map
@@ -68,36 +112,45 @@ def recut(connection: PairedConnection) -> list[Recut]:
     return found
 
 
-def _whole(subflow: PairedSubflow, lane: Lane, sent: Half) -> Recut:
+def _whole(subflow: PairedSubflow, lane: Lane) -> Recut:
     """Return what is to be said of a lane whose segments arrived as they were, or not at all."""
-    carries = sent.capture.packets.payload_bytes[lane.crossing.sent] > 0
-    nothing = np.empty(0, np.int64)
     return Recut(
         subflow=subflow,
         lane=lane,
-        split=nothing,
-        merged=nothing,
+        split=_NOTHING,
+        merged=_NOTHING,
         offloaded=0,
-        compared=int(np.count_nonzero(carries)),
+        compared=lane.table.once(crossed_payload).segments[lane.number]
+        if lane.table is not None
+        else 0,
     )
 
 
 def _cut(half: Half, rows: Column, pieces: ByteMap) -> Column:
     """Return the rows of one end that several segments of the other end make together.
 
-    A second whole copy is a duplicate or a retransmission, and cuts nothing.
+    A second whole copy is a duplicate or a retransmission, and cuts nothing.  Two pieces of one
+    and the same segment lie around a place where the stream was resized.
 
     Args:
         half: That end.
         rows: Its row of each piece.
         pieces: What both ends share.
     """
+    others = pieces.received if rows is pieces.sent else pieces.sent
     lengths = half.capture.packets.payload_bytes[rows].astype(np.int64)
     part = (pieces.end - pieces.start) < lengths
     whole = np.isin(rows, rows[~part])
     kept = part & ~whole
-    places = np.unique(np.stack((rows[kept], pieces.start[kept]), axis=1), axis=0)
-    found, counts = np.unique(places[:, 0], return_counts=True)
+    places = _with_several(rows[kept], pieces.start[kept])
+    segments = _with_several(rows[kept], others[kept])
+    return np.asarray(places[np.isin(places, segments)])
+
+
+def _with_several(rows: Column, things: Column) -> Column:
+    """Return the rows that stand beside more than one thing."""
+    pairs = np.unique(np.stack((rows, things), axis=1), axis=0)
+    found, counts = np.unique(pairs[:, 0], return_counts=True)
     return np.asarray(found[counts > 1])
 
 

@@ -1,37 +1,109 @@
 """`mptcp-check doctor`: numbered checks, each with what to do."""
 
 import json
+from collections.abc import Sequence
 
 import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from mptcp_check import settings
-from mptcp_check.doctor import Status, examine
+from mptcp_check.doctor import Examined, Question, Section, Status, examine
 
 PREFLIGHT_FAILED = 3
-COLOURS = {Status.PASS: "green", Status.WARN: "yellow", Status.FAIL: "red"}
+MARKS = {Status.PASS: ("✓", "green"), Status.WARN: ("!", "yellow"), Status.FAIL: ("✗", "bold red")}
+NOT_ASKED = "Not looked at: server, captive portal, clock difference. --server names whom to ask."
 
 
 @click.command()
+@click.option(
+    "--iface",
+    "interfaces",
+    multiple=True,
+    metavar="NAME",
+    help="The interface to measure over, as for `run`; may be repeated.",
+)
+@click.option("--server", default="", metavar="URL", help="The measurement server to ask, once.")
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON document.")
-def doctor(*, as_json: bool) -> int:
+def doctor(*, interfaces: tuple[str, ...], server: str, as_json: bool) -> int:
     """Check what the main job needs on this computer.
 
     Exit code 3 when a check failed: the main job cannot run here yet.
-    """
-    checks = examine(settings.places())
+
+    \b
+    Examples:
+      mptcp-check doctor
+      mptcp-check doctor --iface eth0 --server https://measure.example
+    """  # noqa: D301 - \b is click's
+    question = Question(places=settings.places(), interfaces=interfaces, server=server)
+    found = examine(question)
     if as_json:
-        document = {
-            "schema": "mptcp-check.doctor/1",
-            "checks": [
-                {"name": c.name, "status": c.status, "detail": c.detail, "advice": c.advice}
-                for c in checks
-            ],
-        }
-        click.echo(json.dumps(document, indent=2))
+        click.echo(json.dumps(document(found), indent=2))
     else:
-        for number, check in enumerate(checks, 1):
-            word = click.style(f"{check.status:<4}", fg=COLOURS[check.status], bold=True)
-            click.echo(f"{number:>2}. {word}  {check.name}: {check.detail}")
-            if check.advice:
-                click.echo(f"          {check.advice}")
-    return PREFLIGHT_FAILED if any(c.status is Status.FAIL for c in checks) else 0
+        show(Console(highlight=False), found, asked_server=bool(server))
+    failed = any(e.check.status is Status.FAIL for e in found)
+    return PREFLIGHT_FAILED if failed else 0
+
+
+def document(found: Sequence[Examined]) -> dict[str, object]:
+    """Return `mptcp-check.doctor/1`; PURE."""
+    return {
+        "schema": "mptcp-check.doctor/1",
+        "checks": [
+            {
+                "number": e.number,
+                "section": e.section,
+                "name": e.check.name,
+                "status": e.check.status,
+                "detail": e.check.detail,
+                "advice": e.check.advice,
+            }
+            for e in found
+        ],
+    }
+
+
+def show(console: Console, found: Sequence[Examined], *, asked_server: bool) -> None:
+    """Print the checks by section, and in the last line what they amount to."""
+    width = max((len(e.check.name) for e in found), default=0)
+    for section in Section:
+        those = [e for e in found if e.section is section]
+        if those:
+            console.print(Text(section, style="bold"))
+            console.print(_table(those, width))
+            console.print()
+    if not asked_server:
+        console.print(Text(NOT_ASKED, style="dim"))
+    console.print(_summary(found))
+
+
+def _table(those: Sequence[Examined], width: int) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(justify="right", width=3, style="dim")
+    table.add_column(width=6)
+    table.add_column(width=width)
+    table.add_column(overflow="fold")
+    for e in those:
+        mark, style = MARKS[e.check.status]
+        said = Text(e.check.detail)
+        if e.check.advice:
+            said.append(
+                f"\n→ {e.check.advice}", style="" if e.check.status is Status.FAIL else "dim"
+            )
+        table.add_row(str(e.number), Text(f"{mark} {e.check.status}", style), e.check.name, said)
+    return table
+
+
+def _summary(found: Sequence[Examined]) -> Text:
+    def numbers(status: Status) -> list[str]:
+        return [str(e.number) for e in found if e.check.status is status]
+
+    failed, warned = numbers(Status.FAIL), numbers(Status.WARN)
+    if failed:
+        what = f"check {failed[0]}" if len(failed) == 1 else f"checks {', '.join(failed)}"
+        return Text(f"The main job cannot run here yet: {what} failed.", "bold red")
+    if warned:
+        what = f"{len(warned)} warning{'s' if len(warned) > 1 else ''} ({', '.join(warned)})"
+        return Text(f"The main job can run here, with {what}.", "bold yellow")
+    return Text("The main job can run here.", "bold green")

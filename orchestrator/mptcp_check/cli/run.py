@@ -8,6 +8,8 @@ import click
 from mptcp_check import settings
 from mptcp_check.cli import live, verdict
 from mptcp_check.exchanges.plan import Depth
+from mptcp_check.machines import wishes
+from mptcp_check.networks import Wanted
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
 
@@ -36,10 +38,23 @@ BOOT_TIMEOUT_S = 120.0
 @click.option("--full", "depth", flag_value=Depth.FULL, type=Depth, help="IPv6 as well.")
 @click.option(
     "--machine",
-    type=click.Choice(["auto", "qemu"]),
     default="auto",
     show_default=True,
-    help="How to have machines; QEMU is the only way so far.",
+    metavar="auto|qemu|host|ssh:HOST",
+    help="Where the client runs: in a virtual machine, on this Linux computer's own kernel, or "
+    "on a Linux box that ssh reaches.",
+)
+@click.option(
+    "--iface",
+    "interfaces",
+    multiple=True,
+    metavar="NAME[,address=A/LEN][,gateway=A][,routed]",
+    help="Measure the network of this interface; give several for a subflow over each.",
+)
+@click.option(
+    "--server",
+    metavar="ssh:HOST[,address=A][,http=PORT][,ftp=PORT]",
+    help="The measurement server at the far end: a Linux box of yours, reached by ssh.",
 )
 @click.option(
     "--out",
@@ -68,6 +83,8 @@ def run(  # noqa: PLR0913 - one per option
     behind: tuple[str, ...],
     depth: Depth | None,
     machine: str,
+    interfaces: tuple[str, ...],
+    server: str | None,
     out: Path | None,
     boot_timeout: float,
     no_upload: bool,
@@ -75,13 +92,20 @@ def run(  # noqa: PLR0913 - one per option
     as_json: bool,
     jsonl: bool,
 ) -> int:
-    """Check Multipath TCP on the embedded network and say what the path did.
+    """Check Multipath TCP and say what the path did.
 
     \b
-    Two virtual machines with a Multipath TCP kernel, a probe and a measurement server,
-    are joined by two links of this program's own small network. http and ftp run
-    between them over Multipath TCP and, as the control, over plain TCP. Every packet is
-    captured at both ends; the two captures are compared.
+    Without a server, two virtual machines with a Multipath TCP kernel, a probe and a
+    measurement server, are joined by two links of this program's own small network: it
+    shows what the tool does, and not how your network is. With --server the network
+    between the client and that server is measured. http and ftp run over Multipath TCP
+    and, as the control, over plain TCP. Every packet is captured at both ends; the two
+    captures are compared.
+
+    \b
+    On this computer or a box, the client has a network namespace with cards of its own
+    (macvlan) or, on Wi-Fi, a way through the kernel; that needs root. The server is used
+    as it is: its MPTCP settings and offloads change for the run and are put back.
 
     \b
     Examples:
@@ -90,15 +114,20 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --behind mp_capable_removed_from_syn
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
+      mptcp-check run --iface eth0 --server ssh:box.example.org
+      mptcp-check run --machine host --iface eth0 --iface wlan0 --server ssh:box.example.org
+      mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-    del (
-        machine,
-        no_upload,
-    )  # one way to have machines, nothing to upload to: the words are the contract's
+    del no_upload  # nothing to upload to: the word is the contract's
     console = live.console()
     options = RunOptions(
         apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
-        behind=behind,
+        wanted=Wanted(
+            machine=wishes.machine_wish(machine),
+            interfaces=tuple(wishes.interface_wish(text) for text in interfaces),
+            server=wishes.server_wish(server) if server else None,
+            behind=behind,
+        ),
         depth=depth or Depth.DEFAULT,
         out=out,
         boot_timeout_s=boot_timeout,

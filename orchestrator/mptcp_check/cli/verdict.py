@@ -8,15 +8,12 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
+from mptcp_check.analysis.reporting import network_words
 from mptcp_check.cli import table
 from mptcp_check.model import Exchange, Family, Outcome, State, Transfer, Transport
 
 MOST_FRAMES = 4
 """How many evidence frames a line names; the report has them all."""
-
-OWN_NETWORK = (
-    "This was the program's own small network inside this computer, not the network you are on."
-)
 
 GOOD = frozenset({Outcome.MPTCP, Outcome.TCP})
 WORST = frozenset({Outcome.CORRUPTED, Outcome.HUNG})
@@ -38,8 +35,8 @@ def show(console: Console, document: Mapping[str, Any], *, where: str) -> None:
     console.print(Panel(Text("\n".join(sentences)), border_style=_colour(outcomes), expand=False))
     for line in _findings(document["report"]["findings"]):
         console.print(Padding(line, (0, 0, 0, 2)))
-    if document["network"] == "embedded":
-        console.print(Text(OWN_NETWORK, style="dim"))
+    for sentence in network_words.sentences(document):
+        console.print(Text(sentence, style="dim"))
     for trouble in document["integrity"]["troubles"]:
         console.print(Text(f"✗ this run is not to be trusted: {trouble}", style="bold red"))
     console.print(Text.assemble(("report  ", "dim"), f"{where}/report.html"))

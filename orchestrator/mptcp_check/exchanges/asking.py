@@ -45,8 +45,8 @@ def services_start(
         password: Of ftp, made for this run.
     """
     wanted = {(e.app, e.transport, e.family): e.port for e in planned}
-    return ServicesStartArguments(
-        services=[
+    return services_on(
+        [
             ServiceWanted(
                 service=APPLICATIONS[app].service,
                 transport=transport.value,
@@ -55,6 +55,25 @@ def services_start(
             )
             for (app, transport, family), port in wanted.items()
         ],
+        user=user,
+        password=password,
+    )
+
+
+def services_on(
+    listeners: Iterable[ServiceWanted], *, user: str, password: str
+) -> ServicesStartArguments:
+    """Return what the server must run, each listener once.
+
+    Args:
+        listeners: One per exchange, in any order.
+        user: Of ftp.
+        password: Of ftp, made for this run.
+    """
+    found: list[ServiceWanted] = []
+    found.extend(one for one in listeners if one not in found)
+    return ServicesStartArguments(
+        services=found,
         ftp_user=user,
         ftp_password=password,
         passive_ports=list(PASSIVE_PORTS),

@@ -5,8 +5,8 @@ fails over Multipath TCP is known to work without, and then its Multipath TCP tw
 """
 
 import enum
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
@@ -121,22 +121,20 @@ def plan(
     )
 
 
-def control_of(exchange: Exchange, planned: Sequence[Exchange]) -> Exchange | None:
-    """Return the same transfer over plain TCP; none when the exchange is a control itself."""
-    if exchange.transport is Transport.TCP:
-        return None
-    return next(
-        (
-            other
-            for other in planned
-            if other.transport is Transport.TCP and _transfer(other) == _transfer(exchange)
-        ),
-        None,
-    )
+def limited(planned: Sequence[Exchange], paths: Mapping[Family, int]) -> tuple[Exchange, ...]:
+    """Return what of a plan a network can run, numbered anew.
 
-
-def _transfer(exchange: Exchange) -> tuple[object, ...]:
-    return exchange.family, exchange.app, exchange.mode, exchange.direction
+    Args:
+        planned: The exchanges.
+        paths: How many paths there are in each family; a family that is not there has none.
+    """
+    fitting = [
+        replace(e, id=0, paths=min(e.paths, paths[e.family]))
+        for e in planned
+        if paths.get(e.family, 0)
+    ]
+    # where there is one path, the twins for one and for two are the same
+    return tuple(replace(e, id=number) for number, e in enumerate(dict.fromkeys(fitting)))
 
 
 def _cases(

@@ -31,6 +31,8 @@ class Setup:
     """Whether both ends ask for ECN."""
     control: bool = False
     """Whether a connection of plain TCP goes before, as in a run."""
+    urgent: bool = False
+    """The same, with an urgent byte each way: Multipath TCP has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

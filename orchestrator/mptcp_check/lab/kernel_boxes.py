@@ -45,7 +45,7 @@ class KernelBox:
     relay: str = ""
     """Mode of `relay.py`; empty for none."""
     names: frozenset[str] = frozenset()
-    """Behaviours of the catalogue that it is; any of them is a right answer."""
+    """Behaviours of the catalogue that it is: all of them are named as causes, and no other."""
     app: str = "stream"
     """What shows it."""
     families: tuple[Family, ...] = (Family.IPV4,)
@@ -94,7 +94,7 @@ _BOXES: Final = (
             ),
             "iptables -A FORWARD -m conntrack --ctstate INVALID -j DROP",
         ),
-        names=frozenset({"connection_proxied", "mp_capable_removed_from_syn"}),
+        names=frozenset({"connection_proxied"}),
     ),
     KernelBox(
         id="redirect",
@@ -105,9 +105,7 @@ _BOXES: Final = (
             f"iptables -t nat -A PREROUTING {_IN} -j REDIRECT --to-ports {RELAY_PORTS['redirect']}",
         ),
         relay="redirect",
-        names=frozenset(
-            {"connection_proxied", "mp_capable_removed_from_syn", "mp_capable_removed_from_synack"}
-        ),
+        names=frozenset({"connection_proxied"}),
     ),
     KernelBox(
         id="tproxy",
@@ -127,9 +125,7 @@ _BOXES: Final = (
             ),
         ),
         relay="tproxy",
-        names=frozenset(
-            {"connection_proxied", "mp_capable_removed_from_syn", "mp_capable_removed_from_synack"}
-        ),
+        names=frozenset({"connection_proxied"}),
     ),
     KernelBox(
         id="nft_reset_option",

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,17 +12,22 @@ from mptcp_check import __version__, clock, judging, run_directory, storing
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
+from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES
+from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, Depth
+from mptcp_check.exchanges.plan import plan as whole_plan
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.lab import stream
 from mptcp_check.lab.case import STREAM, Circumstances, stream_exchange
-from mptcp_check.lab.playing import Played, play_plan
+from mptcp_check.lab.expectations import expectation
+from mptcp_check.lab.kernel_boxes import PREFIX
+from mptcp_check.lab.playing import Played, placed, play_plan
 from mptcp_check.middleboxes import link
 from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
 from mptcp_check.watch import Watch
 
 MACHINE: Final = "namespaces"
+STREAM_ON_MACHINES: Final = "http"
 NETWORK: Final = "embedded"
 """It is this program's own small network, inside this computer."""
 
@@ -72,6 +78,47 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                 )
             ]
     return tuple(found)
+
+
+def machines_plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
+    """Return the same for virtual machines: what `mptcp-check run` would do there; PURE.
+
+    Args:
+        apps: Names of `APPLICATIONS`, or `STREAM`, in whose place machines run http.
+        around: How the Multipath TCP exchanges run.
+    """
+    names = tuple(dict.fromkeys(STREAM_ON_MACHINES if app == STREAM else app for app in apps))
+    wanted = [
+        exchange
+        for exchange in whole_plan(names, Depth.FULL)
+        if exchange.family is around.family
+        and (
+            exchange.transport is Transport.TCP
+            or (exchange.checksum, exchange.paths) == (around.checksum, around.paths)
+        )
+    ]
+    return tuple(replace(exchange, id=number) for number, exchange in enumerate(wanted))
+
+
+def machines_behind(behaviours: Sequence[str]) -> tuple[str, ...]:
+    """Return what stands in each link between virtual machines, the first nearest to the client.
+
+    Raises:
+        UsageError: Something can be played between namespaces only.
+    """
+    for text in behaviours:
+        if text.startswith(PREFIX):
+            raise UsageError(
+                f"{text} is played by this computer's kernel, not between machines",
+                hint="leave --machines out",
+            )
+        setup = expectation(text).setup
+        if setup.announce or setup.ecn or setup.urgent:
+            raise UsageError(
+                f"{text} has nothing to do between machines: they do not use what it is about",
+                hint="leave --machines out",
+            )
+    return placed(behaviours, 0)[:-1]
 
 
 def request(

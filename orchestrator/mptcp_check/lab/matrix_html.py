@@ -1,5 +1,6 @@
 """A matrix as one page with nothing from elsewhere: confusion matrix and cases; PURE."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,11 +25,14 @@ def render(document: Mapping[str, Any]) -> str:
     rows = document["confusion"]
     named = {name for row in rows.values() for name in row} - {NOTHING}
     order = [*(name for name in rows if name in named), *sorted(named - set(rows)), NOTHING]
+    cases = [_case(place, case) for place, case in enumerate(document["cases"])]
     return environment.get_template(_TEMPLATE).render(
         document=document,
         columns=order,
         right={name: _right(name) for name in rows},
-        cases=[_case(place, case) for place, case in enumerate(document["cases"])],
+        cases=cases,
+        mistakes=[case for case in cases if case["status"] != Status.RIGHT],
+        left_out=_left_out(document),
         groups=_groups(document),
         statuses=[s.value for s in Status],
         nothing=NOTHING,
@@ -64,6 +68,15 @@ def _case(place: int, said: Mapping[str, Any]) -> dict[str, Any]:
         "error": said.get("error", ""),
         "directory": said.get("directory") or "",
     }
+
+
+def _left_out(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what was not played, once for each behaviour and reason."""
+    counts = Counter((one["behaviour"], one["reason"]) for one in document["not_applicable"])
+    return [
+        {"behaviour": behaviour, "reason": reason, "count": count}
+        for (behaviour, reason), count in counts.items()
+    ]
 
 
 def _groups(document: Mapping[str, Any]) -> dict[str, str]:

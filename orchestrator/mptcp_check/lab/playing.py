@@ -21,6 +21,7 @@ from mptcp_check.lab.network import Network, grown, network
 from mptcp_check.lab.stream import Streamed
 from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
+from mptcp_check.machines.measured_network import Addressing
 from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
@@ -220,8 +221,13 @@ class _Session:
 
     net: Network
     behaviours: Sequence[str]
+    addressing: Addressing = addresses.EMBEDDED
     seed: str = ""
     password: str = ""
+
+    def alone(self, side: Side) -> bool:
+        del side  # each has a namespace of its own
+        return True
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
         return self.net.call(side, verb, arguments)
@@ -265,9 +271,11 @@ def _played(
 def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecord, Streamed]:
     """Run the light exchange between two readings of all counters."""
     _Session(net=net, behaviours=case.behaviours).both(
-        "configure", lambda side: asking.configure(exchange, measuring.endpoints(exchange, side))
+        "configure",
+        lambda side: asking.configure(exchange, addresses.EMBEDDED.endpoints(exchange, side)),
     )
-    if any(expectation(text).setup.control for text in case.behaviours):
+    setups = [expectation(text).setup for text in case.behaviours]
+    if any(setup.control or setup.urgent for setup in setups):
         stream.stream(
             namespace=net.namespace,
             address=addresses.service_address(exchange.transport, exchange.family),
@@ -275,6 +283,7 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
             seed="control",
             transport=Transport.TCP,
             payload_bytes=_CONTROL_BYTES,
+            urgent=any(setup.urgent for setup in setups),
         )
     before = {side: net.counters(side) for side in Side}
 

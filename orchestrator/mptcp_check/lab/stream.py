@@ -73,13 +73,14 @@ class Streamed:
 class _End:
     """One program: what it received, and what stopped it."""
 
-    def __init__(self, side: Side, payload: bytes, deadline_ns: int) -> None:
+    def __init__(self, side: Side, payload: bytes, deadline_ns: int, *, urgent: bool) -> None:
         self.side = side
         self.stream = OPENINGS[side] + payload
         self.received = bytearray()
         self.problem = ""
         self.hung = False
         self._deadline_ns = deadline_ns
+        self._urgent = urgent
 
     def arm(self, connection: socket.socket, idle_s: float = IDLE_S) -> None:
         left_s = (self._deadline_ns - clock.monotonic_ns()) / 1e9
@@ -113,7 +114,10 @@ class _End:
         opening, theirs = len(OPENINGS[self.side]), len(OPENINGS[other.side])
 
         def send_opening() -> None:
-            self.send(connection, self.stream[:opening])
+            plain = opening - self._urgent
+            self.send(connection, self.stream[:plain])
+            if self._urgent:
+                connection.send(self.stream[plain:opening], socket.MSG_OOB)
 
         def send_payload() -> None:
             self.send(connection, self.stream[opening:])
@@ -148,6 +152,7 @@ def stream(
     transport: Transport = Transport.MPTCP,
     settled: Callable[[], bool] = lambda: True,
     payload_bytes: int = PAYLOAD_BYTES,
+    urgent: bool = False,
 ) -> Streamed:
     """Run one exchange between two namespaces; it never hangs and never raises for the network.
 
@@ -159,6 +164,7 @@ def stream(
         transport: What both sockets speak.
         settled: Whether the further subflows have joined, or will not.
         payload_bytes: Each way.
+        urgent: Whether each opening's last byte is urgent, and read in its place (RFC 6093, 4).
     """
     start_ns, started_ns = clock.wall_ns(), clock.monotonic_ns()
     deadline_ns = started_ns + int(TOTAL_S * 1e9)
@@ -167,6 +173,7 @@ def stream(
             side,
             b"".join(blocks(Content(seed=f"{seed}/{side}", bytes=payload_bytes))),
             deadline_ns,
+            urgent=urgent,
         )
         for side in Side
     }
@@ -176,6 +183,8 @@ def stream(
         listener = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
     with entered(namespace(Side.CLIENT)):
         connection = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
+    for each in (listener, connection) if urgent else ():
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     failed = threading.Event()
 
     def quiet() -> bool:

@@ -7,10 +7,12 @@ link: the same ports, the same programs, nothing between them but the transport.
 Private ranges: RFC 1918 and RFC 4193.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from mptcp_check.model import Family, Transport
+from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.model import Exchange, Family, Side, Transport
+from mptcp_guest.messages import Endpoint, Interface, ServiceWanted
 
 LINKS = 2
 INTERFACES = tuple(f"eth{index}" for index in range(LINKS))
@@ -42,25 +44,25 @@ def service_address(transport: Transport, family: Family) -> str:
     return address(family, link=0, host=SERVICE_HOSTS[transport])
 
 
-def interfaces(host: int) -> list[dict[str, object]]:
+def interfaces(host: int) -> list[Interface]:
     """Return the measurement interfaces of a machine, as the agent's ``lab_up`` takes them."""
-    found: list[dict[str, object]] = []
+    found: list[Interface] = []
     for link, name in enumerate(INTERFACES):
         hosts = [host, CONTROL] if host == SERVER and link == 0 else [host]
         found.append(
-            {
-                "name": name,
-                "addresses": [
+            Interface(
+                name=name,
+                addresses=[
                     with_prefix(address(family, link=link, host=h))
                     for family in Family
                     for h in hosts
                 ],
                 # the server answers each link by that link: a way of its own for its service
                 # address would send the answers to joins by the wrong one
-                "gateways": [
+                gateways=[
                     address(family, link=link, host=SERVER) for family in Family if host == PROBE
                 ],
-            }
+            )
         )
     return found
 
@@ -88,3 +90,54 @@ def capture_filter() -> str:
     errors = "icmp[icmptype] == icmp-unreach or icmp[icmptype] == icmp-timxceed"
     errors6 = "icmp6[0] == 1 or icmp6[0] == 2 or icmp6[0] == 3"
     return f"(tcp and ({hosts})) or ({errors}) or ({errors6})"
+
+
+class EmbeddedAddressing:
+    """`mptcp_check.machines.measured_network.Addressing` of the embedded network."""
+
+    def fitting(self, planned: Sequence[Exchange]) -> tuple[Exchange, ...]:
+        """Return the plan: this network was made for it."""
+        return tuple(planned)
+
+    def target(self, exchange: Exchange) -> str:
+        """Return the server's address for the exchange's transport."""
+        return service_address(exchange.transport, exchange.family)
+
+    def listener(self, exchange: Exchange) -> ServiceWanted:
+        """Return the server program of its own that each transport has."""
+        return ServiceWanted(
+            service=APPLICATIONS[exchange.app].service,
+            transport=exchange.transport.value,
+            address=self.target(exchange),
+            port=exchange.port,
+        )
+
+    def endpoints(self, exchange: Exchange, side: Side) -> list[Endpoint]:
+        """Return the addresses of the client's other links."""
+        if side is Side.SERVER:
+            return []
+        return [
+            Endpoint(
+                address=address(exchange.family, link=link, host=PROBE),
+                interface=INTERFACES[link],
+            )
+            for link in range(1, LINKS)
+        ]
+
+    def interfaces(self, side: Side) -> tuple[str, ...]:
+        """Return the links."""
+        del side
+        return INTERFACES
+
+    def capture_filter(self, side: Side) -> str:
+        """Return `capture_filter`."""
+        del side
+        return capture_filter()
+
+    def ports(self, side: Side) -> tuple[int, ...]:
+        """Return none: all that there is, is an exchange's."""
+        del side
+        return ()
+
+
+EMBEDDED = EmbeddedAddressing()

@@ -1,5 +1,6 @@
 """The guest agent seen from here: verbs out, checked results in, never without a deadline."""
 
+import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Mapping
@@ -55,6 +56,7 @@ class Agent:
         self._numbers = itertools.count(1)
         self._rest = b""
         self._turn = threading.Lock()
+        self._sending = threading.Lock()
         channel.settimeout(LOOK_S)
 
     def call(
@@ -75,7 +77,8 @@ class Agent:
             number = next(self._numbers)
             line = guest_api.request_line(number, verb, arguments, within_s=within_s)
             try:
-                self._channel.sendall(line)
+                with self._sending:
+                    self._channel.sendall(line)
                 answer = self._line(verb, self._now_ns() + int((deadline_s + GRACE_S) * 1e9))
             except TimeoutError:
                 raise self._silent(verb) from None
@@ -83,6 +86,14 @@ class Agent:
                 self._check_alive(PATIENCE_S)
                 raise MachineError(f"{self.machine}: {verb}: the connection broke: {e}") from None
         return guest_api.result_of(answer, number=number, verb=verb, machine=self.machine)
+
+    def sign_of_life(self) -> None:
+        """Tell the agent's watchdog that we are here, also while a call waits; never fails.
+
+        A machine that is gone is noticed by the next call, which has words for it.
+        """
+        with contextlib.suppress(OSError), self._sending:
+            self._channel.sendall(b"\n")
 
     def close(self) -> None:
         """Hang up; the agent stops everything it started."""

@@ -7,33 +7,71 @@ and not the user's, needs no rights, and makes no packet that leaves the compute
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from mptcp_check import clock
-from mptcp_check.machines import addresses
+from mptcp_check.analysis.capture import capture_file
+from mptcp_check.errors import MachineError
+from mptcp_check.machines import addresses, wire_agreement
 from mptcp_check.machines.accelerator import Accelerator
-from mptcp_check.machines.guest import Guest, guest
+from mptcp_check.machines.guest import Guest, fetch, guest
 from mptcp_check.machines.management import RunKeys
+from mptcp_check.machines.measured_network import End, MeasuredNetwork, NetworkKind
 from mptcp_check.machines.qemu import Machine, MachineSpec
 from mptcp_check.machines.switch import Switch
+from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.middleboxes.chain import Chain
+from mptcp_check.model import Side
 
 PROBE = "probe"
 SERVER = "server"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Embedded:
-    """The network while it is up."""
+class SwitchWitness:
+    """The switch between both machines, which carries and sees every frame."""
 
-    probe: Guest
-    server: Guest
-    switch: Switch
-    directory: Path
-    """Private work folder of this run."""
-    boot_ns: int
-    """From the start of the first machine until both agents could be asked."""
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+
+    def record(self) -> None:
+        """Begin to remember what crosses."""
+        self._switch.record()
+
+    def freeze(self) -> None:
+        """Let nothing cross any more."""
+        self._switch.freeze()
+
+    def agreement(
+        self, side: Side, interface: str, content: bytes, *, stop_requested_ns: int
+    ) -> Agreement:
+        """Compare a capture with what crossed at that interface's port."""
+        link = addresses.INTERFACES.index(interface)
+        return wire_agreement.compare(
+            _frames(content),
+            self._switch.wire_frames(link, list(Side).index(side)),
+            interface=interface,
+            stop_requested_ns=stop_requested_ns,
+        )
+
+    def acted_counts(self) -> tuple[tuple[int, ...], ...]:
+        """Return how often each behaviour of each link acted."""
+        return self._switch.acted_counts()
+
+    def dropped_count(self) -> int:
+        """Return how many frames the switch could not deliver."""
+        return sum(port.queue_dropped_count for pair in self._switch.status() for port in pair)
+
+    def check(self) -> None:
+        """Raise when a machine's wire broke or the switch itself failed.
+
+        Raises:
+            MachineError: Which one.
+        """
+        self._switch.check()
+        for lost in self._switch.lost():
+            raise MachineError(lost, hint="start the run again; `mptcp-check doctor` checks QEMU")
 
 
 @contextmanager
@@ -47,7 +85,7 @@ def embedded(
     directory: Path,
     boot_timeout_s: float,
     now_ns: Callable[[], int] = clock.monotonic_ns,
-) -> Iterator[Embedded]:
+) -> Iterator[MeasuredNetwork]:
     """Boot both machines at once, give them, and leave nothing of them behind.
 
     Args:
@@ -87,13 +125,35 @@ def embedded(
             for m in machines
         ]
         probe, server = _enter_together(waiting, stack, machines=machines)
-        yield Embedded(
-            probe=probe,
-            server=server,
-            switch=switch,
-            directory=directory,
-            boot_ns=now_ns() - began_ns,
+        witness = SwitchWitness(switch)
+        yield MeasuredNetwork(
+            kind=NetworkKind.EMBEDDED,
+            ends={
+                Side.CLIENT: _end(probe, addresses.PROBE, directory),
+                Side.SERVER: _end(server, addresses.SERVER, directory),
+            },
+            addressing=lambda _: addresses.EMBEDDED,
+            check=witness.check,
+            ready_ns=now_ns() - began_ns,
+            witness=witness,
         )
+
+
+def _end(machine: Guest, host: int, directory: Path) -> End:
+    return End(
+        name=machine.name,
+        agent=machine.agent,
+        lab={"namespace": addresses.NAMESPACE, "interfaces": addresses.interfaces(host)},
+        fetch=lambda file: fetch(machine, file, directory),
+        sets_clock=True,
+        alone=True,
+    )
+
+
+def _frames(content: bytes) -> Iterator[bytes]:
+    framing = capture_file.frame(np.frombuffer(content, dtype=np.uint8))
+    for offset, captured in zip(framing.records.offset, framing.records.captured, strict=True):
+        yield content[int(offset) : int(offset) + int(captured)]
 
 
 def _enter_together(

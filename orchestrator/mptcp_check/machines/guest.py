@@ -1,25 +1,54 @@
 """A machine that is up: QEMU, ssh and the agent, taken down in the reverse order."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
 
-from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.agent import Agent
+from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
 from mptcp_check.machines.qemu import Machine
+from mptcp_guest.messages import CaptureFile
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
-POWER_OFF_S = 5.0
+
+
+class Powered(Protocol):
+    """What a guest needs of the machine that it runs in, whatever runs the machine."""
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+
+    def check_alive(self, patience_s: float = 0.0) -> None:
+        """Raise `MachineError` when the machine has ended; wait for that as long as said."""
+
+    def wait_for_end(self, timeout_s: float) -> bool:
+        """Wait until the guest has powered itself off; say whether it did."""
 
 
 class Guest:
     """One machine with an agent that answers."""
 
-    def __init__(self, machine: Machine, management: Management, agent: Agent) -> None:
-        self.name = machine.spec.name
+    def __init__(self, machine: Powered, management: Management, agent: Agent) -> None:
+        self.name = machine.name
         self.machine = machine
         self.management = management
         self.agent = agent
+
+
+def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
+    """Bring a finished capture out of a machine.
+
+    Raises:
+        MachineError: It is not there, or the machine went away.
+    """
+    local = directory / f"{machine.name}-{file['interface']}.pcap"
+    machine.management.get(file["path"], local)
+    content = local.read_bytes()
+    local.unlink()
+    return content
 
 
 @contextmanager
@@ -31,7 +60,10 @@ def guest(
     now_ns: Callable[[], int],
     deadline_ns: int,
 ) -> Iterator[Guest]:
-    """Wait for a booting machine, push the agent, and give the machine; power it off at the end.
+    """Wait for a booting machine, push the agent, give the machine, and hang up at the end.
+
+    Whoever booted the machine kills it then: nothing of it is on a disk, and its own way to power
+    off took a second of each run.
 
     Args:
         machine: A machine that `Machine.boot` started.
@@ -52,15 +84,29 @@ def guest(
         name=name,
     )
     management = Management(name, connection, keys)
+    with guest_over(management, machine, archive=archive, now_ns=now_ns) as found:
+        yield found
+
+
+@contextmanager
+def guest_over(
+    management: Management, machine: Powered, *, archive: bytes, now_ns: Callable[[], int]
+) -> Iterator[Guest]:
+    """Push the agent over an open ssh connection and give the machine; power it off at the end.
+
+    Args:
+        management: Closed at the end.
+        machine: The machine at its other end.
+        archive: The agent as a zipapp.
+        now_ns: Monotonic clock.
+    """
     try:
         management.put(archive, ARCHIVE_PATH)
         channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
-        agent = Agent(channel, machine=name, check_alive=machine.check_alive, now_ns=now_ns)
+        agent = Agent(channel, machine=machine.name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
-            yield Guest(machine, management, agent)
-            with suppress(MptcpCheckError):  # what is asked for is the end; kill() follows anyway
-                agent.call("power_off", within_s=POWER_OFF_S)
-                machine.wait_for_end(POWER_OFF_S)
+            with beating(agent):
+                yield Guest(machine, management, agent)
         finally:
             agent.close()
     finally:

@@ -7,7 +7,7 @@ so captures of two guests would disagree by more than any delay worth measuring.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from mptcp_check.machines.agent import Agent
+from mptcp_check.machines.measured_network import Answers
 
 ROUND_TRIPS = 5
 
@@ -44,7 +44,7 @@ def offset(trips: Sequence[RoundTrip]) -> ClockOffset:
     )
 
 
-def measure(agent: Agent, wall_ns: Callable[[], int]) -> ClockOffset:
+def measure(agent: Answers, wall_ns: Callable[[], int]) -> ClockOffset:
     """Ask a guest for its time some times and return its offset."""
     trips = []
     for _ in range(ROUND_TRIPS):
@@ -54,7 +54,7 @@ def measure(agent: Agent, wall_ns: Callable[[], int]) -> ClockOffset:
     return offset(trips)
 
 
-def set_clock(agent: Agent, wall_ns: Callable[[], int]) -> ClockOffset:
+def set_clock(agent: Answers, wall_ns: Callable[[], int]) -> ClockOffset:
     """Set a guest's clock to the host's, once, and return what is left of the difference."""
     half_trip_ns = measure(agent, wall_ns).uncertainty_ns
     agent.call("clock", {"set_wall_ns": wall_ns() + half_trip_ns})

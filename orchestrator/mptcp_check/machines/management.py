@@ -10,8 +10,7 @@ import contextlib
 import io
 import secrets
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +21,12 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mptcp_check.errors import MachineError
+from mptcp_check.machines.remote import COMMAND_DEADLINE_S, Remote
 
 STEP_S = 0.25
 """How long one look at the socket lasts before the machine's life is checked again."""
 
-COMMAND_DEADLINE_S = 30.0
+LOOK = "see its console in the run's logs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,12 +128,11 @@ def _greet(
     return False
 
 
-class Management:
+class Management(Remote):
     """A fabric connection to one guest; host key pinned, agent and key files of the user unused."""
 
     def __init__(self, name: str, connection: socket.socket, keys: RunKeys) -> None:
-        self.name = name
-        self._fabric: Any = fabric.Connection(
+        opening: Any = fabric.Connection(
             host=name,
             user="root",
             connect_timeout=COMMAND_DEADLINE_S,
@@ -148,83 +147,10 @@ class Management:
             },
         )
         # fabric adds unknown host keys by default; here there is exactly one that may answer
-        self._fabric.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        self._fabric.client.get_host_keys().add(name, keys.host.get_name(), keys.host)
+        opening.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        opening.client.get_host_keys().add(name, keys.host.get_name(), keys.host)
         try:
-            self._fabric.open()
+            opening.open()
         except (paramiko.SSHException, OSError, EOFError) as e:
-            raise MachineError(
-                f"ssh to the {name} machine failed: {e}", hint="see its console in the run's logs"
-            ) from None
-
-    def run(self, command: str, *, timeout_s: float = COMMAND_DEADLINE_S) -> str:
-        """Run a fixed command and return its standard output.
-
-        Raises:
-            MachineError: It failed, or did not end in time.
-        """
-        try:
-            result = self._fabric.run(
-                command, hide=True, warn=True, timeout=timeout_s, in_stream=False
-            )
-        except Exception as e:  # noqa: BLE001 - invoke raises many kinds; all mean the same here
-            raise MachineError(f"'{command}' failed on the {self.name} machine: {e}") from None
-        if result.exited != 0:
-            raise MachineError(
-                f"'{command}' ended with {result.exited} on the {self.name} machine: "
-                f"{result.stderr.strip()[-400:]}"
-            )
-        return str(result.stdout)
-
-    def put(self, content: bytes, remote_path: str) -> None:
-        """Write a file in the guest."""
-        with self._transfer(remote_path):
-            self._fabric.put(io.BytesIO(content), remote_path)
-
-    def get(self, remote_path: str, local_path: Path) -> None:
-        """Copy a file out of the guest.
-
-        Raises:
-            MachineError: There is no such file, or the machine went away.
-        """
-        with self._transfer(remote_path), local_path.open("wb") as file:
-            self._fabric.get(remote_path, file)
-
-    @contextlib.contextmanager
-    def _transfer(self, remote_path: str) -> Iterator[None]:
-        try:
-            yield
-        except (paramiko.SSHException, EOFError) as e:
-            raise MachineError(f"{remote_path} on the {self.name} machine: {e}") from None
-        except FileNotFoundError:
-            raise MachineError(f"{remote_path} is missing on the {self.name} machine") from None
-
-    def channel(self, command: str) -> paramiko.Channel:
-        """Start a command and return its channel: its input and output belong to the caller.
-
-        Raises:
-            MachineError: The machine did not answer in time, or went away.
-        """
-        transport: paramiko.Transport = self._fabric.transport
-        # exec_command waits for the guest's word without a deadline, and only the end of the
-        # connection wakes it
-        overdue = threading.Timer(COMMAND_DEADLINE_S, transport.close)
-        overdue.daemon = True
-        overdue.start()
-        try:
-            channel = transport.open_session(timeout=COMMAND_DEADLINE_S)
-            channel.exec_command(command)
-        except (paramiko.SSHException, EOFError, OSError) as e:
-            raise MachineError(
-                f"'{command}' could not be started on the {self.name} machine:"
-                f" {str(e) or 'no answer'}",
-                hint="see its console in the run's logs",
-            ) from None
-        finally:
-            overdue.cancel()
-        return channel
-
-    def close(self) -> None:
-        """Close the connection; a dead one closes too."""
-        with contextlib.suppress(Exception):  # what is left of a killed guest may raise anything
-            self._fabric.close()
+            raise MachineError(f"ssh to the {name} machine failed: {e}", hint=LOOK) from None
+        super().__init__(f"the {name} machine", opening, look=LOOK)

@@ -1,5 +1,6 @@
 """Every child process of the host side starts here: lists only, deadlines always, own sessions."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -50,23 +51,26 @@ class Child:
         return tail(self.log, limit_bytes)
 
 
-def start(name: str, argv: Sequence[str], *, log: Path) -> Child:
+def start(name: str, argv: Sequence[str], *, log: Path, descriptors: Sequence[int] = ()) -> Child:
     """Start ``argv`` under a keeper, in a session of its own: a terminal's Ctrl-C is for us.
 
     Args:
         name: How messages call it.
         argv: The program, found on PATH, and its arguments.
         log: Where its output goes; created, readable by the user only.
+        descriptors: Open files that it inherits, by the same numbers.
 
     Raises:
         PreflightError: The program is not installed.
     """
     program = find(argv[0])
+    inherited = ",".join(map(str, descriptors)) or "-"
     with log.open("wb") as output:
         log.chmod(0o600)
         keeper = subprocess.Popen(  # noqa: S603 - a list, no shell
-            [sys.executable, "-I", "-S", str(KEEPER), program, *argv[1:]],
+            [sys.executable, "-I", "-S", str(KEEPER), inherited, program, *argv[1:]],
             stdin=subprocess.PIPE,
+            pass_fds=descriptors,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -91,18 +95,28 @@ def run(argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Complet
         MptcpCheckError: It did not end within ``timeout_s`` seconds.
     """
     program = find(argv[0])
-    try:
-        done = subprocess.run(  # noqa: S603 - a list, no shell
-            [program, *argv[1:]], input=stdin, capture_output=True, timeout=timeout_s, check=False
-        )
-    except subprocess.TimeoutExpired:
-        raise MptcpCheckError(
-            f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
-        ) from None
+    with (
+        subprocess.Popen(  # noqa: S603 - a list, no shell
+            [program, *argv[1:]],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as child
+    ):
+        try:
+            stdout, stderr = child.communicate(stdin, timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            raise MptcpCheckError(
+                f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
+            ) from None
+        finally:
+            if child.returncode is None:  # and not its leader alone: what it started hangs as well
+                os.killpg(child.pid, signal.SIGKILL)
     return Completed(
-        exit_code=done.returncode,
-        stdout=done.stdout,
-        stderr=done.stderr.decode(errors="replace"),
+        exit_code=child.returncode,
+        stdout=stdout,
+        stderr=stderr.decode(errors="replace"),
     )
 
 

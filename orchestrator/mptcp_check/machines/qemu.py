@@ -7,6 +7,7 @@ from pathlib import Path
 from mptcp_check.errors import MachineError
 from mptcp_check.machines import process
 from mptcp_check.machines.accelerator import Accelerator
+from mptcp_check.machines.bridging.attachment import Attachment
 
 PROGRAM = "qemu-system-x86_64"
 OLDEST_VERSION = (7, 2)
@@ -28,6 +29,8 @@ class MachineSpec:
     """Private folder of this run: sockets, console, pid file."""
     links: tuple[Path, ...]
     """Unix sockets of the switch, one per network interface (eth0, eth1, …)."""
+    attachments: tuple[Attachment, ...] = ()
+    """Joins to this computer's networks: the interfaces after those of ``links``."""
     machine_index: int
     """Goes into the interfaces' addresses."""
 
@@ -74,6 +77,8 @@ def command(spec: MachineSpec, *, platform: str = sys.platform) -> list[str]:
             *("-netdev", f"stream,id=n{index},server=off,addr.type=unix,addr.path={link}"),
             *("-device", f"virtio-net-pci,netdev=n{index},mac={mac},romfile="),
         ]
+    for index, attachment in enumerate(spec.attachments, len(spec.links)):
+        argv += attachment.qemu_arguments(index)
     return argv
 
 
@@ -82,13 +87,16 @@ class Machine:
 
     def __init__(self, spec: MachineSpec, child: process.Child) -> None:
         self.spec = spec
+        self.name = spec.name
         self._child = child
 
     @classmethod
     def boot(cls, spec: MachineSpec) -> "Machine":
         """Start QEMU; the guest boots on its own."""
         spec.console.touch(mode=0o600)
-        return cls(spec, process.start(spec.name, command(spec), log=spec.log))
+        given = [a.descriptor for a in spec.attachments if a.descriptor is not None]
+        child = process.start(spec.name, command(spec), log=spec.log, descriptors=given)
+        return cls(spec, child)
 
     def check_alive(self, patience_s: float = 0.0) -> None:
         """Raise when QEMU has ended.

@@ -18,6 +18,7 @@ from typing import IO
 
 from mptcp_check.errors import PreflightError
 from mptcp_check.machines import process
+from mptcp_check.machines.bridging import remains as networks
 
 ROOT = Path("/tmp")  # noqa: S108 - short on purpose: a unix socket's path has 104 bytes on macOS
 LOCK = "lock"
@@ -72,11 +73,12 @@ def remains(*, root: Path = ROOT) -> tuple[Path, ...]:
 
 
 def remove_remains(*, root: Path = ROOT) -> tuple[Remains, ...]:
-    """End the processes that crashed runs left, remove their folders, and say what was done."""
+    """End what crashed runs left running, part it from networks, remove it, and say so."""
     removed = []
     with _locked(base(root) / LOCK):
         for directory in _dead(root):
             killed = tuple(pid for pid in _pids(directory) if _kill(pid, directory))
+            networks.undo(directory)
             shutil.rmtree(directory, ignore_errors=True)
             removed.append(Remains(directory=directory, killed_pids=killed))
     return tuple(removed)

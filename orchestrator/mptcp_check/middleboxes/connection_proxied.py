@@ -6,6 +6,15 @@ speaks TCP itself speaks the options that it knows: MP_CAPABLE is not one of the
 
 Linux 6.18: plain TCP from the SYN/ACK on; the client counts ``MPTcpExtMPCapableFallbackSYNACK``
 once, the server nothing (measured for both modes; RFC 8684, section 3.7).
+
+Linux 6.18.44 loses data then, without an error, if a box cuts anew what it sends again
+(``cuts_anew``).  A segment that begins with bytes which have arrived already gets the wrong data
+sequence number in the mapping that stands for none after a fallback (``TCP_SKB_CB(skb)->seq`` is
+added to ``iasn``, but ``copied_seq`` is mapped: `subflow_check_data_avail` since commit
+2834f8edd74d, "mptcp: cleanup fallback dummy mapping generation").  It is dropped, counted as
+``MPTcpExtDuplicateData`` or not at all, and so is all that follows it, counted as
+``MPTcpExtNoDSSInWindow``; the kernel acknowledges it, and the program reads an early end of the
+stream.  Plain TCP gets every byte (`tests/lab/test_after_fallback.py`).
 """
 
 import enum
@@ -15,7 +24,7 @@ from dataclasses import dataclass, replace
 
 from mptcp_check.middleboxes.behaviour import Emission, Randomness, opposite
 from mptcp_check.middleboxes.connection_table import ConnectionTable
-from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, crafted
+from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, check_ttl, crafted
 from mptcp_check.middleboxes.frame import TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, MAX_CONNECTIONS, Scope
 from mptcp_check.middleboxes.split_proxy import SplitProxy
@@ -25,7 +34,6 @@ from mptcp_check.middleboxes.tcp_header import MAX_WINDOW_SHIFT
 from mptcp_check.middleboxes.timers import Timers
 from mptcp_check.model import Direction
 
-_MAX_TTL = 255
 _NUMBERS = 2**32
 _FIRST_PORT, _PORTS = 1024, 65_536 - 1024
 _PORT_STEP = 20_000
@@ -54,6 +62,9 @@ class Parameters:
     """What a split proxy keeps of each direction on each side."""
     timeout_ns: int = 300_000_000
     """How long it waits for an acknowledgment before it sends again; doubles each time."""
+    cuts_anew: bool = False
+    """Whether a split proxy fills the segments that it sends again; else they end where they did
+    the first time."""
     own_ports: bool = False
     """Whether a split proxy connects from another port than who opened to it."""
     ttl: int = DEFAULT_TTL
@@ -64,12 +75,15 @@ class Parameters:
     def __post_init__(self) -> None:
         if not 1 <= self.mss_bytes <= 1460:  # noqa: PLR2004 - Ethernet and IPv4
             raise ValueError(f"mss_bytes is 1 to 1460, not {self.mss_bytes}")
-        if not 0 <= self.window_shift <= MAX_WINDOW_SHIFT or not 1 <= self.ttl <= _MAX_TTL:
-            raise ValueError(f"window_shift is 0 to {MAX_WINDOW_SHIFT}, ttl 1 to {_MAX_TTL}")
+        check_ttl(self.ttl)
+        if not 0 <= self.window_shift <= MAX_WINDOW_SHIFT:
+            raise ValueError(f"window_shift is 0 to {MAX_WINDOW_SHIFT}, not {self.window_shift}")
         if self.buffer_bytes < self.mss_bytes or self.timeout_ns < 1:
             raise ValueError("buffer_bytes is mss_bytes or more, timeout_ns 1 or more")
         if self.own_ports and self.mode is not Mode.SPLIT:
             raise ValueError("own_ports needs mode=split: a SYN proxy joins the two ends")
+        if self.cuts_anew and self.mode is not Mode.SPLIT:
+            raise ValueError("cuts_anew needs mode=split: a SYN proxy sends no data of its own")
         if self.scope.first_segment > 1:
             raise ValueError("a proxy begins with the SYN: first_segment is 1")
 
@@ -175,6 +189,7 @@ class ConnectionProxied:
             buffer_bytes=wanted.buffer_bytes,
             shift=wanted.window_shift,
             timeout_ns=wanted.timeout_ns,
+            cuts_anew=wanted.cuts_anew,
         )
 
     def _emitted(

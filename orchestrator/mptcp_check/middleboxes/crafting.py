@@ -7,6 +7,8 @@ from mptcp_check.middleboxes.frame import TCP, TCP_HEADER_BYTES, TcpSegment
 from mptcp_check.middleboxes.sequence import MASK
 
 DEFAULT_TTL = 64
+"""Time to live or hop limit of a host on the same link."""
+MAX_TTL = 255
 _DONT_FRAGMENT = b"\x40\x00"
 _IPV4_HEADER_BYTES = 20
 
@@ -86,6 +88,16 @@ def crafted(
     checksum = updated(0xFFFF, 0, covered).to_bytes(2, "big")
     tcp = header + checksum + b"\0\0" + options + payload
     return road.ethernet + _network(road.addresses, length, ttl) + tcp
+
+
+def check_ttl(ttl: int) -> None:
+    """See that a number is a time to live or a hop limit.
+
+    Raises:
+        ValueError: It does not fit, or the packet would not leave.
+    """
+    if not 0 < ttl <= MAX_TTL:
+        raise ValueError(f"a TTL or hop limit is 1 to {MAX_TTL}, not {ttl}")
 
 
 def _network(addresses: bytes, length: int, ttl: int) -> bytes:

@@ -8,10 +8,9 @@ Linux 6.18: no consequence for MPTCP; the copy is answered with a D-SACK (RFC 28
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.behaviour import Emission, Randomness
-from mptcp_check.middleboxes.impairment import FrameWatch, check_probability
+from mptcp_check.middleboxes.behaviour import Randomness
+from mptcp_check.middleboxes.impairment import RandomTimes, check_probability
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
-from mptcp_check.model import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,26 +32,13 @@ class Parameters:
 DEFAULT = Parameters()
 
 
-class Duplication:
+class Duplication(RandomTimes):
     """Sends some frames twice."""
 
     def __init__(self, parameters: Parameters = DEFAULT, *, rng: Randomness) -> None:
-        self._parameters = parameters
-        self._watch = FrameWatch(parameters.scope)
-        self._rng = rng
-        self._acted_count = 0
+        super().__init__(parameters.scope, parameters.probability, rng)
+        self._distance_ns = parameters.distance_ns
 
-    @property
-    def acted_count(self) -> int:
-        """How many copies were made."""
-        return self._acted_count
-
-    def on_frame(self, frame: bytes, direction: Direction, now_ns: int) -> Sequence[Emission]:
-        """Pass one frame, and perhaps a copy; see `Behaviour.on_frame`."""
-        times_ns = [now_ns]
-        if self._watch.covers(frame, direction) and (
-            self._rng.random() < self._parameters.probability
-        ):
-            self._acted_count += 1
-            times_ns.append(now_ns + self._parameters.distance_ns)
-        return [Emission(frame=frame, direction=direction, at_ns=at_ns) for at_ns in times_ns]
+    def times_ns(self, now_ns: int) -> Sequence[int]:
+        """Return now, and when the copy leaves."""
+        return now_ns, now_ns + self._distance_ns

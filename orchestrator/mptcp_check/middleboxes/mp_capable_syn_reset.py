@@ -10,9 +10,10 @@ when nothing comes).
 
 from dataclasses import dataclass
 
+from mptcp_check.middleboxes.crafting import DEFAULT_TTL, check_ttl
 from mptcp_check.middleboxes.frame import TcpSegment
 from mptcp_check.middleboxes.options_edit import MP_CAPABLE, carries, mptcp
-from mptcp_check.middleboxes.resets import DEFAULT_HOP_LIMIT, SegmentRefuser, check_hop_limit
+from mptcp_check.middleboxes.resets import SegmentRefuser
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 
 _HAS_MP_CAPABLE = mptcp(MP_CAPABLE)
@@ -22,12 +23,12 @@ _HAS_MP_CAPABLE = mptcp(MP_CAPABLE)
 class Parameters:
     """What it is done to, and what the RST looks like."""
 
-    hop_limit: int = DEFAULT_HOP_LIMIT
+    hop_limit: int = DEFAULT_TTL
     """Of the RST; the client sees it as many lower as there are routers from the box."""
     scope: Scope = EVERYTHING
 
     def __post_init__(self) -> None:
-        check_hop_limit(self.hop_limit)
+        check_ttl(self.hop_limit)
 
 
 DEFAULT = Parameters()

@@ -8,10 +8,9 @@ Linux 6.18: no consequence for MPTCP; a mapping that arrives before an earlier o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mptcp_check.middleboxes.behaviour import Emission, Randomness
-from mptcp_check.middleboxes.impairment import FrameWatch, check_probability
+from mptcp_check.middleboxes.behaviour import Randomness
+from mptcp_check.middleboxes.impairment import RandomTimes, check_probability
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
-from mptcp_check.model import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,25 +32,13 @@ class Parameters:
 DEFAULT = Parameters()
 
 
-class Reordering:
+class Reordering(RandomTimes):
     """Holds some frames."""
 
     def __init__(self, parameters: Parameters = DEFAULT, *, rng: Randomness) -> None:
-        self._parameters = parameters
-        self._watch = FrameWatch(parameters.scope)
-        self._rng = rng
-        self._acted_count = 0
+        super().__init__(parameters.scope, parameters.probability, rng)
+        self._distance_ns = parameters.distance_ns
 
-    @property
-    def acted_count(self) -> int:
-        """How many frames were held."""
-        return self._acted_count
-
-    def on_frame(self, frame: bytes, direction: Direction, now_ns: int) -> Sequence[Emission]:
-        """Pass one frame now or later; see `Behaviour.on_frame`."""
-        held = self._watch.covers(frame, direction) and (
-            self._rng.random() < self._parameters.probability
-        )
-        self._acted_count += held
-        at_ns = now_ns + (self._parameters.distance_ns if held else 0)
-        return (Emission(frame=frame, direction=direction, at_ns=at_ns),)
+    def times_ns(self, now_ns: int) -> Sequence[int]:
+        """Return when a held frame leaves."""
+        return (now_ns + self._distance_ns,)

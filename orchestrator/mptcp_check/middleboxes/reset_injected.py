@@ -15,14 +15,12 @@ from dataclasses import dataclass, field
 
 from mptcp_check.middleboxes.behaviour import Emission, opposite
 from mptcp_check.middleboxes.connection_table import ConnectionTable
-from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, crafted
+from mptcp_check.middleboxes.crafting import DEFAULT_TTL, Road, check_ttl, crafted
 from mptcp_check.middleboxes.frame import ACK, RST, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.sequence import unwrapped
 from mptcp_check.middleboxes.tcp_header import occupied_bytes
 from mptcp_check.model import Direction
-
-_MAX_TTL = 255
 
 
 class Target(enum.StrEnum):
@@ -65,8 +63,7 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.after_count < 0:
             raise ValueError(f"after_count is 0 or more, not {self.after_count}")
-        if not 1 <= self.ttl <= _MAX_TTL:
-            raise ValueError(f"ttl is 1 to {_MAX_TTL}, not {self.ttl}")
+        check_ttl(self.ttl)
 
 
 DEFAULT = Parameters()

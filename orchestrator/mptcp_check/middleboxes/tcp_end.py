@@ -5,8 +5,12 @@ both ways, retransmission after a time-out or three duplicate acknowledgments (R
 window probes, closing.  Its options are its own: maximum segment size and window scale, no
 timestamps, no SACK, nothing it does not know.  It has no congestion control: it never has more
 than a fixed number of bytes in flight.
+
+What was lost is sent again as it was cut the first time, as Linux does, or cut anew, as TCP may:
+it numbers bytes, not segments.  `connection_proxied` says what Linux makes of the latter.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,10 +54,18 @@ class TcpEnd:
         buffer_bytes: How much it keeps for its owner, and of its owner, each.
         shift: The window scale that it offers.
         timeout_ns: How long it waits for an acknowledgment the first time.
+        cuts_anew: Whether it fills the segments that it sends again, wherever the first ones ended.
     """
 
     def __init__(
-        self, *, isn: int, mss_bytes: int, buffer_bytes: int, shift: int, timeout_ns: int
+        self,
+        *,
+        isn: int,
+        mss_bytes: int,
+        buffer_bytes: int,
+        shift: int,
+        timeout_ns: int,
+        cuts_anew: bool = False,
     ) -> None:
         self.inbox = bytearray()
         """What has arrived in order; the owner takes from its front."""
@@ -71,6 +83,8 @@ class TcpEnd:
         self._offered_shift = shift
         self._own_shift = self._peer_shift = 0
         self._timeout_ns = timeout_ns
+        self._cuts_anew = cuts_anew
+        self._cuts: deque[int] = deque()  # where the segments end that are not acknowledged
         self._base = isn  # of the byte that _outbox begins with; the SYN is before it
         self._una = self._next = isn
         self._outbox = bytearray()
@@ -150,6 +164,7 @@ class TcpEnd:
         self._recover = self._next
         if self._una == self._next:
             self._next += 1
+            self._cuts.append(self._next)
         self._again()
         self._arm(now_ns)
 
@@ -205,6 +220,8 @@ class TcpEnd:
             del self._outbox[:acknowledged]
             self._base += acknowledged
             self._una = number
+            while self._cuts and self._cuts[0] <= number:
+                self._cuts.popleft()
             self._same_count = self._attempt_count = 0
             self.due_ns = None
             if number < self._recover:
@@ -276,6 +293,7 @@ class TcpEnd:
             size = min(self._mss_bytes, limit - self._next, self._end() - self._next)
             self._send(self._next, size)
             self._next += size
+            self._cuts.append(self._next)
         if self._closing and self._next == self._end():
             self._send(self._next, 0)
             self._next += 1
@@ -294,8 +312,9 @@ class TcpEnd:
         if self._una < self._base:
             self._say(SYN if self._received is None else SYN | ACK, self._una, syn=True)
         else:
-            sent = min(self._next, self._end()) - self._una
-            self._send(self._una, max(0, min(self._mss_bytes, sent)))
+            sent = min(self._next, self._end())
+            end = sent if self._cuts_anew or not self._cuts else min(sent, self._cuts[0])
+            self._send(self._una, max(0, min(self._mss_bytes, end - self._una)))
 
     def _arm(self, now_ns: int) -> None:
         """Wait for an acknowledgment, if one is to come or a window is closed."""

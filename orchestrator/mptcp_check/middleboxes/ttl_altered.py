@@ -10,9 +10,9 @@ treated: neighbour discovery would not survive it.
 import enum
 from dataclasses import dataclass
 
+from mptcp_check.middleboxes.crafting import check_ttl
 from mptcp_check.middleboxes.frame import TcpSegment
 from mptcp_check.middleboxes.header_fields import hop_limit, with_hop_limit
-from mptcp_check.middleboxes.resets import check_hop_limit
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.model import Direction
@@ -38,7 +38,7 @@ class Parameters:
     scope: Scope = EVERYTHING
 
     def __post_init__(self) -> None:
-        check_hop_limit(self.value)
+        check_ttl(self.value)
 
 
 DEFAULT = Parameters()

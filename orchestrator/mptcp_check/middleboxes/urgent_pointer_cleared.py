@@ -3,7 +3,8 @@
 Real boxes: firewalls that will not have two ends differ on which byte is urgent; Cisco's ASA does
 it by default (``tcp-map``, ``urgent-flag clear``).
 
-Linux 6.18: no consequence for MPTCP, which has no urgent data (RFC 9293, section 3.8.5; RFC 6093).
+Linux 6.18: no consequence for MPTCP, whose sockets take ``MSG_OOB`` and send an ordinary byte
+(measured; RFC 9293, section 3.8.5; RFC 6093).
 """
 
 from dataclasses import dataclass

@@ -6,6 +6,7 @@ from mptcp_appliance import boot
 from mptcp_appliance.image import Image
 
 IMAGE = Image(
+    parts={},
     directory=Path("/c/i"),
     kernel=Path("/c/i/kernel"),
     initrd=Path("/c/i/initrd.img"),
@@ -34,6 +35,16 @@ def test_a_machine_gets_kernel_root_and_the_keys_of_its_run() -> None:
     assert after(arguments, "-drive") == [
         "if=none,id=root,format=raw,readonly=on,file=/c/i/rootfs.squashfs"
     ]
+
+
+def test_a_kernel_that_finds_its_root_gets_no_initramfs_but_for_the_probe() -> None:
+    finds = dataclasses.replace(IMAGE, command_line="quiet root=/dev/vda ro")
+
+    arguments = boot.qemu_arguments(finds, memory_mib=384, keys_directory=Path("/k"))
+
+    assert "-initrd" not in arguments
+    assert after(arguments, "-append") == ["quiet root=/dev/vda ro"]
+    assert after(boot.boot_probe_arguments(finds), "-initrd") == ["/c/i/initrd.img"]
 
 
 def test_a_boot_probe_needs_neither_disk_nor_keys() -> None:

@@ -29,8 +29,10 @@ def test_an_unknown_image_is_named_with_the_known_ones() -> None:
     [
         "initramfs/init",
         "rootfs/usr/local/sbin/mptcp-check-init",
+        "rootfs/usr/local/sbin/overlay-init",
         "rootfs/usr/local/sbin/ssh-over-port",
         "hooks/fetch-kernel",
+        "hooks/fetch-source",
     ],
 )
 def test_the_shell_scripts_of_the_image_are_clean(script: str) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from appliance_declaration import SMALL, module
-from mptcp_appliance import kernel
+from appliance_declaration import BINARY, module
+from mptcp_appliance import kconfig, kernel
 from mptcp_appliance.errors import ImageError
 
 FILES = {
@@ -43,7 +43,7 @@ def test_a_kernel_package_is_taken_apart(tmp_path: Path) -> None:
 def test_only_what_is_declared_and_what_it_needs_is_chosen(tmp_path: Path) -> None:
     found = kernel.read(package(tmp_path, FILES))
 
-    chosen = kernel.select(found, SMALL)
+    chosen = kernel.select(found, BINARY)
 
     assert [m.name for m in chosen.boot] == ["overlay"]
     assert [m.name for m in chosen.root] == ["overlay", "tap", "tun"]
@@ -60,15 +60,15 @@ def test_a_kernel_that_has_all_built_in_needs_no_modules(tmp_path: Path) -> None
     config = FILES["boot/config-6.1-cloud"].replace(b"=m", b"=y")
     found = kernel.read(package(tmp_path, {**FILES, "boot/config-6.1-cloud": config}))
 
-    assert kernel.select(found, SMALL) == kernel.Selection(boot=(), root=())
+    assert kernel.select(found, BINARY) == kernel.NO_MODULES
 
 
 def test_a_missing_option_is_named(tmp_path: Path) -> None:
-    required = SMALL.required_options + "CONFIG_NF_TABLES=y\n"
+    required = (*BINARY.required, *kconfig.parse("more", "CONFIG_NF_TABLES=y  # nft\n"))
     found = kernel.read(package(tmp_path, FILES))
 
     with pytest.raises(ImageError, match="lacks CONFIG_NF_TABLES=y"):
-        kernel.select(found, dataclasses.replace(SMALL, required_options=required))
+        kernel.select(found, dataclasses.replace(BINARY, required=required))
 
 
 def test_a_package_without_a_kernel_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from appliance_declaration import SMALL, module
+from appliance_declaration import SMALL, SOURCE, module
 from mptcp_appliance import images, modules, plan
 from mptcp_appliance.errors import ImageError
 
@@ -38,7 +38,8 @@ def test_every_field_of_the_declaration_changes_the_key() -> None:
         dict: {"other": b"other"},
     }
     for field in dataclasses.fields(SMALL):
-        value = other[type(getattr(SMALL, field.name))]
+        now = getattr(SMALL, field.name)
+        value = {"kernel": SOURCE, "selftests": True}.get(field.name) or other[type(now)]
         assert key(dataclasses.replace(SMALL, **{field.name: value})) != key(), field.name
 
 
@@ -53,24 +54,36 @@ def test_an_architecture_without_a_console_is_named() -> None:
 
 def test_mmdebstrap_is_told_every_package_and_no_host() -> None:
     arguments = plan.mmdebstrap_arguments(
-        SMALL,
-        architecture="amd64",
+        plan.packages(SMALL, architecture="amd64"),
         hook=Path("/w/hook"),
         tar=Path("/w/out.tar"),
         sources_on_stdin=True,
         own_mounts=False,
     )
 
+    assert "--variant=essential" in arguments
     assert "--include=curl,python3" in arguments
     assert "--customize-hook=/w/hook" in arguments
     assert arguments[-3:] == ["bookworm", "/w/out.tar", "-"]
     assert not any("://" in argument for argument in arguments)
 
 
+def test_for_a_source_package_nothing_is_installed() -> None:
+    arguments = plan.mmdebstrap_arguments(
+        plan.Packages(suite="bookworm", architecture="amd64", variant="custom"),
+        hook=None,
+        tar=Path("t"),
+        sources_on_stdin=False,
+        own_mounts=False,
+    )
+
+    assert "--variant=custom" in arguments
+    assert not any(argument.startswith(("--include", "--customize-hook")) for argument in arguments)
+
+
 def test_without_sources_of_this_machine_mmdebstrap_takes_its_own() -> None:
     arguments = plan.mmdebstrap_arguments(
-        SMALL,
-        architecture="amd64",
+        plan.packages(SMALL, architecture="amd64"),
         hook=Path("h"),
         tar=Path("t"),
         sources_on_stdin=False,

@@ -3,6 +3,7 @@ import io
 import stat
 import tarfile
 from importlib import _bootstrap_external
+from pathlib import Path
 
 import pytest
 
@@ -146,7 +147,23 @@ def test_the_other_parts_find_their_ingredients() -> None:
 
     assert found.busybox == b"BB"
     assert found.packages == {"curl": "7.88-1"}
-    assert found.kernel_package == "./.mptcp-check/linux-image-1_amd64.deb"
+
+
+def test_the_package_that_a_hook_fetched_is_written_unopened(tmp_path: Path) -> None:
+    found = rootfs.fetched_package(archive(PACKAGES), tmp_path)
+
+    assert found == tmp_path / "linux-image-1_amd64.deb"
+    assert found.read_bytes() == b"DEB"
+
+
+@pytest.mark.parametrize(
+    ("debs", "message"), [((), "fetched 0 packages"), (("a", "b"), "fetched 2 packages")]
+)
+def test_a_hook_fetches_one_package(tmp_path: Path, debs: tuple[str, ...], message: str) -> None:
+    files = {f"./.mptcp-check/{name}.deb": b"DEB" for name in debs}
+
+    with pytest.raises(ImageError, match=message):
+        rootfs.fetched_package(archive(files), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +171,6 @@ def test_the_other_parts_find_their_ingredients() -> None:
     [
         ("./usr/bin/busybox", "no usr/bin/busybox"),
         ("./var/lib/dpkg/status", "no var/lib/dpkg/status"),
-        ("./.mptcp-check/linux-image-1_amd64.deb", "fetched 0 kernel packages"),
     ],
 )
 def test_a_missing_ingredient_is_named(missing: str, message: str) -> None:

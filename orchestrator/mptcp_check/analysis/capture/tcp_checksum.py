@@ -7,8 +7,10 @@ from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
 from mptcp_check.analysis.capture.octet_kernel import verify_checksums
+from mptcp_check.analysis.capture.packets import Note
 
 _PROTOCOL_TCP = 6
+_NOT_WHOLE = int(Note.HEADER_CUT | Note.HEADER_LENGTH)
 
 
 def is_valid(capture: Capture, row: int) -> bool | None:
@@ -24,7 +26,7 @@ def is_valid(capture: Capture, row: int) -> bool | None:
     start = int(packets.tcp_offset[row])
     payload_start = int(packets.payload_offset[row])
     payload_bytes = int(packets.payload_bytes[row])
-    if int(packets.captured_bytes[row]) < payload_bytes:
+    if int(packets.captured_bytes[row]) < payload_bytes or int(packets.notes[row]) & _NOT_WHOLE:
         return None
     segment = np.frombuffer(capture.buffer, np.uint8)[start : payload_start + payload_bytes]
     if len(segment) < payload_start + payload_bytes - start:
@@ -54,6 +56,7 @@ def checksum_states(capture: Capture, rows: Column) -> Column:
         payload + packets.captured_bytes[rows].astype(np.int64),
         states,
     )
+    states[(packets.notes[rows] & _NOT_WHOLE) != 0] = -1
     return states
 
 

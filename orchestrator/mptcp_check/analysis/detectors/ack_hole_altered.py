@@ -4,7 +4,6 @@ from mptcp_check.analysis.acknowledgements import acknowledgements
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
 )
 from mptcp_check.analysis.pairing.paired import PairedConnection
@@ -40,7 +39,7 @@ def detect(connection: PairedConnection) -> Finding:
     if not found:
         return verdict.not_measured(
             "the length of the data was changed, and acknowledgements with it"
-            if comparable_lanes(connection)
+            if connection.comparable_lanes
             else TWO_CONNECTIONS
         )
     compared = sum(one.compared_count for one in found)

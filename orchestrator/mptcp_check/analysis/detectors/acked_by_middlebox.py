@@ -11,7 +11,6 @@ from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
 )
 from mptcp_check.analysis.pairing.lane_crossing import Origin
@@ -24,6 +23,7 @@ ID = "acked_by_middlebox"
 _LEAST: Final = 3
 """A single strange ACK may be a duplicate made by the path."""
 _SURE: Final = 10
+_APPEARED: Final = 1 << Origin.APPEARED
 _NOT_BARE: Final = int(Flag.SYN | Flag.FIN | Flag.RST)
 
 
@@ -59,7 +59,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     raised = {
@@ -102,6 +102,8 @@ def _on_lane(subflow: PairedSubflow, lane: Lane, received: Half, raised: Column 
 def _forged(lane: Lane, received: Half) -> Column:
     """Return the bare ACKs that appeared and acknowledge something new; duplicates do not."""
     packets, rows = received.capture.packets, received.rows
+    if not lane.crossing.origin_bits & _APPEARED:
+        return rows[:0]
     bare = (
         ((packets.flags[rows] & Flag.ACK) != 0)
         & ((packets.flags[rows] & _NOT_BARE) == 0)

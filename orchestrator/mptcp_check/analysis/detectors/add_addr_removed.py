@@ -3,9 +3,9 @@
 import numpy as np
 
 from mptcp_check.analysis.capture.packets import Subtype
-from mptcp_check.analysis.field_changes import ONE_CAPTURE, comparable_lanes, direction_of
+from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
 from mptcp_check.analysis.mptcp_removal import removals
-from mptcp_check.analysis.pairing.mptcp_options import carriers, find
+from mptcp_check.analysis.pairing.mptcp_options import carriers, carries
 from mptcp_check.analysis.pairing.paired import MatchedBy, PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Confidence, Finding
@@ -33,7 +33,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    found = [one for one in removals(connection) if one.of(Subtype.ADD_ADDR).any()]
+    found = removals(connection, Subtype.ADD_ADDR)
     if not found:
         like = _among_like_ones(verdict, connection)
         if like is not None:
@@ -45,7 +45,7 @@ def detect(connection: PairedConnection) -> Finding:
         lost = [
             at
             for at in asked.tolist()
-            if find(one.received.capture, int(one.received_rows[at]), Subtype.ADD_ADDR) is None
+            if carries(one.received, int(one.received_rows[at]), Subtype.ADD_ADDR) is False
         ]
         if lost:
             hits.append((one, lost))
@@ -73,15 +73,19 @@ def detect(connection: PairedConnection) -> Finding:
 
 def _among_like_ones(verdict: Verdict, connection: PairedConnection) -> Finding | None:
     """Judge where which of several like ACKs is which cannot be told: all arrived, none with it."""
-    for subflow, lane in comparable_lanes(connection):
+    for subflow, lane in connection.comparable_lanes:
         sent, received = lane.sent, lane.received
         if sent is None or received is None:
             continue
-        offered = carriers(sent.capture, sent.rows, Subtype.ADD_ADDR)
-        if not len(offered) or len(carriers(received.capture, received.rows, Subtype.ADD_ADDR)):
+        offered = carriers(sent, sent.rows, Subtype.ADD_ADDR)
+        if not len(offered) or len(carriers(received, received.rows, Subtype.ADD_ADDR)):
             continue
         rows, others = lane.crossing.at_least(MatchedBy.TIME)
         arrived = np.flatnonzero(np.isin(rows, offered))
+        without = [
+            carries(received, row, Subtype.ADD_ADDR) is False for row in others[arrived].tolist()
+        ]
+        arrived = arrived[np.array(without, dtype=np.bool_)]
         if len(arrived):
             at = int(arrived[0])
             return verdict.seen(

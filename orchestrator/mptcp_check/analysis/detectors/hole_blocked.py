@@ -6,11 +6,10 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.fates import LOST
+from mptcp_check.analysis.fates import LOST, anything_lost
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
 )
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
@@ -62,7 +61,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     passed_by, blocked = 0, []
@@ -99,9 +98,9 @@ def _holes(
     subflow: PairedSubflow, lane: Lane, sent: Half, received: Half
 ) -> tuple[int, list[_Hole]]:
     """Return how many holes data passed by, and those at which it was held."""
-    gone = LOST[lane.crossing.fates]
-    if not gone.any():
+    if not anything_lost(lane):
         return 0, []
+    gone = LOST[lane.crossing.fates]
     at_receiver = lane.crossing.at_sender
     carries = sent.ends > sent.starts
     lost = np.flatnonzero(carries & gone)

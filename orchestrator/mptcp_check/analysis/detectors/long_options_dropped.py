@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag
+from mptcp_check.analysis.capture.packets import KIND_MPTCP, Flag, Note
 from mptcp_check.analysis.fates import LEAST_LOST, anything_lost, in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE
+from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, receiver, sender
 from mptcp_check.model import Finding
@@ -39,8 +40,10 @@ class _Lengths:
         at = self.lane.crossing.at_sender[order[np.searchsorted(self.sent.rows[order], rows)]]
         crossed = at != NOWHERE
         if self.lane.received is not None and crossed.any():
-            arrived = self.lane.received.capture.packets.options_bytes[at[crossed]]
-            found[crossed] = np.minimum(found[crossed], arrived)
+            packets = self.lane.received.capture.packets
+            arrived = packets.options_bytes[at[crossed]]
+            cut = (packets.notes[at[crossed]] & Note.HEADER_CUT) != 0
+            found[crossed] = np.where(cut, found[crossed], np.minimum(found[crossed], arrived))
         return found
 
     def with_mptcp(self, rows: Column) -> Column:
@@ -56,7 +59,9 @@ def detect(connection: PairedConnection) -> Finding:
     passed in shorter segments, or plain segments vanished for their length, is it the length.
 
     Limits: where the SYN with MP_CAPABLE is the shortest that vanishes, length and kind cannot be
-    told apart without the probe suite; RFC 9293, section 3.1, allows 40 bytes.
+    told apart without the probe suite; RFC 9293, section 3.1, allows 40 bytes.  Where the
+    receiver's capture is known to have lost segments of the lane, it may have lost these as well,
+    and nothing is said.
 
     Args:
         connection: A connection at both ends, or at one.
@@ -74,8 +79,8 @@ def detect(connection: PairedConnection) -> Finding:
             if lane.sent is None:
                 continue
             if not anything_lost(lane):
-                sizes = lane.sent.capture.packets.options_bytes[lane.crossing.sent]
-                longest = max(longest, int(sizes.max(initial=0)))
+                if lane.table is not None:
+                    longest = max(longest, lane.table.once(_longest_crossed)[lane.number])
                 continue
             fates = sort_out(lane, lane.sent, np.ones(len(lane.sent.rows), dtype=bool))
             found = _Lengths(
@@ -96,6 +101,15 @@ def detect(connection: PairedConnection) -> Finding:
     )
 
 
+def _longest_crossed(table: LaneTable) -> list[int]:
+    """Return of each lane the most option bytes with which a segment crossed, as it was sent."""
+    sent, _, lane = table.crossed
+    found = np.zeros(len(table), np.int64)
+    np.maximum.at(found, lane, table.here.capture.packets.options_bytes[sent])
+    longest: list[int] = found.tolist()
+    return longest
+
+
 def _known_by_place(sent: Half, rows: Column) -> Column:
     """Leave bare ACKs out: which of several like ones was lost may be a guess."""
     packets = sent.capture.packets
@@ -105,6 +119,9 @@ def _known_by_place(sent: Half, rows: Column) -> Column:
 
 def _is_by_length(found: _Lengths) -> bool:
     if len(found.vanished) < LEAST_LOST or not len(found.passed):
+        return False
+    missed = found.lane.received_loss
+    if missed is not None and missed.any:
         return False
     lost, passed = found.sizes(found.vanished), found.sizes(found.passed)
     if int(lost.min()) <= int(passed.max()):

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.packets import Present, Subtype
 from mptcp_check.analysis.pairing.mptcp_options import find
 from mptcp_check.analysis.pairing.paired import (
     Crossing,
     Crossings,
+    Half,
     Lane,
     MatchedBy,
     PairedConnection,
@@ -32,6 +32,17 @@ class _Step:
     crossing: Crossing
     sent: tuple[int | None, ...]
     received: tuple[int | None, ...]
+
+    @property
+    def known(self) -> list[tuple[int, int]]:
+        """The keys that both ends hold: a snap length may have cut the second one off at one."""
+        pairs = zip(self.sent, self.received, strict=True)
+        return [(a, b) for a, b in pairs if a is not None and b is not None]
+
+    @property
+    def changed(self) -> bool:
+        """Whether one of them arrived with another value."""
+        return any(a != b for a, b in self.known)
 
 
 def detect(connection: PairedConnection) -> Finding:
@@ -59,7 +70,7 @@ def detect(connection: PairedConnection) -> Finding:
     if subflow is None:
         return verdict.not_measured("the first subflow is not in the captures")
     steps = list(_steps(subflow))
-    changed = [s for s in steps if s.sent != s.received]
+    changed = [s for s in steps if s.changed]
     if changed and not subflow.is_one_connection:
         return verdict.not_measured(
             f"cannot tell: {ID}, or connection_proxied, as nothing else ties the two ends together"
@@ -96,25 +107,22 @@ def _steps(subflow: PairedSubflow) -> Iterator[_Step]:
         if lane.sent is None or lane.received is None:
             continue
         for crossing in crossings.arrived:
-            sent = _keys(lane.sent.capture, crossing.sent)
-            received = _keys(lane.received.capture, crossing.received)
-            both = sent is not None and received is not None
-            if both and crossing.by >= least and not _is_echo(subflow, lane, crossing):
-                yield _Step(
-                    name=name,
-                    lane=lane,
-                    crossing=crossing,
-                    sent=sent or (),
-                    received=received or (),
-                )
+            sent = _keys(lane.sent, crossing.sent)
+            received = _keys(lane.received, crossing.received)
+            if sent is None or received is None or crossing.by < least:
+                continue
+            step = _Step(name=name, lane=lane, crossing=crossing, sent=sent, received=received)
+            # equal keys are nobody's echo
+            if step.known and (not step.changed or not _is_echo(subflow, lane, received)):
+                yield step
 
 
-def _keys(capture: Capture, row: int) -> tuple[int | None, ...] | None:
+def _keys(half: Half, row: int) -> tuple[int | None, ...] | None:
     """Return (the sender's key, the peer's key) of a segment; none without a key at all."""
-    index = find(capture, row, Subtype.MP_CAPABLE)
+    index = find(half, row, Subtype.MP_CAPABLE)
     if index is None:
         return None
-    signals = capture.packets.signals
+    signals = half.capture.packets.signals
     present = int(signals.present[index])
     keys = tuple(
         int(getattr(signals, column)[index]) if present & bit else None for bit, column in _COLUMNS
@@ -122,13 +130,12 @@ def _keys(capture: Capture, row: int) -> tuple[int | None, ...] | None:
     return keys if any(key is not None for key in keys) else None
 
 
-def _is_echo(subflow: PairedSubflow, lane: Lane, crossing: Crossing) -> bool:
+def _is_echo(subflow: PairedSubflow, lane: Lane, received: tuple[int | None, ...]) -> bool:
     """Say whether a SYN/ACK brings back the key of the opener's own SYN (version 0)."""
     opened = subflow.opener.sent
-    if lane is not subflow.listener or opened is None or lane.received is None:
+    if lane is not subflow.listener or opened is None:
         return False
-    own = {_keys(opened.capture, row) for row in subflow.handshake.syns.at_sender.tolist()}
-    return _keys(lane.received.capture, crossing.received) in own - {None}
+    return received in {_keys(opened, row) for row in subflow.handshake.syns.at_sender.tolist()}
 
 
 def _evidence(step: _Step) -> tuple[Evidence, ...]:

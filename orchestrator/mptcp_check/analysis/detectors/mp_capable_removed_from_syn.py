@@ -49,9 +49,9 @@ def _from_opener(verdict: Verdict, subflow: PairedSubflow) -> Finding:
     """Judge by the answer, which is all that the opener's capture has."""
     lane, answers = subflow.opener, subflow.listener.received
     syns, synacks = subflow.handshake.syns.at_sender, subflow.handshake.synacks.at_receiver
-    offered = lane.sent and len(carriers(lane.sent.capture, syns, Subtype.MP_CAPABLE))
+    offered = lane.sent and len(carriers(lane.sent, syns, Subtype.MP_CAPABLE))
     if offered and answers is not None:
-        with_option = carriers(answers.capture, synacks, Subtype.MP_CAPABLE)
+        with_option = carriers(answers, synacks, Subtype.MP_CAPABLE)
         if len(with_option):
             return verdict.not_seen(
                 "the SYN/ACK carries MP_CAPABLE, hence the SYN arrived with it",
@@ -76,7 +76,7 @@ def _from_listener(verdict: Verdict, subflow: PairedSubflow) -> Finding:
     """Judge by the SYN as it arrived."""
     lane, syns = subflow.opener, subflow.handshake.syns.at_receiver
     if lane.received is not None and len(syns):
-        with_option = carriers(lane.received.capture, syns, Subtype.MP_CAPABLE)
+        with_option = carriers(lane.received, syns, Subtype.MP_CAPABLE)
         if len(with_option):
             return verdict.not_seen(
                 "the SYN arrived with MP_CAPABLE",

@@ -49,7 +49,7 @@ def _from_one_end(verdict: Verdict, subflow: PairedSubflow) -> Finding:
     lane, rows = subflow.listener, subflow.handshake.synacks.at_receiver
     syns, offered = subflow.opener.sent, subflow.handshake.syns.at_sender
     if lane.received is not None:
-        with_option = carriers(lane.received.capture, rows, Subtype.MP_CAPABLE)
+        with_option = carriers(lane.received, rows, Subtype.MP_CAPABLE)
         if len(with_option):
             return verdict.not_seen(
                 "the SYN/ACK arrived with MP_CAPABLE",
@@ -62,7 +62,7 @@ def _from_one_end(verdict: Verdict, subflow: PairedSubflow) -> Finding:
             (lane.received is None, "the capture does not show what became of the SYN/ACK"),
             (not len(rows), "no SYN/ACK is in the capture"),
             (
-                syns is None or not len(carriers(syns.capture, offered, Subtype.MP_CAPABLE)),
+                syns is None or not len(carriers(syns, offered, Subtype.MP_CAPABLE)),
                 f"the {receiver(lane)} sent no SYN with MP_CAPABLE",
             ),
             (

@@ -48,8 +48,8 @@ def detect(connection: PairedConnection) -> Finding:
     times = sent.capture.packets.time_ns
     syns = sorted(subflow.handshake.syns.at_sender.tolist(), key=lambda row: int(times[row]))
     tried = _Tried(
-        with_option=[r for r in syns if carries(sent.capture, r, Subtype.MP_CAPABLE)],
-        plain=[r for r in syns if carries(sent.capture, r, Subtype.MP_CAPABLE) is False],
+        with_option=[r for r in syns if carries(sent, r, Subtype.MP_CAPABLE)],
+        plain=[r for r in syns if carries(sent, r, Subtype.MP_CAPABLE) is False],
         sent=sent,
     )
     if not tried.with_option:
@@ -117,7 +117,7 @@ def _answered_with_option(subflow: PairedSubflow) -> bool:
     """Say whether a SYN/ACK carries MP_CAPABLE: it can answer only a SYN that had it."""
     lane, synacks = subflow.listener, subflow.handshake.synacks
     return any(
-        half is not None and carries(half.capture, int(row), Subtype.MP_CAPABLE)
+        half is not None and carries(half, int(row), Subtype.MP_CAPABLE)
         for half, rows in ((lane.sent, synacks.at_sender), (lane.received, synacks.at_receiver))
         for row in rows
     )
@@ -136,7 +136,7 @@ def _from_opener(verdict: Verdict, subflow: PairedSubflow, tried: _Tried) -> Fin
     # option, answers one that had it (RFC 8684, section 3.1)
     if (
         not tried.plain
-        or carries(answers.capture, answer, Subtype.MP_CAPABLE) is not False
+        or carries(answers, answer, Subtype.MP_CAPABLE) is not False
         or int(answer_times.min()) <= int(times[tried.plain[0]])
     ):
         return verdict.not_seen(

@@ -32,7 +32,7 @@ def detect(connection: PairedConnection) -> Finding:
     if subflow is None or subflow.opener.sent is None:
         return verdict.not_measured("the opener's capture does not hold the SYN")
     lane, opened = subflow.listener, subflow.opener.sent
-    syns = carriers(opened.capture, subflow.handshake.syns.at_sender, Subtype.MP_CAPABLE)
+    syns = carriers(opened, subflow.handshake.syns.at_sender, Subtype.MP_CAPABLE)
     if not len(syns):
         return verdict.not_measured(f"the {receiver(lane)} sent no SYN with MP_CAPABLE")
     answer = refusal(subflow.listener.received)

@@ -49,7 +49,7 @@ def detect(connection: PairedConnection) -> Finding:
 def _from_both(verdict: Verdict, subflow: PairedSubflow, sent: Half) -> Finding:
     """Judge by which SYN/ACK arrived."""
     lane, steps = subflow.listener, subflow.handshake.synacks
-    offered = [r for r in steps.at_sender.tolist() if carries(sent.capture, r, Subtype.MP_CAPABLE)]
+    offered = [r for r in steps.at_sender.tolist() if carries(sent, r, Subtype.MP_CAPABLE)]
     passed = [c for c in steps.arrived if c.sent in set(offered)]
     if passed or (offered and len(steps.appeared)):
         return verdict.not_seen(
@@ -82,7 +82,7 @@ def _from_opener(verdict: Verdict, subflow: PairedSubflow) -> Finding:
     kept = [
         row
         for row in steps.at_receiver.tolist()
-        if received is not None and carries(received.capture, row, Subtype.MP_CAPABLE)
+        if received is not None and carries(received, row, Subtype.MP_CAPABLE)
     ]
     if kept:
         return verdict.not_seen(

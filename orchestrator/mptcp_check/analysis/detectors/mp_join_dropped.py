@@ -81,7 +81,7 @@ def _tried(subflow: PairedSubflow) -> _Tried | None:
     sent = subflow.opener.sent
     if sent is None:
         return None
-    rows = carriers(sent.capture, subflow.handshake.syns.at_sender, Subtype.MP_JOIN)
+    rows = carriers(sent, subflow.handshake.syns.at_sender, Subtype.MP_JOIN)
     if not len(rows):
         return None
     times = sent.capture.packets.time_ns

@@ -68,5 +68,5 @@ def _syn(subflow: PairedSubflow) -> int | None:
     sent = subflow.opener.sent
     if sent is None:
         return None
-    rows = carriers(sent.capture, subflow.handshake.syns.at_sender, Subtype.MP_JOIN)
+    rows = carriers(sent, subflow.handshake.syns.at_sender, Subtype.MP_JOIN)
     return int(rows.min()) if len(rows) else None

@@ -2,10 +2,9 @@
 
 from typing import Final
 
-from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.packets import Subtype
 from mptcp_check.analysis.pairing.mptcp_options import find
-from mptcp_check.analysis.pairing.paired import PairedConnection
+from mptcp_check.analysis.pairing.paired import Half, PairedConnection
 from mptcp_check.analysis.verdict import CONFIDENCE, Verdict, chosen, frames, receiver, sender
 from mptcp_check.model import Confidence, Finding
 
@@ -40,7 +39,7 @@ def detect(connection: PairedConnection) -> Finding:
     asked = [
         option
         for row in subflow.handshake.syns.at_sender.tolist()
-        if (option := _option(opened.capture, row)) is not None
+        if (option := _option(opened, row)) is not None
     ]
     if lane.received is None or not asked:
         return verdict.not_measured(
@@ -52,7 +51,7 @@ def detect(connection: PairedConnection) -> Finding:
     answers = subflow.handshake.synacks.at_receiver.tolist()
     if not answers:
         return verdict.not_measured(f"no SYN/ACK reached the {receiver(lane)}")
-    echoed = [row for row in answers if _option(lane.received.capture, row) in asked]
+    echoed = [row for row in answers if _option(lane.received, row) in asked]
     if not echoed:
         return verdict.not_seen(
             f"no SYN/ACK carries the option of the {receiver(lane)}'s own SYN",
@@ -63,8 +62,8 @@ def detect(connection: PairedConnection) -> Finding:
     row = echoed[0]
     origin = {c.received: c for c in subflow.handshake.synacks.arrived}.get(row)
     if origin is not None and lane.sent is not None:
-        was = _option(lane.sent.capture, origin.sent)
-        if was == _option(lane.received.capture, row):
+        was = _option(lane.sent, origin.sent)
+        if was == _option(lane.received, row):
             return verdict.not_seen(
                 f"the {sender(lane)} itself returned the option",
                 subflow=subflow,
@@ -86,12 +85,12 @@ def detect(connection: PairedConnection) -> Finding:
     )
 
 
-def _option(capture: Capture, row: int) -> bytes | None:
+def _option(half: Half, row: int) -> bytes | None:
     """Return a segment's first MP_CAPABLE as it stands in the header."""
-    index = find(capture, row, Subtype.MP_CAPABLE)
+    index = find(half, row, Subtype.MP_CAPABLE)
     if index is None:
         return None
-    signals = capture.packets.signals
+    signals = half.capture.packets.signals
     start, length = int(signals.offset[index]), int(signals.length[index])
-    content = bytes(capture.buffer[start : start + length])
+    content = bytes(half.capture.buffer[start : start + length])
     return content if len(content) >= _LEAST_BYTES else None

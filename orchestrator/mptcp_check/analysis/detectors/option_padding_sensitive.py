@@ -1,6 +1,7 @@
 """A middlebox treats segments by how their options are padded."""
 
 from collections import defaultdict
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from mptcp_check.model import Finding
 
 ID = "option_padding_sensitive"
 
+_SYN: Final = int(Flag.SYN)
 _Layouts = dict[bytes, Sorted]
 
 
@@ -64,7 +66,9 @@ def detect(connection: PairedConnection) -> Finding:
 def _by_kinds(lane: Lane, sent: Half) -> list[_Layouts]:
     """Group a lane's SYNs by the kinds of their options, then by how the list is laid out."""
     packets = sent.capture.packets
-    syns = np.flatnonzero(packets.flags[sent.rows] & Flag.SYN)
+    syns = np.flatnonzero(packets.flags[sent.rows] & _SYN)
+    if len(syns) == 1:
+        return []
     groups: dict[tuple[int, ...], dict[bytes, list[int]]] = defaultdict(lambda: defaultdict(list))
     for at in syns.tolist():
         raw = packets.option_bytes(int(sent.rows[at]))

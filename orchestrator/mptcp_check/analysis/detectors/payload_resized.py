@@ -1,6 +1,7 @@
 """A middlebox changes the length of the payload."""
 
 from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
+from mptcp_check.analysis.pairing.crossed_payload import crossed_payload
 from mptcp_check.analysis.pairing.paired import Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Confidence, Finding
@@ -33,9 +34,8 @@ def detect(connection: PairedConnection) -> Finding:
     resized: list[tuple[PairedSubflow, Lane]] = []
     for subflow in connection.subflows:
         for lane in subflow.lanes.values():
-            if lane.sent is not None:
-                packets = lane.sent.capture.packets
-                compared += int(packets.payload_bytes[lane.crossing.sent].sum())
+            if lane.table is not None:
+                compared += lane.table.once(crossed_payload).sent_bytes[lane.number]
             if lane.resized and lane.byte_map.resized:
                 resized.append((subflow, lane))
     if not resized:

@@ -15,6 +15,7 @@ from mptcp_check.model import Confidence, Direction, Finding
 ID = "reset_injected"
 
 _SHOWN: Final = 3
+_APPEARED: Final = 1 << Origin.APPEARED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def detect(connection: PairedConnection) -> Finding:
 
 def _forged(subflow: PairedSubflow, lane: Lane) -> _Forged | None:
     received = lane.received
-    if received is None or not len(received.rows):
+    if received is None or not lane.crossing.origin_bits & _APPEARED:
         return None
     packets = received.capture.packets
     appeared = received.rows[lane.crossing.origins == Origin.APPEARED]
@@ -101,4 +102,4 @@ def _answers_an_option(subflow: PairedSubflow, lane: Lane) -> bool:
     if refusal(received) is None:
         return False
     syns = subflow.handshake.syns.at_sender
-    return bool(len(carriers(opened.capture, syns, Subtype.MP_CAPABLE, Subtype.MP_JOIN)))
+    return bool(len(carriers(opened, syns, Subtype.MP_CAPABLE, Subtype.MP_JOIN)))

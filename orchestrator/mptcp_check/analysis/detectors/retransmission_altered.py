@@ -1,5 +1,7 @@
 """A middlebox answers a retransmission with other bytes than were sent again."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -8,10 +10,10 @@ import numpy as np
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    comparable_lanes,
     direction_of,
     surely_one,
 )
+from mptcp_check.analysis.pairing.halves import HalfTable
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
@@ -56,7 +58,7 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     if not lanes:
         return verdict.not_measured(TWO_CONNECTIONS)
     compared, hits = 0, list[_Altered]()
@@ -87,10 +89,12 @@ def _altered(subflow: PairedSubflow, lane: Lane) -> tuple[int, list[_Altered]]:
     sent, received = lane.sent, lane.received
     if sent is None or received is None:
         return 0, []
+    again = sent.table.once(_again).get(sent.number)
+    if again is None:
+        return 0, []
     crossed = {
         int(a): int(b) for a, b in zip(*lane.crossing.at_least(surely_one(lane)), strict=True)
     }
-    again = _again(sent)
     changed = [
         a for a, b in crossed.items() if a in again and _bytes(sent, a) != _bytes(received, b)
     ]
@@ -109,13 +113,21 @@ def _altered(subflow: PairedSubflow, lane: Lane) -> tuple[int, list[_Altered]]:
     return compared, [hit for hit in hits if hit.first_arrived or several]
 
 
-def _again(sent: Half) -> set[int]:
-    """Return the rows of segments whose bytes were all sent before."""
-    packets = sent.capture.packets
-    carries = packets.payload_bytes[sent.rows] > 0
-    reach = np.maximum.accumulate(np.where(carries, sent.ends, np.iinfo(np.int64).min))
-    before = np.concatenate(([np.iinfo(np.int64).min], reach[:-1]))
-    return set(sent.rows[carries & (sent.ends <= before)].tolist())
+def _again(table: HalfTable) -> Mapping[int, set[int]]:
+    """Return by half the rows of segments whose bytes were all sent before."""
+    carriers = np.flatnonzero(table.payload_bytes > 0)
+    if not len(carriers):
+        return {}
+    half_of, ends = table.half_of[carriers], table.ends[carriers]
+    # all halves on one line: what one has reached lies below all places of the next
+    line = half_of * (int(ends.max()) - int(ends.min()) + 1)
+    before = np.maximum.accumulate(ends + line)[:-1] - line[1:]
+    again = 1 + np.flatnonzero((half_of[1:] == half_of[:-1]) & (ends[1:] <= before))
+    found: dict[int, set[int]] = defaultdict(set)
+    rows = table.rows[carriers[again]].tolist()
+    for half, row in zip(half_of[again].tolist(), rows, strict=True):
+        found[half].add(row)
+    return found
 
 
 def _first_copies(

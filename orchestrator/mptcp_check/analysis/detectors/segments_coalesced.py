@@ -1,8 +1,8 @@
 """A middlebox merges segments."""
 
-from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
+from mptcp_check.analysis.field_changes import direction_of
 from mptcp_check.analysis.pairing.paired import PairedConnection
-from mptcp_check.analysis.resegmentation import recut
+from mptcp_check.analysis.resegmentation import judge
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
 
@@ -26,27 +26,18 @@ def detect(connection: PairedConnection) -> Finding:
         ``segments_coalesced``, ``segments_compared``.
     """
     verdict = Verdict(ID, connection)
-    if connection.one_sided:
-        return verdict.not_measured(ONE_CAPTURE)
-    found = recut(connection)
-    compared = sum(one.compared for one in found)
-    if not compared:
-        return verdict.not_measured("no segment with payload is in both captures")
-    hits = [one for one in found if len(one.merged)]
-    if not hits:
-        return verdict.not_seen(
-            f"{counted(compared, 'segment')} with payload compared",
-            measures={"segments_compared": compared},
-        )
-    first, lane = hits[0], hits[0].lane
+    found = judge(verdict, connection, lambda one: one.merged)
+    if isinstance(found, Finding):
+        return found
+    first, lane = found.lanes[0], found.lanes[0].lane
     row = int(first.merged[0])
     parts = lane.byte_map.sent[lane.byte_map.received == row].tolist()
-    total = sum(len(one.merged) for one in hits)
+    total = sum(len(one.merged) for one in found.lanes)
     return verdict.seen(
         f"{counted(len(parts), 'segment')} of the {sender(lane)} reached the {receiver(lane)} as"
         f" one; {counted(total, 'segment')} made so",
         subflow=first.subflow,
-        direction=direction_of([one.lane for one in hits]),
+        direction=direction_of([one.lane for one in found.lanes]),
         evidence=frames(*((lane.sent, part) for part in parts[:_SHOWN]), (lane.received, row)),
-        measures={"segments_coalesced": total, "segments_compared": compared},
+        measures={"segments_coalesced": total, "segments_compared": found.compared_count},
     )

@@ -1,8 +1,8 @@
 """A middlebox splits segments."""
 
-from mptcp_check.analysis.field_changes import ONE_CAPTURE, direction_of
+from mptcp_check.analysis.field_changes import direction_of
 from mptcp_check.analysis.pairing.paired import PairedConnection
-from mptcp_check.analysis.resegmentation import recut
+from mptcp_check.analysis.resegmentation import judge
 from mptcp_check.analysis.verdict import Verdict, counted, frames, receiver, sender
 from mptcp_check.model import Finding
 
@@ -28,27 +28,18 @@ def detect(connection: PairedConnection) -> Finding:
         ``segments_compared``.
     """
     verdict = Verdict(ID, connection)
-    if connection.one_sided:
-        return verdict.not_measured(ONE_CAPTURE)
-    found = recut(connection)
-    compared = sum(one.compared for one in found)
-    if not compared:
-        return verdict.not_measured("no segment with payload is in both captures")
-    hits = [one for one in found if len(one.split)]
-    if not hits:
-        return verdict.not_seen(
-            f"{counted(compared, 'segment')} with payload compared",
-            measures={"segments_compared": compared},
-        )
-    first, lane = hits[0], hits[0].lane
+    found = judge(verdict, connection, lambda one: one.split)
+    if isinstance(found, Finding):
+        return found
+    first, lane = found.lanes[0], found.lanes[0].lane
     row = int(first.split[0])
     pieces = lane.byte_map.received[lane.byte_map.sent == row].tolist()
-    total = sum(len(one.split) for one in hits)
+    total = sum(len(one.split) for one in found.lanes)
     return verdict.seen(
         f"one segment of the {sender(lane)} reached the {receiver(lane)} as"
         f" {counted(len(pieces), 'segment')}; {counted(total, 'segment')} so",
         subflow=first.subflow,
-        direction=direction_of([one.lane for one in hits]),
+        direction=direction_of([one.lane for one in found.lanes]),
         evidence=frames((lane.sent, row), *((lane.received, piece) for piece in pieces[:_SHOWN])),
-        measures={"segments_split": total, "segments_compared": compared},
+        measures={"segments_split": total, "segments_compared": found.compared_count},
     )

@@ -9,11 +9,8 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.field_changes import (
     ONE_CAPTURE,
     TWO_CONNECTIONS,
-    FieldRule,
-    anything,
-    comparable_lanes,
+    FieldChange,
     counted_on,
-    differing,
     direction_of,
     surely_one,
 )
@@ -25,13 +22,7 @@ from mptcp_check.model import Finding
 ID = "sequence_numbers_rewritten"
 
 _SPACE: Final = 1 << 32
-_DIFFERING: Final = FieldRule(
-    column="seq",
-    relevant=anything,
-    changed=differing,
-    nothing="no segment is in both captures",
-    sentence="",
-)
+_MOVED: Final = FieldChange(column="seq")
 """Tells at once which lanes are worth a look."""
 
 
@@ -67,11 +58,11 @@ def detect(connection: PairedConnection) -> Finding:
     verdict = Verdict(ID, connection)
     if connection.one_sided:
         return verdict.not_measured(ONE_CAPTURE)
-    lanes = comparable_lanes(connection)
+    lanes = connection.comparable_lanes
     compared = 0
     hits: list[_Moved] = []
     for subflow, lane in lanes:
-        relevant, moved = counted_on(lane, _DIFFERING)
+        relevant, moved = counted_on(lane, _MOVED)
         compared += relevant
         if not moved:
             continue

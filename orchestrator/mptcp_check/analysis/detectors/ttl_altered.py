@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.field_changes import FieldRule, anything, comparable_lanes, judge
+from mptcp_check.analysis.field_changes import FieldRule, anything, judge
 from mptcp_check.analysis.pairing.lane_table import LaneTable
 from mptcp_check.analysis.pairing.paired import PairedConnection
 from mptcp_check.analysis.verdict import Verdict
@@ -73,7 +73,7 @@ def detect(connection: PairedConnection) -> Finding:
         return grew
     levelled = [
         (subflow, lane)
-        for subflow, lane in comparable_lanes(connection)
+        for subflow, lane in connection.comparable_lanes
         if lane.table is not None and lane.table.once(_levelled)[lane.number]
     ]
     return judge(verdict, connection, LEVELLED, lanes=levelled) if levelled else grew

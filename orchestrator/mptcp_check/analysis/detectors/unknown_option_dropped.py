@@ -8,6 +8,7 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.fates import in_vain, sort_out
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import is_unknown, walk
+from mptcp_check.analysis.pairing.halves import HalfTable
 from mptcp_check.analysis.pairing.paired import Half, PairedConnection
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Finding
@@ -16,6 +17,9 @@ ID = "unknown_option_dropped"
 
 _HIGH_KIND: Final = 31
 """The bit of ``option_kinds`` that stands for every kind above 30."""
+_UNKNOWN: Final = np.uint32(
+    sum(1 << kind for kind in range(2, _HIGH_KIND) if is_unknown(kind)) | 1 << _HIGH_KIND
+)
 
 
 def detect(connection: PairedConnection) -> Finding:
@@ -38,6 +42,8 @@ def detect(connection: PairedConnection) -> Finding:
         for lane in subflow.lanes.values():
             sent = lane.sent
             if sent is None:
+                continue
+            if not sent.table.once(_may_have_unknown)[sent.number]:
                 continue
             unknown = _with_unknown(sent)
             if not unknown.any():
@@ -68,12 +74,22 @@ def detect(connection: PairedConnection) -> Finding:
     return verdict.not_measured("no segment was sent with an option of an unknown kind")
 
 
+def _may_have_unknown(table: HalfTable) -> list[bool]:
+    """Say of each half whether any segment may have such an option."""
+    found = np.zeros(len(table), np.bool_)
+    found[table.half_of[_candidates(table.capture.packets.option_kinds[table.rows])]] = True
+    halves: list[bool] = found.tolist()
+    return halves
+
+
+def _candidates(kinds: Column) -> Column:
+    return np.asarray((kinds & _UNKNOWN) != 0)
+
+
 def _with_unknown(half: Half) -> Column:
     """Say of each segment whether it has such an option; only candidates are walked."""
     packets = half.capture.packets
-    kinds = packets.option_kinds[half.rows]
-    unknown = sum(1 << kind for kind in range(2, _HIGH_KIND) if is_unknown(kind)) | 1 << _HIGH_KIND
-    found = (kinds & np.uint32(unknown)) != 0
+    found = _candidates(packets.option_kinds[half.rows])
     for at in np.flatnonzero(found).tolist():
         raw = packets.option_bytes(int(half.rows[at]))
         found[at] = any(is_unknown(octets[0]) for octets in walk(raw))

@@ -5,7 +5,7 @@ bytes each, since a capture may hold millions of them; as values they are made w
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -189,7 +189,10 @@ class Handshakes:
 
     def handshake(self, flow: int) -> Handshake:
         """Return the options of one TCP connection's handshake."""
-        steps = [self._signal(index) for index in self._steps[flow].tolist()]
+        steps = [
+            None if index == NO_OPTION else self._signal(index)
+            for index in self._steps[flow].tolist()
+        ]
         return Handshake(
             capable_syn=steps[CAPABLE_SYN],
             capable_synack=steps[CAPABLE_SYNACK],
@@ -197,11 +200,7 @@ class Handshakes:
             join_syn=steps[JOIN_SYN],
             join_synack=steps[JOIN_SYNACK],
             join_ack=steps[JOIN_ACK],
-            add_addrs=[
-                option
-                for index in self._announcements.get(flow, ())
-                if (option := self._signal(index)) is not None
-            ],
+            add_addrs=[self._signal(index) for index in self._announcements.get(flow, ())],
             fastclose=bool(self._fastclose[flow]),
         )
 
@@ -265,21 +264,32 @@ class Handshakes:
             index = self._keep(packets, rows[place : place + 1], ends[place : place + 1])
             self._announcements.setdefault(int(owners[place]), []).append(index)
 
-    def _signal(self, index: int) -> Signal | None:
-        if index == NO_OPTION:
-            return None
-        option = self._options[index]
-        cells: dict[str, Any] = dict(zip(OPTION.names or (), option.item(), strict=True))
-        further = self._further[cells.pop("further")].item()
-        cells |= zip(FURTHER.names or (), further, strict=True)
-        family, high, low = (
-            cells.pop(name) for name in ("address_family", "address_high", "address_low")
+    def _signal(self, index: int) -> Signal:
+        # in the order of `OPTION` and of `FURTHER`
+        (length, version, flags, present, key, peer_key, address_id, row, packet, end, further) = (
+            self._options[index].item()
         )
+        token, nonce, family, high, low, port, hmac_bytes, hmac = self._further[further].item()
         address = b""
-        if cells["present"] & ADDRESS:
+        if present & ADDRESS:
             address = (high << 64 | low).to_bytes(16, "big")[-4 if family == IPV4 else 0 :]
-        hmac = bytes(cells.pop("hmac"))[: cells.pop("hmac_bytes")]
-        return Signal(address=address, hmac=hmac, **cells)
+        return Signal(
+            row=row,
+            packet=packet,
+            length=length,
+            version=version,
+            flags=flags,
+            present=present,
+            key=key,
+            peer_key=peer_key,
+            token=token,
+            nonce=nonce,
+            hmac=bytes(hmac)[:hmac_bytes],
+            address_id=address_id,
+            end=end,
+            address=address,
+            port=port,
+        )
 
 
 def _lengthen(table: npt.NDArray[np.void], rows: int) -> None:

@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from mptcp_check.analysis.flows.endpoints import Endpoint
-from mptcp_check.analysis.metrics.results import Batch, rows_of
+from mptcp_check.analysis.metrics.results import Batch
 from mptcp_check.analysis.metrics.values import (
     ConnectionMetrics,
     DataMetrics,
@@ -13,7 +13,7 @@ from mptcp_check.analysis.metrics.values import (
     RoundTrips,
     SubflowMetrics,
 )
-from mptcp_check.analysis.tables.table import Table
+from mptcp_check.analysis.tables.table import Table, rows_of
 
 ROUND_TRIPS: Final = ("rtt_timestamps", "rtt_acks")
 TIMES: Final = tuple(field.name for field in fields(RoundTrips))

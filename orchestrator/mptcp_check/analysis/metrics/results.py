@@ -1,7 +1,7 @@
 """From the numbers of `state` to tables of what people read, some connections at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +9,12 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.flows.assembly import CLOSES, KINDS, MPTCP, Assembly
 from mptcp_check.analysis.flows.subflows import HmacState, Role
-from mptcp_check.analysis.metrics.round_trip_kernel import SUB_BITS
+from mptcp_check.analysis.metrics.result_cells import known, means, rates, tokens
+from mptcp_check.analysis.metrics.round_trip_quantiles import round_trips
 from mptcp_check.analysis.metrics.state_tables import (
     ALL_DATA,
     BY_ACKS,
     BY_STAMPS,
-    CELL_BITS,
     OFFERS_SACK,
     OFFERS_STAMPS,
     OWN_DATA,
@@ -25,8 +25,6 @@ from mptcp_check.analysis.metrics.state_tables import (
 )
 from mptcp_check.analysis.metrics.tracking import Tracker
 from mptcp_check.analysis.tables.table import Cells, Table, numbers, one_of
-
-NANOSECONDS: Final = 1_000_000_000
 
 BATCH_SUBFLOWS: Final = 512
 """Made into rows at once: their text is two megabytes."""
@@ -147,11 +145,11 @@ class Results:
         return {
             "id": numbers(np.arange(first, stop)),
             "kind": one_of(assembly.kind[some], KINDS),
-            "mptcp_version": _known(keys.version[some]),
+            "mptcp_version": known(keys.version[some]),
             "client": one_of(initial, clients),
             "server": one_of(initial, servers),
-            "token_client": _tokens(keys.token_client[some]),
-            "token_server": _tokens(keys.token_server[some]),
+            "token_client": tokens(keys.token_client[some]),
+            "token_server": tokens(keys.token_server[some]),
             "checksum_required": numbers(checksum > 0, checksum != UNKNOWN),
             "established": numbers(assembly.established[some]),
             "orphan": numbers(assembly.orphan[some]),
@@ -190,7 +188,7 @@ class Results:
             "speaks_mptcp": numbers(tracker.speaks_mptcp[flow]),
             "client": one_of(rows, ends[0]),
             "server": one_of(rows, ends[1]),
-            "token": _tokens(np.where(joining, assembly.handshakes.asked[flow], UNKNOWN)),
+            "token": tokens(np.where(joining, assembly.handshakes.asked[flow], UNKNOWN)),
             "start_ns": numbers(tracker.start_ns[flow]),
             "end_ns": numbers(tracker.end_ns[flow]),
             "handshake_ns": numbers(answered - asked, (asked != UNKNOWN) & (answered != UNKNOWN)),
@@ -235,13 +233,13 @@ class Results:
             "zero_window_probe_count": numbers(one["zero_probes"]),
             "zero_window_probe_bytes": numbers(one["zero_probe_bytes"]),
             "window_max_bytes": numbers(one["window_max"]),
-            "window_min_bytes": _known(one["window_min"]),
-            "window_mean_bytes": _means(one["window_sum"], one["windows"]),
-            "window_scale": _known(one["scale"]),
+            "window_min_bytes": known(one["window_min"]),
+            "window_mean_bytes": means(one["window_sum"], one["windows"]),
+            "window_scale": known(one["scale"]),
             "timestamps_offered": numbers(one["offers"] & OFFERS_STAMPS > 0),
-            "mss_bytes": _known(one["mss"]),
+            "mss_bytes": known(one["mss"]),
             "segment_max_bytes": numbers(one["segment_max"]),
-            "segment_min_bytes": _known(one["segment_min"]),
+            "segment_min_bytes": known(one["segment_min"]),
             "initial_window_bytes": numbers(one["initial_window"]),
             "initial_window_count": numbers(one["initial_segments"]),
             "flight_max_bytes": numbers(one["flight_max"]),
@@ -257,10 +255,10 @@ class Results:
             "cut_bytes": numbers(one["cut_bytes"]),
             "first_ns": numbers(one["first_ns"], sent),
             "last_ns": numbers(one["last_ns"], sent),
-            "first_data_ns": _known(one["first_data_ns"]),
-            "last_data_ns": _known(one["last_data_ns"]),
+            "first_data_ns": known(one["first_data_ns"]),
+            "last_data_ns": known(one["last_data_ns"]),
             "idle_max_ns": numbers(one["idle_max_ns"]),
-            "throughput_bps": _rates(unique, span_ns),
+            "throughput_bps": rates(unique, span_ns),
             "syn_rtt_ns": numbers(
                 one["syn_acked_ns"] - one["syn_ns"],
                 (one["syn_acked_ns"] != UNKNOWN) & (one["syns"] == 1),
@@ -290,7 +288,7 @@ class Results:
             f"{name}_median_ns": numbers(np.maximum(self._median_ns[histograms], least), any_),
             f"{name}_p95_ns": numbers(np.maximum(self._p95_ns[histograms], least), any_),
             f"{name}_max_ns": numbers(one[f"{kind}_max_ns"], any_),
-            f"{name}_mean_ns": _means(one[f"{kind}_sum_ns"], count),
+            f"{name}_mean_ns": means(one[f"{kind}_sum_ns"], count),
             f"{name}_stddev_ns": numbers(self._stddev_ns[histograms], any_),
         }
 
@@ -330,7 +328,7 @@ class Results:
         for name in ("first_ns", "last_ns"):
             table[name] = numbers(found[name], any_)
         span_ns = np.where(any_, found["last_ns"] - found["first_ns"], 0)
-        return {**table, "goodput_bps": _rates(found["data_bytes"], span_ns)}
+        return {**table, "goodput_bps": rates(found["data_bytes"], span_ns)}
 
 
 CONNECTION_COLUMNS: Final = (
@@ -385,92 +383,6 @@ def _sums(
             parts = np.maximum(spans[place] - fields["data_bytes"][place], 0)
         found[name][owner[heads]] = put.reduceat(parts, heads)
     return found
-
-
-def rows_of(table: Table, make: Callable[..., Any] | None = None) -> Iterator[Any]:
-    """Yield the rows of a table, as tuples, or as what is made of their cells by name."""
-    columns = [cells_of(cells) for cells in table.values()]
-    names = tuple(table)
-    for row in zip(*columns, strict=True):
-        yield make(**dict(zip(names, row, strict=True))) if make else row
-
-
-def cells_of(cells: Cells) -> Sequence[Any]:
-    """Return a column as Python's values; none where there is nothing."""
-    values: list[Any] = cells.values.tolist()
-    if cells.words is not None:
-        values = [cells.words[index] for index in values]
-    if cells.missing is not None and cells.missing.any():
-        gone = cells.missing.tolist()
-        return [None if no else value for value, no in zip(values, gone, strict=True)]
-    return values
-
-
-def round_trips(cells: Column, count: int) -> tuple[Column, Column, Column]:
-    """Return median, 95th percentile and standard deviation of every histogram, nanoseconds.
-
-    Args:
-        cells: The hash table of `round_trip_kernel`.
-        count: How many histograms there may be.
-
-    Returns:
-        One per histogram, as if each sample were the middle of its cell; 0 for one without any.
-        The deviation is divided by the count less one.
-    """
-    found = (np.zeros(count, np.int64), np.zeros(count, np.int64), np.zeros(count, np.int64))
-    used = cells[cells[:, 0] != UNKNOWN]
-    used = used[np.argsort(used[:, 0])]
-    if not len(used):
-        return found
-    owners, starts = np.unique(used[:, 0] >> CELL_BITS, return_index=True)
-    sums = np.cumsum(used[:, 1])
-    ends = np.append(starts[1:], len(used)) - 1
-    before = np.where(starts > 0, sums[starts - 1], 0)
-    totals = sums[ends] - before
-    values = _middle(used[:, 0]).astype(np.float64)
-    means = np.add.reduceat(values * used[:, 1], starts) / totals
-    squares = (values - np.repeat(means, np.diff(np.append(starts, len(used))))) ** 2
-    variances = np.add.reduceat(squares * used[:, 1], starts) / np.maximum(totals - 1, 1)
-    found[2][owners] = np.rint(np.sqrt(variances))
-    for column, (numerator, denominator) in zip(found[:2], ((1, 2), (19, 20)), strict=True):
-        # the first cell up to which this part of the samples is counted
-        wanted = before + -(-totals * numerator // denominator)
-        column[owners] = _middle(used[np.searchsorted(sums, wanted), 0])
-    return found
-
-
-def _middle(keys: Column) -> Column:
-    """Return the middle of each cell: `count_sample` says what it holds."""
-    cell = keys & ((1 << CELL_BITS) - 1)
-    # In all exponents but the first the leading bit is in the cell: 64 to 127.
-    exponent = np.maximum((cell >> SUB_BITS) - 1, 0)
-    mantissa = cell - (exponent << SUB_BITS)
-    middle: Column = (mantissa << exponent) + (1 << exponent) // 2
-    return middle
-
-
-def _rates(sizes_bytes: Column, spans_ns: Column) -> Cells:
-    """Return bits per second; none where there is no time between."""
-    some = spans_ns > 0
-    rates = np.zeros(len(sizes_bytes))
-    # Python's numbers: what is divided here may have more than 64 bits.
-    pairs = zip(sizes_bytes[some].tolist(), spans_ns[some].tolist(), strict=True)
-    rates[some] = [size * 8 * NANOSECONDS / span for size, span in pairs]
-    return numbers(rates, some)
-
-
-def _means(sums: Column, counts: Column) -> Cells:
-    """Return means, rounded down; none of nothing."""
-    return numbers(sums // np.maximum(counts, 1), counts > 0)
-
-
-def _known(column: Column) -> Cells:
-    return numbers(column, column != UNKNOWN)
-
-
-def _tokens(column: Column) -> Cells:
-    """Return a column of tokens; none where the number is negative."""
-    return numbers(np.maximum(column, 0), column != UNKNOWN)
 
 
 def _missing(cells: Cells) -> Column:

@@ -7,7 +7,7 @@ what most is decided by: a SYN has few copies, and each may have other options.
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.clock_offset import ClockOffset
-from mptcp_check.analysis.pairing.halves import Half
+from mptcp_check.analysis.pairing.halves import Half, HalfTable
 from mptcp_check.analysis.pairing.lane_crossing import MatchedBy
 
 _FIRST_ACKS: Final = 32
@@ -77,22 +77,48 @@ def cross_step(lane: BothEnds, step: int, clock: ClockOffset | None) -> Crossing
         clock: Bounds of the clocks' difference, if known.
     """
     chosen = [
-        [] if half is None else step_rows(half, int(step)).tolist()
-        for half in (lane.sent, lane.received)
+        [] if half is None else step_rows(half, int(step)) for half in (lane.sent, lane.received)
     ]
     return cross(lane, chosen[0], chosen[1], clock)
 
 
-def step_rows(half: Half, step: int) -> Column:
+def step_rows(half: Half, step: int) -> list[int]:
     """Return the rows of one step of the handshake; of bare ACKs only the first ones."""
-    packets = half.capture.packets
-    flags = packets.flags[half.rows]
-    wanted = (flags & (_SYN | _ACK)) == step
-    if step != _ACK:
-        return np.asarray(half.rows[wanted])
-    bare = (packets.payload_bytes[half.rows] == 0) & ((flags & _BARE_NOT) == 0)
-    first = np.flatnonzero(wanted & bare & (half.starts == 0))[:_FIRST_ACKS]
-    return np.asarray(half.rows[first])
+    rows, bounds = half.table.once(_STEPS[step])
+    low, high = bounds[half.number], bounds[half.number + 1]
+    return rows[low : min(high, low + _FIRST_ACKS) if step == _ACK else high]
+
+
+class _StepRows(NamedTuple):
+    """The rows of one step of every handshake of a capture."""
+
+    rows: list[int]
+    bounds: list[int]
+    """Half n has the rows from ``bounds[n]`` up to ``bounds[n + 1]``."""
+
+
+def _syn_rows(table: HalfTable) -> _StepRows:
+    return _rows_at(table, (table.flags & (_SYN | _ACK)) == _SYN)
+
+
+def _synack_rows(table: HalfTable) -> _StepRows:
+    return _rows_at(table, (table.flags & (_SYN | _ACK)) == _SYN | _ACK)
+
+
+def _ack_rows(table: HalfTable) -> _StepRows:
+    acks = (table.flags & (_SYN | _ACK | _BARE_NOT)) == _ACK
+    return _rows_at(table, acks & (table.payload_bytes == 0) & (table.starts == 0))
+
+
+def _rows_at(table: HalfTable, wanted: Column) -> _StepRows:
+    places = np.flatnonzero(wanted)
+    return _StepRows(
+        rows=table.rows[places].tolist(),
+        bounds=np.searchsorted(places, table.bounds).tolist(),
+    )
+
+
+_STEPS: Final = {_SYN: _syn_rows, _SYN | _ACK: _synack_rows, _ACK: _ack_rows}
 
 
 def cross(

@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 from mptcp_check.analysis.capture.tcp_checksum import is_valid
 from mptcp_check.analysis.pairing.byte_stream import Bytes, ByteStream, Piece, shift_between
-from mptcp_check.analysis.pairing.paired import Field, Half, Lane
+from mptcp_check.analysis.pairing.crossed_payload import (
+    crossed_payload,
+    missing_bytes,
+    payload_bytes,
+)
+from mptcp_check.analysis.pairing.paired import Half, Lane
 
 _MAX_DRIFT_BYTES: Final = 128
 """How far a gateway may have moved the rest of the stream; a longer FTP command adds tens."""
@@ -118,18 +123,13 @@ def _whole(lane: Lane, received: Half) -> Comparison | None:
     Returns:
         None where any did not, or a snap length cut it: then ranges have to be compared.
     """
-    if lane.sent is None or lane.shift is None:
+    if lane.sent is None or lane.table is None or lane.shift is None:
         return None
-    packets = received.capture.packets
-    payload_bytes = int(packets.payload_bytes[received.rows].sum())
-    crossing = lane.crossing
-    rows = crossing.received
-    crossed_bytes = int(packets.captured_bytes[rows].sum())
-    if payload_bytes != crossed_bytes or not lane.payload_same.all():
+    crossed = lane.table.once(crossed_payload)
+    crossed_bytes = crossed.captured_bytes[lane.number]
+    if crossed_bytes != received.table.once(payload_bytes)[received.number]:
         return None
-    if lane.changed & Field.PAYLOAD_BYTES or _cut_bytes(lane.sent):
-        return None
-    if lane.table is not None and lane.table.drifts(lane.number):
+    if crossed.altered[lane.number] or lane.resized or _cut_bytes(lane.sent):
         return None
     return Comparison(
         compared_bytes=crossed_bytes,
@@ -183,9 +183,7 @@ def _distinct(differences: Sequence[_Difference]) -> int:
 
 
 def _cut_bytes(half: Half) -> int:
-    packets = half.capture.packets
-    wire = packets.payload_bytes[half.rows].astype(np.int64)
-    return int((wire - packets.captured_bytes[half.rows]).sum())
+    return half.table.once(missing_bytes)[half.number]
 
 
 def _drift(sent: ByteStream, received: ByteStream, first: int) -> int:

@@ -183,7 +183,10 @@ def _whole(here: _Ranges, there: _Ranges, crossing: LaneCrossing) -> tuple[_Piec
     received = crossing.at_sender[known]
     order = np.argsort(there.rows, kind="stable")
     at = order[np.searchsorted(there.rows[order], received)]
-    return (rows, received, starts, ends), there.starts[at] - starts
+    # a FIN is one also where only one of its copies has data; those are elsewhere then
+    same = there.ends[at] - there.starts[at] == ends - starts
+    pieces = rows[same], received[same], starts[same], ends[same]
+    return pieces, (there.starts[at] - starts)[same]
 
 
 def _overlaps(sent: _Ranges, received: _Ranges, own: Column) -> tuple[_Pieces, Column]:

@@ -9,7 +9,12 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.pairing.halves import Half
-from mptcp_check.analysis.pairing.header_columns import ABSENT, header_column, option_places
+from mptcp_check.analysis.pairing.header_columns import (
+    ABSENT,
+    header_column,
+    option_places,
+    options_whole,
+)
 from mptcp_check.analysis.pairing.paired import Lane, MatchedBy
 
 
@@ -94,6 +99,8 @@ def option(
 ) -> OptionsBeforeAfter:
     """Return the first TCP option of a kind of the segments that crossed.
 
+    Segments of which a snap length cut the options at one of the ends are left out.
+
     Args:
         lane: Whose; without two halves the answer is empty.
         kind: Of the option, neither end of list (0) nor NOP (1).
@@ -113,6 +120,8 @@ def option(
             after=_none,
         )
     sent, received = _chosen(lane, lane.sent, least, flags, mask)
+    whole = _whole(lane.sent, sent) & _whole(lane.received, received)
+    sent, received = sent[whole], received[whole]
     before_at, before_bytes = _places(lane.sent, kind, sent)
     after_at, after_bytes = _places(lane.received, kind, received)
     differ = before_bytes != after_bytes
@@ -145,6 +154,10 @@ def _places(half: Half, kind: int, rows: Column) -> tuple[Column, Column]:
     places = option_places(half.table, kind)
     positions = half.table.position_of[rows]
     return places.offset[positions], places.length[positions]
+
+
+def _whole(half: Half, rows: Column) -> npt.NDArray[np.bool_]:
+    return np.asarray(half.table.once(options_whole)[half.table.position_of[rows]])
 
 
 def _none(_: int) -> bytes:

@@ -146,12 +146,12 @@ class HalfTable:
     @cached_property
     def loss_as_sender(self) -> Column:
         """int64, one per half: bytes that its host must have sent and this capture never saw."""
-        return self._holes(np.maximum(self.reached, self.confirmed))
+        return self.missing_before(np.maximum(self.reached, self.confirmed))
 
     @cached_property
     def loss_as_receiver(self) -> Column:
         """int64, one per half: bytes that the other host must have got and this capture missed."""
-        return self._holes(self.confirmed)
+        return self.missing_before(self.confirmed)
 
     @cached_property
     def lost_syn(self) -> npt.NDArray[np.bool_]:
@@ -163,8 +163,8 @@ class HalfTable:
         went_on = spoke[np.arange(len(self)) ^ 1] if len(self) % 2 == 0 else spoke
         return np.asarray(~self.has_syn & answered & (~listens | went_on))
 
-    def _holes(self, limit: Column) -> Column:
-        """Return how many bytes before a place of each stream were not captured."""
+    def missing_before(self, limit: Column) -> Column:
+        """Return how many bytes before a place of each half's stream were not captured."""
         # a FIN takes one number behind the last byte: a hole of one there is no loss
         limit = np.where(limit == self.captured.highest + 1, self.captured.highest, limit)
         first = self.first_places

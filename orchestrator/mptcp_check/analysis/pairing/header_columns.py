@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES
+from mptcp_check.analysis.capture.packets import TCP_HEADER_BYTES, Note
 from mptcp_check.analysis.capture.tcp_checksum import checksum_states
 from mptcp_check.analysis.pairing.halves import HalfTable
 
@@ -17,6 +17,7 @@ ABSENT: Final = -1
 END_OF_LIST, NO_OPERATION, MSS, WINDOW_SCALE, SACK_PERMITTED = range(5)
 """Kinds of TCP options: RFC 9293, section 3.1; RFC 7323, section 2.2; RFC 2018, section 2."""
 _MOST_OPTION_BYTES: Final = 40
+_OPTIONS_CUT: Final = int(Note.HEADER_CUT | Note.HEADER_LENGTH)
 _HIGH_KIND_BIT: Final = 31
 """In ``Packets.option_kinds``: any kind above 30."""
 _MSS_BYTES: Final = 4
@@ -60,6 +61,11 @@ def option_places(table: HalfTable, kind: int) -> OptionPlaces:
         kind: A kind other than end of list and NOP; cut or malformed options are left out.
     """
     return table.once(_finder(kind))
+
+
+def options_whole(table: HalfTable) -> npt.NDArray[np.bool_]:
+    """Say of each position whether its options were captured whole, for `HalfTable.once`."""
+    return np.asarray((table.capture.packets.notes[table.rows] & _OPTIONS_CUT) == 0)
 
 
 @cache

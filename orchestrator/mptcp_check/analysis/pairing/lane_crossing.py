@@ -48,7 +48,7 @@ class Fate(enum.IntEnum):
 
 
 class Origin(enum.IntEnum):
-    """Where a segment that was received came from."""
+    """Where a segment that was received came from; numbered as `Fate`, its mirror image."""
 
     APPEARED = 0
     """The sender's capture does not show that the host sent it."""
@@ -63,28 +63,6 @@ class Origin(enum.IntEnum):
     """Its bytes were sent, but in another copy than this one, which crossed by itself."""
     AFTER_END = 6
     """Received after the last frame of the other capture: injected, or that capture had ended."""
-
-
-class Field(enum.IntFlag):
-    """Header fields that may differ between the two ends of a segment."""
-
-    NONE = 0
-    TTL = 0x001
-    TOS = 0x002
-    IP_ID = 0x004
-    SEQUENCE = 0x008
-    """The absolute sequence number."""
-    ACK = 0x010
-    """The absolute acknowledgement number."""
-    FLAGS = 0x020
-    """The 12 bits with the reserved ones."""
-    WINDOW = 0x040
-    URGENT = 0x080
-    OPTIONS = 0x100
-    """The option list, byte by byte."""
-    TIMESTAMPS = 0x200
-    """TSval or TSecr."""
-    PAYLOAD_BYTES = 0x400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +96,10 @@ class LaneCrossing:
     """`Fate` of each row of ``lane.sent.rows``."""
     origins: npt.NDArray[np.uint8]
     """`Origin` of each row of ``lane.received.rows``."""
+    fate_bits: int
+    """Bit f is set if any segment has the fate f: the quick question first."""
+    origin_bits: int
+    """The same of `origins`."""
     sent_rows: Column
     """int64: ``lane.sent.rows``; empty where the half is missing."""
     received_rows: Column
@@ -132,11 +114,6 @@ class LaneCrossing:
     def appeared(self) -> Column:
         """int64: rows of the receiver's capture that the sending host did not send."""
         return np.asarray(self.received_rows[self.origins == Origin.APPEARED])
-
-    @cached_property
-    def vanished_at_end(self) -> Column:
-        """int64: rows of the sender's capture after the last frame of the other capture."""
-        return np.asarray(self.sent_rows[self.fates == Fate.AFTER_END])
 
     @cached_property
     def at_sender(self) -> Column:
@@ -158,12 +135,16 @@ def one_sided(sent: Half | None, received: Half | None) -> LaneCrossing:
     """Return what is known of a lane that is not in both captures: nothing has crossed."""
     nothing = np.empty(0, np.int64)
     here, there = (nothing if half is None else half.rows for half in (sent, received))
+    fate = Fate.OUTSIDE if received is None else Fate.VANISHED
+    origin = Origin.OUTSIDE if sent is None else Origin.APPEARED
     return LaneCrossing(
         sent=nothing,
         received=nothing,
         by=nothing.astype(np.uint8),
-        fates=np.full(len(here), Fate.OUTSIDE if received is None else Fate.VANISHED, np.uint8),
-        origins=np.full(len(there), Origin.OUTSIDE if sent is None else Origin.APPEARED, np.uint8),
+        fates=np.full(len(here), fate, np.uint8),
+        origins=np.full(len(there), origin, np.uint8),
+        fate_bits=1 << fate if len(here) else 0,
+        origin_bits=1 << origin if len(there) else 0,
         sent_rows=here,
         received_rows=there,
     )

@@ -7,47 +7,63 @@ import numpy as np
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Note, Subtype
+from mptcp_check.analysis.pairing.halves import Half, HalfTable
 
 _TCP_HEADER_BYTES: Final = 20
 _END_OF_LIST: Final = 0
-_FEW_ROWS: Final = 64
-_SUBTYPES: Final = 256
-"""A subtype column has any value of a byte: `Subtype.NONE` is not on the wire."""
+_SUBTYPES: Final = 16
+"""A subtype has four bits on the wire; `Subtype.NONE` has more, and is not on it."""
 _NO_OPERATION: Final = 1
+_CUT: Final = int(Note.HEADER_CUT | Note.HEADER_LENGTH)
 
 
-def find(capture: Capture, row: int, subtype: Subtype) -> int | None:
-    """Return the index in ``packets.signals`` of a segment's first option of a subtype."""
-    signals = capture.packets.signals
-    # one look-up at a time: a search for both ends of the run takes three times as long
-    index, end = int(signals.packet.searchsorted(row)), len(signals.packet)
-    wanted = int(subtype)
-    while index < end and signals.packet[index] == row:
-        if signals.subtype[index] == wanted:
-            return index
+def subtypes(table: HalfTable) -> Column:
+    """Return the MPTCP options of every segment of a capture, for `HalfTable.once`.
+
+    Returns:
+        uint16, one per row of ``capture.packets``: bit s is set if it has an option of subtype s.
+    """
+    packets = table.capture.packets
+    bits = np.zeros(len(packets), np.uint16)
+    bits[packets.dss.packet] = 1 << int(Subtype.DSS)
+    signals = packets.signals
+    known = signals.subtype < _SUBTYPES
+    shifts = signals.subtype[known].astype(np.uint16)
+    np.bitwise_or.at(bits, signals.packet[known], np.uint16(1) << shifts)
+    return bits
+
+
+def bits_of(*wanted: Subtype) -> int:
+    """Return the bits in `subtypes` of some options."""
+    return sum(1 << subtype for subtype in wanted)
+
+
+def find(half: Half, row: int, subtype: Subtype) -> int | None:
+    """Return the index in ``packets.signals`` of a segment's first option of a subtype.
+
+    Of any but DSS, which has a table of its own.
+    """
+    if not int(half.table.once(subtypes)[row]) >> subtype & 1:
+        return None
+    signals = half.capture.packets.signals
+    # of the column's own type, or the whole column is converted at each look-up
+    index = int(signals.packet.searchsorted(signals.packet.dtype.type(row)))
+    while signals.subtype[index] != int(subtype):
         index += 1
-    return None
+    return index
 
 
-def carries(capture: Capture, row: int, subtype: Subtype) -> bool | None:
+def carries(half: Half, row: int, subtype: Subtype) -> bool | None:
     """Say whether a segment carries an option of a subtype; none if its options were cut off."""
-    if find(capture, row, subtype) is not None:
+    if int(half.table.once(subtypes)[row]) >> subtype & 1:
         return True
-    cut = int(capture.packets.notes[row]) & (Note.HEADER_CUT | Note.HEADER_LENGTH)
+    cut = int(half.capture.packets.notes[row]) & _CUT
     return None if cut else False
 
 
-def carriers(capture: Capture, rows: Column, *subtypes: Subtype) -> Column:
+def carriers(half: Half, rows: Column, *wanted: Subtype) -> Column:
     """Return those of the rows that carry an option of one of the subtypes, in their order."""
-    signals = capture.packets.signals
-    own = options_of(signals.packet, rows)
-    chosen = np.zeros(_SUBTYPES, np.bool_)
-    chosen[list(subtypes)] = True
-    carrying = signals.packet[own[chosen[signals.subtype[own]]]]
-    if len(rows) > _FEW_ROWS:
-        return np.asarray(rows[np.isin(rows, carrying)])
-    found = set(carrying.tolist())  # ten times as fast, for the handful that a handshake has
-    return np.asarray([row for row in rows.tolist() if row in found], dtype=np.int64)
+    return np.asarray(rows[(half.table.once(subtypes)[rows] & bits_of(*wanted)) != 0])
 
 
 def options_of(owners: Column, rows: Column) -> Column:
@@ -58,8 +74,9 @@ def options_of(owners: Column, rows: Column) -> Column:
             logarithm of the table, not the table.
         rows: Rows of segments, each at most once.
     """
-    low = np.searchsorted(owners, rows)
-    counts = np.searchsorted(owners, rows, side="right") - low
+    wanted = rows.astype(owners.dtype)  # or all of the table is converted at each look-up
+    low = np.searchsorted(owners, wanted)
+    counts = np.searchsorted(owners, wanted, side="right") - low
     before = np.cumsum(counts) - counts
     return np.asarray(np.arange(int(counts.sum())) + np.repeat(low - before, counts))
 

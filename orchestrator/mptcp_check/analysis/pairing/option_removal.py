@@ -57,11 +57,11 @@ def fate(step: Step, subtype: Subtype) -> Fate:
     offered = doubtful = cut = False
     if sent is not None:
         rows = step.crossings.at_sender.tolist()
-        offered = any(carries(sent.capture, row, subtype) for row in rows)
+        offered = any(carries(sent, row, subtype) for row in rows)
     for crossing in step.crossings.arrived:
-        if sent is None or received is None or not carries(sent.capture, crossing.sent, subtype):
+        if sent is None or received is None or not carries(sent, crossing.sent, subtype):
             continue
-        arrived = carries(received.capture, crossing.received, subtype)
+        arrived = carries(received, crossing.received, subtype)
         if arrived is None:
             cut = True
         elif arrived:
@@ -163,7 +163,7 @@ def removal_measures(lane: Lane, crossing: Crossing, subtype: Subtype) -> Mappin
     """
     if lane.sent is None or lane.received is None:
         return {}
-    index = find(lane.sent.capture, crossing.sent, subtype)
+    index = find(lane.sent, crossing.sent, subtype)
     before = option_bytes(lane.sent.capture, crossing.sent)
     after = option_bytes(lane.received.capture, crossing.received)
     nops_before, ended_before = padding_bytes(before)

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
-
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.flows.connections import Connection, Role, Subflow
 from mptcp_check.analysis.pairing.alignment import Crossing, Crossings, cross_step
@@ -24,7 +21,6 @@ from mptcp_check.analysis.pairing.halves import Half
 from mptcp_check.analysis.pairing.lane_crossing import (
     CaptureLoss,
     Fate,
-    Field,
     LaneCrossing,
     MatchedBy,
     Origin,
@@ -43,7 +39,6 @@ __all__ = [
     "Crossing",
     "Crossings",
     "Fate",
-    "Field",
     "Half",
     "HandshakeCrossings",
     "Lane",
@@ -60,6 +55,8 @@ BACK: Final[Mapping[Direction, Direction]] = {
     Direction.S2C: Direction.C2S,
 }
 """The direction in which the answer goes."""
+
+_RESEGMENTED: Final = 1 << Fate.RESEGMENTED
 
 
 class Clue(enum.StrEnum):
@@ -127,20 +124,6 @@ class Lane:
         return self.table.crossing(self.number)
 
     @property
-    def changed(self) -> Field:
-        """Header fields that differ between the ends in any segment that is surely one."""
-        if self.table is None or not self.at_both_ends:
-            return Field.NONE
-        return self.table.changed(self.number)
-
-    @property
-    def payload_same(self) -> npt.NDArray[np.bool_]:
-        """One per crossed segment: whether its captured payload is the same at both ends."""
-        if self.table is None or not self.at_both_ends:
-            return np.empty(0, np.bool_)
-        return self.table.payload_same(self.number)
-
-    @property
     def resized(self) -> bool:
         """Whether the stream became longer or shorter on the way: what `byte_map` tells in full."""
         return self.table is not None and bool(self.table.drifts(self.number))
@@ -149,10 +132,7 @@ class Lane:
     def recut(self) -> bool:
         """Whether any bytes arrived in other segments: what `byte_map` tells in full."""
         crossing = self.crossing
-        return bool(
-            (crossing.fates == Fate.RESEGMENTED).any()
-            or (crossing.origins == Origin.RESEGMENTED).any()
-        )
+        return bool((crossing.fate_bits | crossing.origin_bits) & _RESEGMENTED)
 
     @cached_property
     def byte_map(self) -> ByteMap:
@@ -235,7 +215,7 @@ class PairedSubflow:
         return self.lanes[BACK[self.opening]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PairedConnection:
     """One Multipath TCP (or plain TCP) connection with all that belongs to it at both ends."""
 
@@ -266,6 +246,17 @@ class PairedConnection:
     def initial(self) -> PairedSubflow | None:
         """The first subflow; none if only joins were captured."""
         return next((s for s in self.subflows if s.role is Role.INITIAL), None)
+
+    @cached_property
+    def comparable_lanes(self) -> tuple[tuple[PairedSubflow, Lane], ...]:
+        """The lanes that both captures hold of subflows that are one TCP connection."""
+        return tuple(
+            (subflow, lane)
+            for subflow in self.subflows
+            if subflow.is_one_connection
+            for lane in subflow.lanes.values()
+            if lane.at_both_ends
+        )
 
     @property
     def joins(self) -> tuple[PairedSubflow, ...]:

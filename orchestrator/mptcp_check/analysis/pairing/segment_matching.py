@@ -344,27 +344,20 @@ def _strength(
     doubtful = (known > 0) & (agrees == 0) & agree_in_lane[lanes]
     by = np.where((known > 0) & (agrees == known), int(MatchedBy.FIELDS), int(MatchedBy.ALONE))
     by[doubtful] = MatchedBy.ORDER
-    other = _identified_elsewhere(sent, received, a, b)
+    other = _identified_otherwise(sent, received, a, b)
     by[other] = np.minimum(by[other], MatchedBy.TIME)
     return np.minimum(by, most).astype(np.uint8)
 
 
-def _identified_elsewhere(
+def _identified_otherwise(
     sent: Segments, received: Segments, a: Column, b: Column
 ) -> npt.NDArray[np.bool_]:
-    """Say of which pairs the received one bears the IP identification of another sent segment.
+    """Say of which pairs the two identifications differ though they stay in others of the lane.
 
-    Only segments without payload are asked, and lanes on which identifications stay: one ACK for
-    a place is like the next one, and where a box merges or drops some, the left ones look alone.
+    Only segments without payload are asked: one ACK for a place is like the next one, and where a
+    box merges or drops some, or both captures lost some, the ones that are left look alone.
     """
     before, after = sent.ip_id[a], received.ip_id[b]
     known = (before != _ABSENT) & (after != _ABSENT)
     stays = np.bincount(sent.lane[a], weights=known & (before == after)) > 0
-    found: npt.NDArray[np.bool_] = known & (before != after) & (sent.length[a] == 0)
-    found[found] = stays[sent.lane[a][found]]
-    asked = np.flatnonzero(found)
-    if len(asked):
-        own = np.isin(sent.lane, np.unique(sent.lane[a[asked]]))
-        names = mixed([sent.lane[own], sent.ip_id[own]])
-        found[asked] = np.isin(mixed([sent.lane[a[asked]], after[asked]]), names)
-    return found
+    return np.asarray(known & (before != after) & (sent.length[a] == 0) & stays[sent.lane[a]])

@@ -43,7 +43,8 @@ class SharedLanes:
         self._number: dict[tuple[Side, int], int] = {}
         self._shift: dict[tuple[Side, int], int | None] = {}
         """By receiving side and the number of the half that it received."""
-        for spot in spots:
+        # in the order of the sender's halves, so that the segments of each lane follow each other
+        for spot in sorted(spots, key=lambda spot: spot.sent.number):
             self._number[spot.sender, spot.sent.number] = len(by_sender[spot.sender])
             by_sender[spot.sender].append(spot)
             self._shift[OTHER_SIDE[spot.sender], spot.received.number] = base_shift(

@@ -45,7 +45,8 @@ def packet_view(
         None if the frame holds no TCP segment.
     """
     packets = capture.packets
-    place = int(packets.frame.searchsorted(frame))
+    # of the column's own type, or the whole column is converted at each look-up
+    place = int(packets.frame.searchsorted(packets.frame.dtype.type(frame)))
     if place >= len(packets) or int(packets.frame[place]) != frame:
         return None
     raw = option_bytes(capture, place)

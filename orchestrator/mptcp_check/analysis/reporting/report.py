@@ -39,7 +39,7 @@ def document(
             for connection, judged in zip(diagnosis.connections, diagnosis.outcomes, strict=True)
         ],
         "findings": [
-            {**_finding(finding), "explained_by": diagnosis.explained_by.get(index)}
+            _finding(finding, diagnosis.explained_by.get(index))
             for index, finding in enumerate(diagnosis.findings)
         ],
         "packets": list(_packets(diagnosis)),
@@ -105,7 +105,7 @@ def _stream_bytes(lane: Lane) -> int:
     return int((half.starts + payload)[carriers].max(initial=0))
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: Finding, explained_by: int | None) -> dict[str, Any]:
     return {
         "behaviour": finding.behaviour,
         "state": finding.state.value,
@@ -116,6 +116,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "because": finding.because,
         "evidence": [{"side": e.side.value, "frame": e.frame} for e in finding.evidence],
         "measures": {name: int(value) for name, value in finding.measures.items()},
+        "explained_by": explained_by,
     }
 
 

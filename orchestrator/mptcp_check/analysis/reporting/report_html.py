@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import jinja2
 
-from mptcp_check.analysis.reporting import report_text, words
+from mptcp_check.analysis.reporting import network_words, report_text, words
 from mptcp_check.analysis.reporting.packet_difference import side_by_side
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Direction, Outcome, State
@@ -54,6 +54,10 @@ def render(document: Mapping[str, Any]) -> str:
         behaviours_count=len(BEHAVIOURS),
         connections=[_connection(row) for row in report["connections"]],
         provenance=list(_provenance(document)),
+        network={
+            "chip": network_words.chip(document),
+            "sentences": list(network_words.sentences(document)),
+        },
     )
 
 

@@ -52,7 +52,7 @@ def judge_exchanges(
     judged: dict[int, JudgedExchange] = {}
     by_transport = sorted(observed, key=lambda o: o.exchange.transport is not Transport.TCP)
     for one in by_transport:
-        key = _control_key(one.exchange)
+        key = one.exchange.control_key
         result = _judge(diagnosis, one, controls.get(key))
         judged[one.exchange.id] = result
         if one.exchange.transport is Transport.TCP:
@@ -89,11 +89,6 @@ def document(
         "report": report.document(diagnosis, tool_version=tool_version, outcome=outcome),
         "upload": dict(upload or {"state": "none", "url": None}),
     }
-
-
-def _control_key(exchange: Exchange) -> tuple[object, ...]:
-    """Return what an exchange has in common with its control over plain TCP."""
-    return (exchange.app, exchange.mode, exchange.direction, exchange.family, exchange.port)
 
 
 def _judge(diagnosis: Diagnosis, observed: Observed, control: Outcome | None) -> JudgedExchange:

@@ -19,6 +19,7 @@ from mptcp_check.exchanges.plan import Depth
 from mptcp_check.lab import lab_run, playing, sandbox
 from mptcp_check.lab.case import STREAM, Circumstances
 from mptcp_check.model import Exchange, Family, Side
+from mptcp_check.networks import Wanted
 from mptcp_check.run import RunOptions
 from mptcp_check.run import run as run_on_machines
 from mptcp_check.watch import Glimpse, Watch
@@ -52,7 +53,11 @@ OWN_RUN = "/run"
     type=click.Path(path_type=Path),
     help="Folder for this run; it must not exist. Without it: among `mptcp-check runs`.",
 )
-@click.option("--machines", is_flag=True, help="Play it between virtual machines, as `run` does.")
+@click.option(
+    "--machines",
+    is_flag=True,
+    help="Play it between virtual machines, as `run` does: http where namespaces have a stream.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one final JSON document on stdout.")
 def run(  # noqa: PLR0913 - one per option
     *,
@@ -95,7 +100,7 @@ def run(  # noqa: PLR0913 - one per option
             console.print(Text(f"{e.message}: playing it between machines", style="yellow"))
             machines = True
     if machines:
-        document = _on_machines(behaviours, wanted, out)
+        document = _on_machines(behaviours, wanted, around, out)
     else:
         document = _in_namespaces(behaviours, wanted, around, _folder(out), way)
     verdict.show(console, document, where=document["directory"])
@@ -140,16 +145,17 @@ def _tell(watch: Watch, said: Mapping[str, Any], exchanges: Sequence[Exchange]) 
 
 
 def _on_machines(
-    behaviours: tuple[str, ...], wanted: tuple[str, ...], out: Path | None
+    behaviours: tuple[str, ...], wanted: tuple[str, ...], around: Circumstances, out: Path | None
 ) -> dict[str, Any]:
-    apps = tuple(app for app in wanted if app != STREAM) or ("http",)
+    exchanges = lab_run.machines_plan(wanted, around)
     options = RunOptions(
-        apps=apps,
-        behind=behaviours,
-        depth=Depth.DEFAULT,
+        apps=tuple(dict.fromkeys(exchange.app for exchange in exchanges)),
+        wanted=Wanted(behind=lab_run.machines_behind(behaviours)),
+        depth=Depth.FULL,
         out=out,
         boot_timeout_s=BOOT_TIMEOUT_S,
         places=settings.places(),
+        exchanges=exchanges,
     )
     with live.watching(live.console()) as watch:
         return dict(run_on_machines(options, watch).document)

@@ -60,6 +60,17 @@ def test_the_order_of_the_file_and_a_snap_length_are_no_interference(
     assert accused(TWO_PATHS, Path(shuffle=rng, snap_bytes=snap_bytes)) == []
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(40, 200), st.integers(40, 200))
+def test_what_one_capture_cut_off_was_not_removed_by_the_path(here: int, there: int) -> None:
+    kept = [
+        read(pcap_with(pcap_records(bytes(capture.buffer)), snap_bytes=snap_bytes))
+        for capture, snap_bytes in zip(captures(TWO_PATHS), (here, there), strict=True)
+    ]
+
+    assert diagnose(*kept).causes == ()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.exchanges.plan import Depth, control_of, plan
+from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer, Transport
 
 
@@ -58,21 +58,15 @@ def test_every_twin_comes_after_its_control_and_ids_are_positions(
     assert [e.id for e in planned] == list(range(len(planned)))
     assert {e.app for e in planned} == set(apps)
     assert {e.payload_bytes for e in planned} == {payload_bytes}
+    controls = {e.control_key: e for e in planned if e.transport is Transport.TCP}
     for exchange in planned:
-        control = control_of(exchange, planned)
         if exchange.transport is Transport.TCP:
-            assert control is None
             assert not exchange.checksum
             assert exchange.paths == 1
         else:
-            assert control is not None
+            control = controls[exchange.control_key]
             assert control.id < exchange.id
             assert words(control).split(" tcp")[0] == words(exchange).split(" mptcp")[0]
-
-
-def test_a_twin_without_its_control_has_none() -> None:
-    planned = plan(["http"])
-    assert control_of(planned[1], planned[1:]) is None
 
 
 def test_the_order_of_names_does_not_matter() -> None:

@@ -53,12 +53,22 @@ def test_every_number_links_to_its_case_and_nothing_is_loaded() -> None:
 def test_a_mistake_has_a_column_of_its_own_and_is_marked() -> None:
     text = page(("payload_altered", ["mp_join_removed"]))
 
-    assert '<th scope="col">mp_join_removed</th>' in text
-    assert '<td class="wrong"><a href="#case-0">1</a></td>' in text
+    assert '<th scope="col"><span>mp_join_removed</span></th>' in text
+    cell = '<td class="wrong" title="payload_altered: mp_join_removed"><a href="#case-0">1</a></td>'
+    assert cell in text
+
+
+def test_what_is_not_right_is_told_before_all_numbers() -> None:
+    text = page(("", []), ("payload_altered", ["mp_join_removed"]))
+
+    assert '<li class="wrong"><a href="#case-1">wrong</a>: <code>payload_altered</code>' in text
+    assert text.index("Not right") < text.index("Confusion matrix")
+    assert "Not right" not in page(("payload_altered", ["payload_altered"]))
 
 
 def test_an_impairment_that_nobody_is_blamed_for_is_marked_right() -> None:
-    assert '<td class="right"><a href="#case-0">1</a></td>' in page(("link", []))
+    cell = '<td class="right" title="link: nothing"><a href="#case-0">1</a></td>'
+    assert cell in page(("link", []))
 
 
 def test_words_of_packets_are_escaped() -> None:
@@ -68,8 +78,8 @@ def test_words_of_packets_are_escaped() -> None:
     assert "&lt;script&gt;" in text
 
 
-def test_what_was_not_played_is_told_with_its_reason() -> None:
-    assert page(("", [])).count("<td>with one subflow nobody joins</td>") == 8
+def test_what_was_not_played_is_told_once_with_its_reason() -> None:
+    assert page(("", [])).count("<td>with one subflow nobody joins</td><td>8</td>") == 1
 
 
 def test_a_matrix_of_nothing_is_a_page() -> None:

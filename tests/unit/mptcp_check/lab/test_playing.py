@@ -3,7 +3,6 @@
 import pytest
 
 from mptcp_check.errors import UsageError
-from mptcp_check.exchanges.plan import control_of
 from mptcp_check.lab import lab_run, playing
 from mptcp_check.lab.case import Circumstances
 from mptcp_check.lab.network import grown, parse_counters
@@ -58,9 +57,9 @@ def test_every_exchange_of_a_run_has_its_control_first() -> None:
     assert [e.id for e in exchanges] == list(range(len(exchanges)))
     over_mptcp = [e for e in exchanges if e.transport is Transport.MPTCP]
     assert len(over_mptcp) == 1 + 2 + 4
+    controls = [e for e in exchanges if e.transport is Transport.TCP]
     for exchange in over_mptcp:
-        control = control_of(exchange, exchanges)
-        assert control is not None
+        (control,) = (e for e in controls if e.control_key == exchange.control_key)
         assert control.id < exchange.id
         assert (control.checksum, control.paths) == (False, 1)
         assert (exchange.checksum, exchange.paths, exchange.family) == (True, 2, Family.IPV6)

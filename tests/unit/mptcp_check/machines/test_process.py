@@ -104,3 +104,40 @@ def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
 
     assert process.tail(file, 7) == "the end"
     assert process.tail(tmp_path / "none") == ""
+
+
+def test_a_program_that_hangs_takes_what_it_started_with_it(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    with pytest.raises(MptcpCheckError, match="did not end within"):
+        process.run(["sh", "-c", f"sleep 1000 & echo $! >{pid}; wait"], timeout_s=5)
+    number = int(pid.read_text())
+    for _ in range(1000):
+        if not Path(f"/proc/{number}").exists():
+            break
+        time.sleep(0.02)
+    state = Path(f"/proc/{number}/stat")
+    assert not state.exists() or " Z " in state.read_text()
+
+
+def test_a_program_inherits_what_it_is_given_and_nothing_else(tmp_path: Path) -> None:
+    given, other = tmp_path / "given", tmp_path / "other"
+    with given.open("wb") as inherited, other.open("wb") as kept:
+        code = (
+            "import os, sys\n"
+            f"os.write({inherited.fileno()}, b'mine')\n"
+            "try:\n"
+            f"    os.write({kept.fileno()}, b'not mine')\n"
+            "except OSError:\n"
+            "    print('closed')\n"
+        )
+        child = process.start(
+            "inherits",
+            [sys.executable, "-c", code],
+            log=tmp_path / "log",
+            descriptors=[inherited.fileno()],
+        )
+        assert child.wait(60)
+        child.kill()
+
+    assert given.read_text() == "mine"
+    assert child.log_tail() == "closed"

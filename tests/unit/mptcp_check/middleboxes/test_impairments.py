@@ -17,6 +17,9 @@ from wire_frames import tcp_frame
 
 C2S, S2C = Direction.C2S, Direction.S2C
 ARP = bytes(12) + b"\x08\x06" + bytes(28)
+SOLICITATION = (
+    bytes(12) + b"\x86\xdd\x60\0\0\0" + b"\0\x18\x3a\xff" + bytes(32) + b"\x87" + bytes(23)
+)
 
 
 def rng() -> random.Random:
@@ -39,7 +42,15 @@ def test_frames_are_lost_as_often_as_was_asked_for_in_bursts_of_the_wanted_lengt
 def test_certainty_is_certain(probability: float, count: int) -> None:
     box = Loss(Lost(probability=probability), rng=rng())
 
-    assert len(box.on_frame(ARP, C2S, 0)) == count
+    assert len(box.on_frame(tcp_frame(), C2S, 0)) == count
+
+
+@pytest.mark.parametrize("frame", [ARP, SOLICITATION], ids=["arp", "nd"])
+def test_who_has_an_address_is_asked_on_the_link_and_not_on_the_path(frame: bytes) -> None:
+    box = Loss(Lost(probability=1), rng=rng())
+
+    assert [passed.frame for passed in box.on_frame(frame, C2S, 0)] == [frame]
+    assert box.acted_count == 0
 
 
 def test_a_delay_with_jitter_keeps_the_order() -> None:
@@ -74,16 +85,16 @@ def test_a_copy_follows_its_original() -> None:
 @pytest.mark.parametrize(
     "box",
     [
-        Loss(Lost(probability=1, scope=Scope(ports=frozenset({80}))), rng=rng()),
+        Loss(Lost(probability=1, scope=Scope(ports=frozenset({81}))), rng=rng()),
         Delay(Delayed(scope=Scope(direction=S2C)), rng=rng()),
         Reordering(Reordered(probability=1, scope=Scope(first_segment=2)), rng=rng()),
-        Duplication(Doubled(probability=1, scope=Scope(ports=frozenset({80}))), rng=rng()),
+        Duplication(Doubled(probability=1, scope=Scope(ports=frozenset({81}))), rng=rng()),
     ],
 )
 def test_what_is_outside_of_the_scope_is_left_alone(box: Behaviour) -> None:
-    (emission,) = box.on_frame(ARP, C2S, 5)
+    (emission,) = box.on_frame(tcp_frame(), C2S, 5)
 
-    assert (emission.frame, emission.at_ns) == (ARP, 5)
+    assert (emission.frame, emission.at_ns) == (tcp_frame(), 5)
     assert box.acted_count == 0
 
 

@@ -47,6 +47,9 @@ BOXES: dict[str, Make] = {
     "small proxy": lambda rng: ConnectionProxied(
         Proxied(timeout_ns=30 * MS, mss_bytes=333, buffer_bytes=2000, window_shift=0), rng=rng
     ),
+    "proxy that cuts anew": lambda rng: ConnectionProxied(
+        Proxied(timeout_ns=30 * MS, mss_bytes=333, cuts_anew=True), rng=rng
+    ),
     "SYN proxy": lambda rng: ConnectionProxied(
         Proxied(mode=Mode.SYN_PROXY, timeout_ns=30 * MS), rng=rng
     ),

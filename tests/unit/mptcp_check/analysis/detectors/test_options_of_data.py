@@ -7,8 +7,9 @@ from mptcp_check.analysis.detectors import (
     mptcp_option_removed_from_data,
     mptcp_option_removed_midstream,
 )
+from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Direction, State
-from traces import HANDSHAKE, TWO_PATHS, Detector, finding, one_sided
+from traces import HANDSHAKE, TWO_PATHS, Detector, captures, finding, one_sided
 
 FROM_THE_START = """
     0.000 > SYN mpc
@@ -41,6 +42,29 @@ def test_options_that_arrive_at_first_were_removed_in_midstream() -> None:
     assert (found.state, found.direction) == (State.SEEN, Direction.S2C)
     assert found.measures["segments_kept_before"] == 2
     assert finding(mptcp_option_removed_from_data.detect, LATER).state is State.NOT_SEEN
+
+
+def test_each_of_many_connections_is_followed_by_itself() -> None:
+    """Their further subflows begin when all of the first ones have begun."""
+    alone = finding(mptcp_option_removed_midstream.detect, TWO_PATHS)
+    clean, *others, altered = pair(*captures(_overlapping(TWO_PATHS, TWO_PATHS, LATER)))
+
+    for connection in (clean, *others):
+        found = mptcp_option_removed_midstream.detect(connection)
+        assert (found.state, found.measures) == (State.NOT_SEEN, alone.measures)
+    assert mptcp_option_removed_midstream.detect(altered).state is State.SEEN
+
+
+def _overlapping(*texts: str) -> str:
+    """Return connections that begin one right after the other."""
+    lines = []
+    for number, text in enumerate(texts):
+        for line in filter(None, map(str.strip, text.splitlines())):
+            seconds, name, rest = line.split(maxsplit=2)
+            if not name.startswith("0"):
+                name, rest = "0", f"{name} {rest}"
+            lines.append((float(seconds) + number / 1000, f"{number}{name[1:]} {rest}"))
+    return "\n".join(f"{seconds:.3f} {line}" for seconds, line in sorted(lines))
 
 
 def test_an_announcement_that_lost_its_option_is_named_by_itself() -> None:

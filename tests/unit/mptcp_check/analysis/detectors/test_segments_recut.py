@@ -8,6 +8,7 @@ from mptcp_check.analysis.detectors import (
     segments_coalesced,
     segments_split,
     sequence_numbers_rewritten,
+    window_altered,
 )
 from mptcp_check.model import Direction, State
 from traces import TWO_PATHS, Detector, Path, finding, one_sided
@@ -82,6 +83,39 @@ def test_a_stream_that_grew_was_resized(grow: int) -> None:
     assert found.measures["bytes_added"] == grow
     assert found.measures["changes"] == 1
     assert finding(sequence_numbers_rewritten.detect, text).state is State.NOT_SEEN
+
+
+@pytest.mark.parametrize("detect", [segments_split.detect, segments_coalesced.detect])
+def test_a_segment_that_grew_inside_is_one_segment_at_both_ends(detect: Detector) -> None:
+    text = TWO_PATHS.replace(FIRST, f"{FIRST} => grow=2 inside")
+
+    assert finding(payload_resized.detect, text).measures["bytes_added"] == 2
+    assert finding(detect, text).state is State.NOT_SEEN
+
+
+def test_data_whose_fin_arrives_by_itself_stands_where_it_was_sent() -> None:
+    last = "0.300 < FIN data=300 dss"
+    text = TWO_PATHS.replace("0.300 > FIN\n    0.320 < FIN", f"{last}\n    0.320 > FIN")
+    relayed = text.replace(
+        last,
+        f"""{last} => lost
+    0.300 < PSH data=300 at=2000 dss injected
+    0.301 < FIN injected""",
+    )
+
+    assert finding(payload_resized.detect, relayed).state is State.NOT_SEEN
+
+
+def test_an_ack_moved_onto_the_next_ones_number_is_not_that_one_with_another_window() -> None:
+    text = TWO_PATHS.replace(
+        FIRST,
+        f"""{FIRST} => grow=2
+    0.0624 > ACK win=62 tsval=9 id=7 dss
+    0.0625 > ACK win=66 tsval=9 id=7 ack=2 dss""",
+    )
+
+    assert finding(payload_resized.detect, text).state is State.SEEN
+    assert finding(window_altered.detect, text).state is State.NOT_SEEN
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import pytest
 
+from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.detectors import (
     acked_by_middlebox,
+    ip_id_altered,
     long_options_dropped,
     mptcp_data_dropped,
     option_padding_sensitive,
@@ -12,8 +14,18 @@ from mptcp_check.analysis.detectors import (
     unknown_option_dropped,
     unknown_option_echoed,
 )
+from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Confidence, Direction, State
-from traces import HANDSHAKE, TWO_PATHS, Detector, finding, one_sided
+from traces import (
+    HANDSHAKE,
+    TWO_PATHS,
+    Detector,
+    finding,
+    one_sided,
+    pcap_records,
+    pcap_with,
+    pcaps,
+)
 
 DATA_IN_VAIN = f"""{HANDSHAKE}
     0.050 > PSH data=100 mpc => lost
@@ -151,6 +163,52 @@ def test_length_decides_where_shorter_segments_with_the_option_pass() -> None:
 
     assert found.state is State.SEEN
     assert found.measures["longest_passed_bytes"] < found.measures["shortest_lost_bytes"]
+
+
+def test_what_a_capture_lost_is_not_blamed_on_its_length() -> None:
+    """The receiver's capture lost the data before; so it may have lost what came after it."""
+    before = f"""{HANDSHAKE}
+    0.041 > PSH data=100 dss
+    0.042 > PSH data=100 dss
+    0.053 < ACK dss
+    {LONG.split(HANDSHAKE)[1].replace("at=0", "at=200")}"""
+    client, server = pcaps(before)
+    lost_first = pcap_with([r for n, r in enumerate(pcap_records(server)) if n != 3])
+    (whole,) = pair(read(client), read(server))
+    (lossy,) = pair(read(client), read(lost_first))
+
+    assert long_options_dropped.detect(whole).state is State.SEEN
+    assert long_options_dropped.detect(lossy).state is State.NOT_SEEN
+
+
+def test_acks_that_a_capture_lost_with_the_data_they_are_for_are_not_forged() -> None:
+    """The server got them; the client's capture has neither them nor what they acknowledge."""
+    answers = "".join(
+        f"0.1{i}0 < PSH data=1000 dss\n0.1{i}5 > ACK dss id={100 + i}\n" for i in range(4)
+    )
+    later = HANDSHAKE.replace("0.0", "1.0").replace(">", "1 >").replace("<", "1 <")
+    client, server = pcaps(f"{HANDSHAKE}{answers}{later}")
+    kept = [r for n, r in enumerate(pcap_records(client)) if n < 3 or n >= 11]
+    found, _ = pair(read(pcap_with(kept)), read(server))
+
+    assert acked_by_middlebox.detect(found).state is not State.SEEN
+
+
+def test_two_acks_of_which_each_capture_lost_one_are_two() -> None:
+    """They are for the same place, but their identifications say which is which."""
+    text = f"""{HANDSHAKE}
+    0.045 < PSH data=1000 dss
+    0.060 > ACK dss tsval=77 id=500
+    0.061 > ACK dss tsval=77 id=501
+    0.080 > PSH data=100 dss
+    """
+    client, server = pcaps(text)
+    (found,) = pair(
+        read(pcap_with([r for n, r in enumerate(pcap_records(client)) if n != 4])),
+        read(pcap_with([r for n, r in enumerate(pcap_records(server)) if n != 5])),
+    )
+
+    assert ip_id_altered.detect(found).state is State.NOT_SEEN
 
 
 def test_what_the_option_alone_explains_is_not_blamed_on_its_length() -> None:

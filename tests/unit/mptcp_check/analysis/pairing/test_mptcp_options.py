@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_check.analysis.capture.packets import Subtype
+from mptcp_check.analysis.pairing.halves import half
 from mptcp_check.analysis.pairing.mptcp_options import (
     carriers,
     carries,
@@ -11,6 +12,7 @@ from mptcp_check.analysis.pairing.mptcp_options import (
     options_of,
     padding_bytes,
 )
+from mptcp_check.model import Side
 from traces import HANDSHAKE, Path, captures
 
 MPC = bytes([30, 4, 1, 1])
@@ -43,10 +45,11 @@ def test_any_bytes_are_counted_without_an_end(options: bytes) -> None:
 def test_carriers_are_those_with_the_option() -> None:
     client, _ = captures(HANDSHAKE + "0.041 > PSH data=100 dss")
     rows = np.arange(4)
+    client_half = half(client, Side.CLIENT, rows, None)
 
-    assert carriers(client, rows, Subtype.MP_CAPABLE).tolist() == [0, 1, 2]
-    assert carriers(client, rows, Subtype.MP_JOIN).tolist() == []
-    assert carriers(client, rows[:0], Subtype.MP_CAPABLE).tolist() == []
+    assert carriers(client_half, rows, Subtype.MP_CAPABLE).tolist() == [0, 1, 2]
+    assert carriers(client_half, rows, Subtype.MP_JOIN).tolist() == []
+    assert carriers(client_half, rows[:0], Subtype.MP_CAPABLE).tolist() == []
     assert option_bytes(client, 0).endswith(MPC)
 
 
@@ -54,7 +57,7 @@ def test_carriers_are_those_with_the_option() -> None:
 def test_options_that_were_cut_off_are_not_absent(snap_bytes: int, known: object) -> None:
     client, _ = captures(HANDSHAKE, Path(snap_bytes=snap_bytes))
 
-    assert carries(client, 0, Subtype.MP_CAPABLE) is known
+    assert carries(half(client, Side.CLIENT, np.arange(3), None), 0, Subtype.MP_CAPABLE) is known
 
 
 @given(

@@ -1,0 +1,46 @@
+"""`mptcp-check image build`: the image, its kernel from source and the rest from packages."""
+
+from pathlib import Path
+
+import click
+
+from mptcp_appliance import cache, disk, images
+from mptcp_appliance.verify import verify
+from mptcp_check import settings
+from mptcp_check.cli import live
+from mptcp_check.doctor import IMAGE
+from mptcp_check.errors import UsageError
+
+
+@click.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(sorted(disk.FORMATS)),
+    help="Also write it as a disk or a Vagrant box.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for --format; appliance.FORMAT here without it.",
+)
+def build(form: str | None, output: Path | None) -> None:
+    """Build the image, unless the cache has it; say where it is.
+
+    What is built here is trusted by its own manifest, and goes before what is fetched.
+    """
+    if output is not None and form is None:
+        raise UsageError("--output without --format", hint="say which --format it shall have")
+    with live.watching(live.console()) as watch:
+        watch.step("Building the appliance image: kernel from source, packages from Debian")
+        built = cache.ensure(
+            images.load(IMAGE), cache_dir=settings.places().images, progress=watch.detail
+        )
+        if form is None:
+            place = built.directory
+        else:
+            watch.step(f"Writing it as {form}")
+            verify(built)
+            place = output or Path(f"appliance.{form}")
+            disk.make(built, form, place, watch.detail)
+    click.echo(str(place))

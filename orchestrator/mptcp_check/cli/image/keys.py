@@ -1,0 +1,91 @@
+"""`mptcp-check image keygen`: a key pair for a catalogue, as minisign has them."""
+
+import os
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from mptcp_appliance import signing, signing_key
+from mptcp_appliance.errors import ImageError
+from mptcp_appliance.signing import PublicKey
+from mptcp_check.errors import UsageError
+
+
+@click.command()
+@click.argument("secret_key", type=click.Path(path_type=Path))
+@click.option("--no-password", is_flag=True, help="Whoever gets the file can sign.")
+@click.option(
+    "--password-file",
+    type=click.File(encoding="utf-8"),
+    help="Its first line is the password; - is standard input.  [default: ask]",
+)
+def keygen(*, secret_key: Path, no_password: bool, password_file: TextIO | None) -> None:
+    """Make a key pair: SECRET_KEY for signing, SECRET_KEY.pub for everybody else.
+
+    `minisign` takes both, and keys that it made are as good.
+    """
+    public_path = secret_key.with_name(f"{secret_key.name}.pub")
+    if public_path.exists():
+        raise UsageError(f"{public_path} exists already", hint="name another file")
+    key = signing_key.generate(os.urandom)
+    password = "" if no_password else _new_password(password_file)
+    content = signing_key.write(key, password=password, salt=os.urandom(32))
+    signing_key.create(secret_key, content)
+    try:
+        public_path.write_text(
+            f"untrusted comment: minisign public key {key.public.name}\n{key.public.text}\n",
+            encoding="utf-8",
+        )
+    except OSError as e:
+        secret_key.unlink()
+        raise ImageError(f"{public_path} cannot be written: {e.strerror}") from None
+    click.echo(f"{secret_key} signs: keep it to yourself, and a copy of it", err=True)
+    click.echo(
+        f"{public_path} verifies: hand on its second line, not by the catalogue's server:", err=True
+    )
+    click.echo(key.public.text)
+
+
+def password(file: TextIO | None, path: Path) -> str:
+    """Return the password of a key: the first line of a file, or what a person types."""
+    if file is not None:
+        return file.readline().rstrip("\r\n")
+    found: str = click.prompt(f"Password of {path}", hide_input=True, err=True)
+    return found
+
+
+def public_key(given: str) -> PublicKey:
+    """Return a public key that was given as its line, or as the name of a file that has it.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    try:
+        return signing.parse_public_key(given)
+    except ValueError as e:
+        path = Path(given)
+        if not path.is_file():
+            raise UsageError(
+                f"--key {given[:100]!r} is no public key: {e}",
+                hint="give the line RW..., or the name of the file that has it",
+            ) from None
+    try:
+        with path.open("rb") as stream:
+            return signing.parse_public_key(stream.read(signing.LIMIT_BYTES).decode())
+    except (OSError, ValueError) as e:
+        raise UsageError(f"{path} holds no public key: {e}") from None
+
+
+def _new_password(file: TextIO | None) -> str:
+    if file is not None:
+        found = file.readline().rstrip("\r\n")
+    else:
+        found = click.prompt(
+            "New password", hide_input=True, confirmation_prompt=True, err=True, default=""
+        )
+    if not found:
+        raise UsageError(
+            "an empty password protects nothing", hint="give one, or say --no-password"
+        )
+    return str(found)

@@ -1,0 +1,135 @@
+"""`mptcp-check image list`: what is here, or what a catalogue offers."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from rich import box
+from rich.table import Table
+
+from mptcp_appliance import fetch_place, rollback, store, strict_json
+from mptcp_appliance.catalogue import Entry
+from mptcp_appliance.errors import ImageError
+from mptcp_appliance.manifest import Part
+from mptcp_check import clock, settings
+from mptcp_check.cli import live
+from mptcp_check.cli.image import fetching, keys
+from mptcp_check.settings import Places
+
+SCHEMA = "mptcp-check.images/1"
+Row = dict[str, object]
+
+
+@click.command("list")
+@click.argument("catalogue", required=False)
+@click.option("--key", help="The catalogue's public key or a file with it; needed the first time.")
+@click.option("--json", "as_json", is_flag=True, help="Print the list as one JSON document.")
+def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> None:
+    """List the images on this computer, or those that CATALOGUE offers.
+
+    Here only sizes are looked at; `mptcp-check image verify` compares digests and signatures.
+    """
+    places = settings.places()
+    if catalogue is None:
+        rows = here(places)
+        document: Row = {"schema": SCHEMA, "images": rows, "catalogues": known(places)}
+    else:
+        place = fetching.at(fetching.url(catalogue), places)
+        believed = fetch_place.trusted(
+            place,
+            key=keys.public_key(key) if key else None,
+            replace_key=False,
+            now_s=clock.wall_ns() // 10**9,
+        ).catalogue
+        rows = [_offered(entry, place.url) for entry in believed.images]
+        document = {
+            "schema": SCHEMA,
+            "catalogue": place.url,
+            "title": believed.title,
+            "version": believed.version,
+            "expires": strict_json.time_text(believed.expires_s),
+            "images": rows,
+        }
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+    elif rows:
+        live.console(stderr=False).print(_table(rows))
+    else:
+        click.echo("There are no images; `mptcp-check image build` or `image fetch`.", err=True)
+
+
+def here(places: Places) -> list[Row]:
+    """Return a row for each image on this computer; a damaged one says so."""
+    folders = (*store.built_folders(places.images), *store.fetched_folders(places.images))
+    return [_row(folder) for folder in folders]
+
+
+def known(places: Places) -> list[Row]:
+    """Return a row for each catalogue that is trusted."""
+    return [
+        {"url": pin.url, "key": pin.key.text, "version": pin.version}
+        for pin in rollback.pins(places.catalogues).values()
+    ]
+
+
+def _row(folder: Path) -> Row:
+    try:
+        found = store.read(folder)
+    except ImageError as e:
+        return {"folder": str(folder), "problem": e.message}
+    return {
+        "name": found.name,
+        "architecture": found.architecture,
+        "kernel_release": found.kernel_release,
+        "formats": _formats(found.parts.values()),
+        "bytes": sum(part.size_bytes for part in found.parts.values()),
+        "digest": found.digest,
+        "from": found.origin.catalogue if found.origin else "",
+        "folder": str(folder),
+        "problem": "",
+    }
+
+
+def _offered(entry: Entry, url: str) -> Row:
+    return {
+        "name": entry.name,
+        "architecture": entry.architecture,
+        "kernel_release": entry.kernel_release,
+        "formats": _formats(entry.parts.values()),
+        "bytes": sum(part.size_bytes for part in entry.parts.values()),
+        "digest": entry.digest,
+        "from": url,
+        "folder": entry.folder,
+        "interface": entry.interface,
+        "added": entry.added,
+    }
+
+
+def _formats(parts: Iterable[Part]) -> list[str]:
+    roles = {"kernel", "initrd", "rootfs", "disk", "box"}
+    return sorted({part.format for part in parts if part.role in roles})
+
+
+def _table(rows: Iterable[Row]) -> Table:
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in ("image", "kernel", "formats", "MB", "digest", "from", "folder"):
+        shown.add_column(title, overflow="fold")
+    for row in rows:
+        if row.get("problem"):
+            shown.add_row(
+                "not usable", "", "", "", "", str(row["problem"]), Path(str(row["folder"])).name
+            )
+            continue
+        formats = row["formats"]
+        size_bytes = row["bytes"]
+        shown.add_row(
+            f"{row['name']} {row['architecture']}",
+            str(row["kernel_release"]),
+            ", ".join(formats) if isinstance(formats, list) else "",
+            str(size_bytes // 10**6) if isinstance(size_bytes, int) else "",
+            str(row["digest"])[:12],
+            str(row["from"]) or "built here",
+            Path(str(row["folder"])).name,
+        )
+    return shown

@@ -1,0 +1,127 @@
+"""An ssh connection to a machine: commands, files and channels, each with a deadline."""
+
+import contextlib
+import io
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+from mptcp_check.errors import MachineError
+
+COMMAND_DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command left."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Remote:
+    """A fabric connection that is open.
+
+    Args:
+        name: How messages call the machine.
+        connection: `fabric.Connection`, opened.
+        look: Where its last words are, for hints; empty when nowhere.
+    """
+
+    def __init__(self, name: str, connection: Any, *, look: str) -> None:  # noqa: ANN401 - fabric has no types
+        self.name = name
+        self._fabric = connection
+        self._look = look
+
+    @property
+    def peer(self) -> str:
+        """The address that the connection leads to; empty when it leads through something."""
+        peer = self._fabric.transport.getpeername()
+        return str(peer[0]) if isinstance(peer, tuple) else ""
+
+    def ask(self, command: str, *, timeout_s: float = COMMAND_DEADLINE_S) -> Answer:
+        """Run a fixed command and return what it left, whatever its exit code.
+
+        Raises:
+            MachineError: It could not be run, or did not end in time.
+        """
+        try:
+            result = self._fabric.run(
+                command, hide=True, warn=True, timeout=timeout_s, in_stream=False
+            )
+        except Exception as e:  # noqa: BLE001 - invoke raises many kinds; all mean the same here
+            raise MachineError(f"'{command}' failed on {self.name}: {e}") from None
+        return Answer(
+            exit_code=int(result.exited), stdout=str(result.stdout), stderr=str(result.stderr)
+        )
+
+    def run(self, command: str, *, timeout_s: float = COMMAND_DEADLINE_S) -> str:
+        """Run a fixed command and return its standard output.
+
+        Raises:
+            MachineError: It failed, or did not end in time.
+        """
+        done = self.ask(command, timeout_s=timeout_s)
+        if done.exit_code != 0:
+            raise MachineError(
+                f"'{command}' ended with {done.exit_code} on {self.name}: "
+                f"{done.stderr.strip()[-400:]}"
+            )
+        return done.stdout
+
+    def put(self, content: bytes, remote_path: str) -> None:
+        """Write a file in the guest."""
+        with self._transfer(remote_path):
+            self._fabric.put(io.BytesIO(content), remote_path)
+
+    def get(self, remote_path: str, local_path: Path) -> None:
+        """Copy a file out of the guest.
+
+        Raises:
+            MachineError: There is no such file, or the machine went away.
+        """
+        with self._transfer(remote_path), local_path.open("wb") as file:
+            self._fabric.get(remote_path, file)
+
+    @contextlib.contextmanager
+    def _transfer(self, remote_path: str) -> Iterator[None]:
+        try:
+            yield
+        except (paramiko.SSHException, EOFError) as e:
+            raise MachineError(f"{remote_path} on {self.name}: {e}") from None
+        except FileNotFoundError:
+            raise MachineError(f"{remote_path} is missing on {self.name}") from None
+
+    def channel(self, command: str) -> paramiko.Channel:
+        """Start a command and return its channel: its input and output belong to the caller.
+
+        Raises:
+            MachineError: The machine did not answer in time, or went away.
+        """
+        transport: paramiko.Transport = self._fabric.transport
+        # exec_command waits for the guest's word without a deadline, and only the end of the
+        # connection wakes it
+        overdue = threading.Timer(COMMAND_DEADLINE_S, transport.close)
+        overdue.daemon = True
+        overdue.start()
+        try:
+            channel = transport.open_session(timeout=COMMAND_DEADLINE_S)
+            channel.exec_command(command)
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            raise MachineError(
+                f"'{command}' could not be started on {self.name}: {str(e) or 'no answer'}",
+                hint=self._look,
+            ) from None
+        finally:
+            overdue.cancel()
+        return channel
+
+    def close(self) -> None:
+        """Close the connection; a dead one closes too."""
+        with contextlib.suppress(Exception):  # what is left of a killed guest may raise anything
+            self._fabric.close()

@@ -1,0 +1,280 @@
+"""The real Vagrant: what it says of the Vagrantfile and of the boxes, and a machine in libvirt."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mptcp_appliance import cache, disk, images
+from mptcp_appliance.image import Image
+from mptcp_check import settings
+from mptcp_check.errors import PreflightError
+from mptcp_check.machines import vagrant, vagrant_folder
+from mptcp_check.machines.management import make_keys
+from mptcp_check.machines.vagrant import VagrantSpec
+from mptcp_check.machines.vagrant_program import VagrantProgram
+from system.cli import call
+
+pytestmark = pytest.mark.system
+
+NETWORKS = json.dumps(
+    [
+        {"interface": "br0", "attach": "bridge", "mac": "525400770001"},
+        {"interface": "eth1", "attach": "direct", "mac": "525400770002"},
+    ]
+)
+SITE = Path(__file__).with_name("vagrant_site.py")
+SITE_DEADLINE_S = 900
+
+
+@pytest.fixture(scope="module")
+def image() -> Image:
+    return cache.ensure(
+        images.load("appliance"), cache_dir=settings.places().images, progress=lambda _: None
+    )
+
+
+@pytest.mark.parametrize(
+    ("environment", "options"),
+    # with networks libvirt is asked for them: `test_a_machine_in_libvirt...` has one
+    [
+        ({}, []),
+        ({}, ["--ignore-provider"]),
+        ({"MPTCP_CHECK_NETWORKS": NETWORKS}, ["--ignore-provider"]),
+    ],
+)
+def test_vagrant_finds_the_vagrantfile_valid(
+    environment: Mapping[str, str], options: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "Vagrantfile").write_bytes(vagrant.vagrantfile())
+    done = subprocess.run(
+        ["vagrant", "validate", *options],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            **environment,
+            "VAGRANT_HOME": str(tmp_path / "home"),
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "validated successfully" in done.stdout
+
+
+def test_vagrant_takes_the_box_for_virtualbox_in(image: Image, tmp_path: Path) -> None:
+    box, home = tmp_path / "a.box", tmp_path / "home"
+    disk.make(image, "box-virtualbox", box, lambda _: None)
+    home.mkdir()
+    program = VagrantProgram(folder=tmp_path, home=home, environment={})
+    program.add_box("mptcp-check/appliance", box, "virtualbox", within_s=300)
+    assert [(b.name, b.provider) for b in program.box_list()] == [
+        ("mptcp-check/appliance", "virtualbox")
+    ]
+    inside = next((home / "boxes").rglob("box.ovf")).parent
+    checked = subprocess.run(
+        ["qemu-img", "info", "--output=json", str(inside / "box-disk001.vmdk")],
+        check=True,
+        capture_output=True,
+    )
+    facts = json.loads(checked.stdout)["format-specific"]["data"]
+    assert facts["create-type"] == "streamOptimized"
+
+
+def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    wanted = VagrantSpec(
+        name="mptcp-check-none",
+        provider="qemu",
+        box=tmp_path / "a.box",
+        box_digest="ab" * 32,
+        networks=(),
+        home=tmp_path / "home",
+    )
+    # the box is never looked at: it counts as taken in
+    known = vagrant_folder.boxes_home(wanted.home) / "boxes"
+    known = known / wanted.box_name.replace("/", "-VAGRANTSLASH-") / "0" / "libvirt"
+    known.mkdir(parents=True)
+    (known / "metadata.json").write_text('{"provider": "libvirt"}')
+    with (
+        pytest.raises(PreflightError, match="provider 'qemu' could not be found") as error,
+        vagrant.vagrant_guest(
+            wanted,
+            make_keys(tmp_path / "keys"),
+            archive=b"",
+            logs=logs,
+            now_ns=lambda: 0,
+            deadline_ns=120 * 10**9,
+        ),
+    ):
+        pytest.fail("no machine can have come up")
+    assert error.value.exit_code == 3
+    assert "ProviderNotFound" in (logs / "mptcp-check-none.vagrant.log").read_text()
+    assert list((wanted.home / "machines").iterdir()) == []
+
+
+Came = tuple[dict[str, Any], Path]
+"""What came of a scene in a computer of its own, and the folder with its files."""
+
+
+@contextlib.contextmanager
+def played(scene: str, image: Image) -> Iterator[Came]:
+    # not below pytest's folders, which are closed to libvirt's and nginx' own users
+    with tempfile.TemporaryDirectory(prefix="mptcp-check-site-") as folder:
+        work = Path(folder)
+        work.chmod(0o755)
+        box = work / "a.box"
+        disk.make(image, "box-libvirt", box, lambda _: None)
+        done = subprocess.run(
+            [
+                *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"),
+                *("--mount-proc", sys.executable, str(SITE)),
+                *(str(box), image.digest, str(work), scene),
+            ],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=SITE_DEADLINE_S,
+        )
+        logs = "".join(p.read_text(errors="replace")[-3000:] for p in work.glob("logs/*"))
+        assert done.returncode == 0, logs
+        yield json.loads(done.stdout.splitlines()[-1]), work
+
+
+@pytest.fixture(scope="module")
+def site(image: Image) -> Iterator[Came]:
+    with played("measured", image) as came:
+        yield came
+
+
+def test_a_machine_in_libvirt_speaks_multipath_tcp_over_two_bridges(
+    site: Came,
+) -> None:
+    found, _ = site
+    assert "mptcp-check" in found["hello"]
+    assert [e for e in found["exchanges"] if not (e["arrived"] and e["proven"])] == []
+    over_mptcp = [e["subflows"] for e in found["exchanges"] if e["transport"] == "mptcp"]
+    assert over_mptcp
+    assert set(over_mptcp) == {2}
+    assert found["offloads_on"] == {"client": [[], []], "server": [[], []]}
+
+
+def test_its_captures_and_the_servers_are_whole_and_agree(
+    site: Came,
+) -> None:
+    found, work = site
+    assert set(found["captures"].values()) == {None}
+    for card in ("eth0", "eth1"):
+        sides = [packets(work / f"{side}-{card}.pcap") for side in ("client", "server")]
+        assert sides[0]
+        assert sorted(sides[0]) == sorted(sides[1])
+
+
+def test_its_captures_are_diagnosed_as_a_path_that_changes_nothing(
+    site: Came, tmp_path: Path
+) -> None:
+    _, work = site
+    merged = [tmp_path / f"{side}.pcap" for side in ("client", "server")]
+    for target in merged:
+        parts = [str(work / f"{target.stem}-{card}.pcap") for card in ("eth0", "eth1")]
+        subprocess.run(["mergecap", "-F", "pcap", "-w", str(target), *parts], check=True)
+    said = call("diagnose", *map(str, merged))
+    assert said.code == 0, said.err
+    assert "Multipath TCP worked on both paths" in " ".join(said.err.split())
+
+
+def test_it_listens_on_the_management_card_only_and_knows_one_key(
+    site: Came,
+) -> None:
+    found, work = site
+    addresses = [line.split()[3] for line in found["listening"].splitlines()]
+    assert len(addresses) == 1
+    assert addresses[0].startswith("192.168.143.")
+    assert "default" not in found["routes"]
+    public = (work / "keys" / "authorized_keys").read_text().split()[1]
+    assert [line.split()[1] for line in found["keys"].splitlines()] == [public]
+
+
+def test_nothing_of_the_host_is_shared_with_it(site: Came) -> None:
+    domain = ET.fromstring(site[0]["hardware"])  # noqa: S314 - libvirt's own
+    devices = domain.find("devices")
+    assert devices is not None
+    kinds = {child.tag for child in devices}
+    assert not kinds & {"filesystem", "graphics", "hostdev", "redirdev", "channel", "shmem"}
+    assert [card.get("type") for card in devices.findall("interface")] == [
+        "network",
+        "bridge",
+        "bridge",
+    ]
+    network, *bridges = [card.find("source") for card in devices.findall("interface")]
+    assert network is not None
+    assert network.get("network") == "mptcp-check"
+    assert [b.get("bridge") for b in bridges if b is not None] == ["br0", "br1"]
+
+
+def test_a_second_machine_of_its_name_is_refused_with_one_line(
+    site: Came,
+) -> None:
+    assert site[0]["second"] == "4 a machine called mptcp-check-test is there already"
+
+
+def test_a_name_that_the_hypervisor_knows_already_is_refused_in_vagrants_words(
+    site: Came,
+) -> None:
+    found, _ = site
+    assert found["taken"].startswith("4 'vagrant up' failed (exit code 1): ")
+    assert "mptcp-check-test" in found["taken"]
+    assert found["machines"] == ["mptcp-check-test"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_takes_the_machine_down(image: Image) -> None:
+    with played("interrupted", image) as (found, _):
+        assert found["machines"] == ["mptcp-check-test"]
+        assert found["left"]["domains"] == []
+        assert found["left"]["machines"] == []
+
+
+def test_nothing_of_it_is_left(site: Came) -> None:
+    found, work = site
+    assert found["left"]["domains"] == []
+    assert found["left"]["networks"] == []
+    assert found["left"]["machines"] == []
+    # the box stays for the next run, the machine's own disk does not
+    assert "mptcp-check-test" not in found["left"]["volumes"]
+    # Vagrant held no key that opens anything, and its words are kept
+    assert "Machine booted" in (work / "logs" / "mptcp-check-test.vagrant.log").read_text()
+
+
+def packets(capture: Path) -> list[str]:
+    """One line for each packet, of what no router and no clock changes."""
+    fields = (
+        "ip.src",
+        "ip.dst",
+        "tcp.srcport",
+        "tcp.dstport",
+        "tcp.seq_raw",
+        "tcp.len",
+        "tcp.flags",
+    )
+    shown = [word for field in fields for word in ("-e", field)]
+    done = subprocess.run(
+        ["tshark", "-r", str(capture), "-T", "fields", *shown],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.splitlines()

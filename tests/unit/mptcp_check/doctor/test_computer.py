@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from mptcp_check.doctor.check import Status
+from mptcp_check.doctor.computer import (
+    judge_clock_kept,
+    judge_disk,
+    judge_python,
+    judge_remains,
+    judge_tshark,
+)
+from mptcp_check.machines.workspace import Remains
+
+
+@pytest.mark.parametrize(
+    ("version", "status"), [((3, 10, 9), Status.FAIL), ((3, 11, 0), Status.PASS)]
+)
+def test_an_old_python_fails(version: tuple[int, ...], status: Status) -> None:
+    assert judge_python(version).status is status
+
+
+def test_a_full_disk_fails_and_names_the_folder() -> None:
+    gib = 1 << 30
+    good = judge_disk([(Path("/runs"), 9 * gib, gib), (Path("/images"), 5 * gib, gib)])
+    bad = judge_disk([(Path("/runs"), 9 * gib, gib), (Path("/images"), gib // 2, gib)])
+
+    assert (good.status, good.detail) == (Status.PASS, "5 GiB free")
+    assert (bad.status, bad.detail) == (Status.FAIL, "512 MiB free for /images, 1024 MiB needed")
+    assert "MPTCP_CHECK_HOME" in bad.advice
+
+
+def test_a_clock_is_judged_only_when_the_system_knows() -> None:
+    (kept,) = judge_clock_kept("Timezone=Etc/UTC\nNTP=yes\nNTPSynchronized=yes\n")
+    (loose,) = judge_clock_kept("NTPSynchronized=no\n")
+
+    assert kept.status is Status.PASS
+    assert loose.status is Status.WARN
+    assert "timedatectl set-ntp" in loose.advice
+    assert list(judge_clock_kept("Failed to connect to bus")) == []
+
+
+def test_what_crashes_left_is_told() -> None:
+    left = Remains(directory=Path("/tmp/x"), killed_pids=(1, 2))  # noqa: S108 - a name only
+    assert judge_remains([]).status is Status.PASS
+    assert judge_remains([left]).status is Status.WARN
+    assert "2 processes ended" in judge_remains([left]).detail
+
+
+def test_tshark_is_never_needed() -> None:
+    assert judge_tshark({"tshark": None}).status is Status.WARN
+    assert judge_tshark({"tshark": "/usr/bin/tshark"}).status is Status.PASS
