@@ -110,6 +110,16 @@ class WireWitness(Protocol):
         """Return how many frames were lost on the way by mistake."""
 
 
+Examination = Callable[[Mapping[Side, LabUpResult], Sequence[Exchange]], tuple[str, ...]]
+"""Look at a network whose servers listen, with what both ends' ``lab_up`` answered and the plan;
+raise when measuring it would mean nothing, else return notes for the report."""
+
+
+def unexamined(_lab: Mapping[Side, LabUpResult], _planned: Sequence[Exchange]) -> tuple[str, ...]:
+    """Examine nothing; pure."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredNetwork:
     """A network while it is up."""
@@ -125,6 +135,8 @@ class MeasuredNetwork:
     witness: WireWitness | None = None
     notes: tuple[str, ...] = ()
     """What the reader of the report must know, a sentence each."""
+    examine: Examination = unexamined
+    """Asked once, before the first exchange."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The client's interfaces that something outside its machine joined: to which interface of
     this computer, and how."""

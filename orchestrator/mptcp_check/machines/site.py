@@ -8,11 +8,19 @@ from mptcp_check.errors import MachineError, PreflightError, UsageError
 from mptcp_check.machines.box import Box
 from mptcp_check.machines.measured_network import End, MeasuredNetwork, NetworkKind
 from mptcp_check.machines.measurement_server import MeasurementServer
+from mptcp_check.machines.nat_test_client import Server
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 from mptcp_check.machines.site_addresses import SiteAddressing
 from mptcp_check.machines.wishes import InterfaceWish
-from mptcp_check.model import Side
-from mptcp_guest.messages import Firewall, Found, Interface, LabUpArguments, LabUpResult
+from mptcp_check.model import Exchange, Side, Transport
+from mptcp_guest.messages import (
+    Firewall,
+    Found,
+    Interface,
+    InterfaceState,
+    LabUpArguments,
+    LabUpResult,
+)
 
 NAMESPACE = "lab"
 CARDS = 2
@@ -33,6 +41,10 @@ class Client:
     check: Callable[[], None]
     """Raise when one of its interfaces is gone."""
     notes: tuple[str, ...] = ()
+    examine: Callable[[Sequence[InterfaceState], Sequence[Server]], tuple[str, ...]] = (
+        lambda _states, _servers: ()
+    )
+    """Raise when its interfaces are not what they seem; else return notes for the report."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """As `MeasuredNetwork` has it."""
 
@@ -49,6 +61,11 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
     def addressing(lab: Mapping[Side, LabUpResult]) -> SiteAddressing:
         return SiteAddressing(client=tuple(lab[Side.CLIENT]["interfaces"]), server=server.place)
 
+    def examine(lab: Mapping[Side, LabUpResult], planned: Sequence[Exchange]) -> tuple[str, ...]:
+        at = addressing(lab)
+        servers = [(at.target(e), e.port) for e in planned if e.transport is Transport.MPTCP]
+        return client.examine(at.client, tuple(dict.fromkeys(servers)))
+
     def check() -> None:
         client.check()
         server.check()
@@ -60,6 +77,7 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         check=check,
         ready_ns=ready_ns,
         notes=client.notes,
+        examine=examine,
         joined=client.joined,
     )
 
