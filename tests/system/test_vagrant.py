@@ -182,7 +182,7 @@ def test_its_captures_are_whole_and_accuse_the_path_of_nothing(site: Came) -> No
 def test_a_whole_run_says_that_no_user_mode_network_ended_its_tcp(site: Came) -> None:
     passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"
 
-    assert {f"eth{n}: {passed}" for n in range(2)} <= set(site[0]["document"]["notes"])
+    assert {f"by eth{n} {passed}" for n in range(2)} <= set(site[0]["document"]["notes"])
 
 
 def test_its_cards_have_no_offloads(site: Came) -> None:

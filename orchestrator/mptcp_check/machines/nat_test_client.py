@@ -13,7 +13,7 @@ Server = tuple[str, int]
 
 WORDS: Mapping[Ending, str] = {
     Ending.PASSES: "the machine's own TCP leaves this computer",
-    Ending.UNKNOWN: "whether the machine's own TCP leaves this computer could not be told",
+    Ending.UNKNOWN: "the machine's own TCP leaves this computer or not, which could not be told",
 }
 
 
@@ -68,4 +68,4 @@ def _reachable(state: InterfaceState, servers: Sequence[Server]) -> Server | Non
 
 
 def _sentence(name: str, judgement: Judgement) -> str:
-    return f"{name}: {WORDS[judgement.ending]} ({judgement.reason})"
+    return f"by {name} {WORDS[judgement.ending]} ({judgement.reason})"
