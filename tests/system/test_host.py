@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -303,6 +304,38 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(
 
     assert said.code == code, said.err
     assert message in one_line(said) + said.err
+    assert settings(place) == before
+    assert (agents(place), folders()) == ([], [])
+
+
+SOMEBODY = "64999"
+"""A user without rights, who can read this program wherever it is installed."""
+AS_SOMEBODY = (
+    *("setpriv", "--reuid", SOMEBODY, "--regid", SOMEBODY, "--clear-groups"),
+    *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"),
+    *("--securebits", "+no_setuid_fixup"),  # access(2) knows that right as well
+)
+
+
+def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
+    place: Site, before: Settings
+) -> None:
+    work = Path(f"/tmp/mptcp-check-{SOMEBODY}")  # noqa: S108 - the product's place
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, int(SOMEBODY), int(SOMEBODY))
+        try:
+            said = place.call("laptop", *HTTP, *BOTH, *TO_SERVER, home=Path(home), by=AS_SOMEBODY)
+            left = [p for p in work.iterdir() if p.is_dir()]
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        runs = list(Path(home).glob(".local/share/mptcp-check/runs/*"))
+
+    assert said.code == PREFLIGHT, said.err
+    assert "--machine host makes a network namespace and captures packets, which needs root" in (
+        one_line(said)
+    )
+    assert "start it with sudo" in said.err
+    assert (left, runs) == ([], [])
     assert settings(place) == before
     assert (agents(place), folders()) == ([], [])
 
