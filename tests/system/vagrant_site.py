@@ -9,6 +9,7 @@ Run as process 1 of new namespaces (``unshare``, see `test_vagrant`): its ``/dev
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
@@ -30,6 +31,7 @@ from system.cli import PROGRAM
 from system.real_site import SERVER, SSH_PORT, Site, site
 
 NAME = "mptcp-check-test"
+CLONE_NEWNET = 0x40000000
 BOOT_S = 400
 RUN_S = 800
 LIBVIRT = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt")
@@ -78,14 +80,21 @@ def own_places(work: Path) -> None:
     run("ip", "link", "set", "lo", "up")
 
 
+def move_to(place: Site) -> None:
+    """Go to the laptop's network, with everything that is started from now on."""
+    laptop = os.open(f"/run/netns/{place.name('laptop')}", os.O_RDONLY)
+    moved = ctypes.CDLL(None, use_errno=True).setns(laptop, CLONE_NEWNET)
+    os.close(laptop)
+    assert moved == 0, os.strerror(ctypes.get_errno())
+
+
 @contextlib.contextmanager
-def libvirt(work: Path, place: Site) -> Iterator[None]:
-    """Run libvirt's daemons on the laptop until the end of the block."""
+def libvirt(work: Path) -> Iterator[None]:
+    """Run libvirt's daemons until the end of the block."""
     with contextlib.ExitStack() as stack:
         log = stack.enter_context((work / "libvirtd.log").open("wb"))
         for program in ("virtlogd", "libvirtd"):
-            command = ["ip", "netns", "exec", place.name("laptop"), program]
-            daemon = subprocess.Popen(command, stdout=log, stderr=log)
+            daemon = subprocess.Popen([program], stdout=log, stderr=log)
             stack.callback(daemon.wait)
             stack.callback(daemon.terminate)
         wanted = ["virsh", "-c", "qemu:///system", "list"]
@@ -204,14 +213,16 @@ def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
             deadline_ns=clock.monotonic_ns() + BOOT_S * 10**9,
         )
 
-    with site(work) as place, place.bridges(), libvirt(work, place):
-        found = SCENES[scene](started, work, place)
-        found["left"] = {
-            "domains": run("virsh", "list", "--all", "--name").split(),
-            "machines": sorted(p.name for p in work.glob("**/machines/mptcp-check-*")),
-            "volumes": run("virsh", "vol-list", "default"),
-            "networks": run("virsh", "net-list", "--all", "--name").split(),
-        }
+    with site(work) as place, place.bridges():
+        move_to(place)
+        with libvirt(work):
+            found = SCENES[scene](started, work, place)
+            found["left"] = {
+                "domains": run("virsh", "list", "--all", "--name").split(),
+                "machines": sorted(p.name for p in work.glob("*/**/machines/mptcp-check-*")),
+                "volumes": run("virsh", "vol-list", "default"),
+                "networks": run("virsh", "net-list", "--all", "--name").split(),
+            }
     return found
 
 
