@@ -80,11 +80,22 @@ def own_places(work: Path) -> None:
     run("ip", "link", "set", "lo", "up")
 
 
-def move_to(place: Site) -> None:
-    """Go to the laptop's network, with everything that is started from now on."""
+@contextlib.contextmanager
+def on_laptop(place: Site) -> Iterator[None]:
+    """Be in the laptop's network, with everything that is started meanwhile."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
     laptop = os.open(f"/run/netns/{place.name('laptop')}", os.O_RDONLY)
-    moved = ctypes.CDLL(None, use_errno=True).setns(laptop, CLONE_NEWNET)
-    os.close(laptop)
+    try:
+        move_to(laptop)
+        yield
+    finally:
+        move_to(own)  # the site's end ends who is in it
+        os.close(laptop)
+        os.close(own)
+
+
+def move_to(namespace: int) -> None:
+    moved = ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET)
     assert moved == 0, os.strerror(ctypes.get_errno())
 
 
@@ -213,16 +224,14 @@ def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
             deadline_ns=clock.monotonic_ns() + BOOT_S * 10**9,
         )
 
-    with site(work) as place, place.bridges():
-        move_to(place)
-        with libvirt(work):
-            found = SCENES[scene](started, work, place)
-            found["left"] = {
-                "domains": run("virsh", "list", "--all", "--name").split(),
-                "machines": sorted(p.name for p in work.glob("*/**/machines/mptcp-check-*")),
-                "volumes": run("virsh", "vol-list", "default"),
-                "networks": run("virsh", "net-list", "--all", "--name").split(),
-            }
+    with site(work) as place, place.bridges(), on_laptop(place), libvirt(work):
+        found = SCENES[scene](started, work, place)
+        found["left"] = {
+            "domains": run("virsh", "list", "--all", "--name").split(),
+            "machines": sorted(p.name for p in work.glob("**/machines/mptcp-check-*")),
+            "volumes": run("virsh", "vol-list", "default"),
+            "networks": run("virsh", "net-list", "--all", "--name").split(),
+        }
     return found
 
 
