@@ -374,8 +374,14 @@ CLIENTS: Mapping[
 
 def _machinery(around: Around) -> Machinery:
     image = _image(around.places, around.watch)
-    accelerated = _accelerator(image, around.places, around.scratch, around.watch)
-    return Machinery(image=image, accelerator=accelerated, keys=make_keys(around.scratch / "keys"))
+    around.watch.step("Verifying the appliance image")
+    with ThreadPoolExecutor(2) as pool:  # nothing of the image runs before it is verified
+        verifying = pool.submit(store.check, image, pins=around.places.catalogues)
+        making = pool.submit(make_keys, around.scratch / "keys")
+        version = _qemu_version()
+        verifying.result()
+    accelerated = _accelerator(image, version, around)
+    return Machinery(image=image, accelerator=accelerated, keys=making.result())
 
 
 def require_space(final: Path) -> None:
@@ -406,22 +412,24 @@ def _image(places: Places, watch: Watch) -> Image:
     if image is None:
         watch.step("Building the appliance image (the first run only, some minutes)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
-    watch.step("Verifying the appliance image")
-    store.check(image, pins=places.catalogues)
     return image
 
 
-def _accelerator(image: Image, places: Places, scratch: Path, watch: Watch) -> Accelerator:
-    version = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
-    first_line = (version.splitlines() or [""])[0]
+def _qemu_version() -> str:
+    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
+    return (said.splitlines() or [""])[0]
+
+
+def _accelerator(image: Image, version: str, around: Around) -> Accelerator:
+    record = around.places.accelerators
     try:
         return accelerator.find(
             qemu=qemu.PROGRAM,
             boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{first_line}; {platform.platform()}; {image.digest}",
-            record=places.accelerators,
-            scratch=scratch,
-            progress=watch.step,
+            key=f"{version}; {platform.platform()}; {image.digest}",
+            record=record,
+            scratch=around.scratch,
+            progress=around.watch.step,
         )
     except OSError as e:
-        raise MachineError(f"{places.accelerators} cannot be written: {e.strerror}") from None
+        raise MachineError(f"{record} cannot be written: {e.strerror}") from None
