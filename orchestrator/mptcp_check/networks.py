@@ -260,6 +260,8 @@ def _vagrant_client(
     provider = vagrant_probe.provider(wanted.machine.provider)
     networks = vagrant_probe.bridged_networks(chosen, provider)
     image = _image(around.places, around.watch)
+    around.watch.step("Verifying the appliance image")
+    store.check(image, pins=around.places.catalogues)  # before its box is made, and every boot
     spec = VagrantSpec(
         name=f"mptcp-check-{around.scratch.name.lower()}",
         provider=provider,

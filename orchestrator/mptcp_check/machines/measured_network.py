@@ -115,11 +115,6 @@ Examination = Callable[[Mapping[Side, LabUpResult], Sequence[Exchange]], tuple[s
 raise when measuring it would mean nothing, else return notes for the report."""
 
 
-def unexamined(_lab: Mapping[Side, LabUpResult], _planned: Sequence[Exchange]) -> tuple[str, ...]:
-    """Examine nothing; pure."""
-    return ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredNetwork:
     """A network while it is up."""
@@ -135,8 +130,8 @@ class MeasuredNetwork:
     witness: WireWitness | None = None
     notes: tuple[str, ...] = ()
     """What the reader of the report must know, a sentence each."""
-    examine: Examination = unexamined
-    """Asked once, before the first exchange."""
+    examine: Examination | None = None
+    """Asked once, before the first capture."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The client's interfaces that something outside its machine joined: to which interface of
     this computer, and how."""
