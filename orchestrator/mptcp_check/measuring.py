@@ -145,6 +145,10 @@ def measure(
             "services_start",
             asking.services_on(map(addressing.listener, planned), user=FTP_USER, password=password),
         )
+        examined: tuple[str, ...] = ()
+        if network.examine:
+            starting.result()  # it asks servers that listen, and no capture shows it
+            examined = network.examine(lab, planned)
         with _captured(session) as captures:
             services = starting.result()
             watch.planned(planned)
@@ -165,7 +169,7 @@ def measure(
             ready_ns=network.ready_ns,
             exchanges_ns=exchanges_ns,
             joined=network.joined,
-            notes=(*network.notes, *_notes(lab), *_left_out(plan, planned)),
+            notes=(*network.notes, *examined, *_notes(lab), *_left_out(plan, planned)),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
         )

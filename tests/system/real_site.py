@@ -95,15 +95,22 @@ class Site:
             env=self.environment(),
         )
 
-    def call(self, role: str, *arguments: str, path: str | None = None) -> Said:
-        """Run mptcp-check somewhere to its end."""
+    def call(
+        self,
+        role: str,
+        *arguments: str,
+        path: str | None = None,
+        home: Path | None = None,
+        by: Sequence[str] = (),
+    ) -> Said:
+        """Run mptcp-check somewhere to its end; ``by`` is a command that becomes somebody else."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name(role), str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *by, str(PROGRAM), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=LIMIT_S,
-            env=self.environment(path),
+            env=self.environment(path) | ({"HOME": str(home)} if home else {}),
             check=False,
         )
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)

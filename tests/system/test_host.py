@@ -3,13 +3,17 @@
 import html
 import json
 import os
+import shutil
 import signal
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mptcp_check.machines import qemu
 from system.cli import Said, wait_for_line, wait_until
 from system.real_site import LAPTOP, ODD_PORT, SERVER, SSH_PORT, Site, run, site
 
@@ -188,9 +192,46 @@ def test_a_machine_bridged_to_two_networks_measures_them(place: Site) -> None:
         assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
         assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
         assert seen(document) == set()
+        passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"
+        assert {f"by eth{n} {passed}" for n in range(2)} <= set(document["notes"])
         links = place.run("laptop", "ip", "-br", "link")
     assert "mptcp-" not in links
     assert agents(place) == []
+
+
+USER_MODE_QEMU = """\
+#!{python} -I
+import os, re, sys
+swapped = [re.sub(r"^tap,.*,id=", "user,id=", word) for word in sys.argv[1:]]
+os.execv({qemu!r}, [{qemu!r}, *swapped])
+"""
+"""A hypervisor whose machines are never on the network, whatever it is told."""
+
+
+def test_a_hypervisor_that_ends_tcp_itself_is_refused_with_the_way_out(
+    place: Site, tmp_path: Path
+) -> None:
+    real = shutil.which(qemu.PROGRAM)
+    assert real is not None
+    wrapper = tmp_path / qemu.PROGRAM
+    wrapper.write_text(USER_MODE_QEMU.format(python=sys.executable, qemu=real))
+    wrapper.chmod(0o755)
+    out = tmp_path / "run"
+    with place.bridges() as bridges:
+        before = place.run("laptop", "ip", "-br", "link")
+        said = place.call(
+            "laptop", *HTTP, "--machine", "qemu", "--iface", bridges[0], *TO_SERVER,
+            "--out", str(out),
+            path=f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        )  # fmt: skip
+        after = place.run("laptop", "ip", "-br", "link")
+
+    assert said.code == PREFLIGHT, said.err
+    assert "the machine is not really on the network of br0 (bridge): a user-mode" in one_line(said)
+    assert "join the machine to the network itself" in " ".join(said.err.split())
+    assert after == before
+    assert not out.exists()
+    assert wait_until(lambda: not agents(place))
 
 
 @pytest.mark.slow
@@ -263,6 +304,38 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(
 
     assert said.code == code, said.err
     assert message in one_line(said) + said.err
+    assert settings(place) == before
+    assert (agents(place), folders()) == ([], [])
+
+
+SOMEBODY = "64999"
+"""A user without rights, who can read this program wherever it is installed."""
+AS_SOMEBODY = (
+    *("setpriv", "--reuid", SOMEBODY, "--regid", SOMEBODY, "--clear-groups"),
+    *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"),
+    *("--securebits", "+no_setuid_fixup"),  # access(2) knows that right as well
+)
+
+
+def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
+    place: Site, before: Settings
+) -> None:
+    work = Path(f"/tmp/mptcp-check-{SOMEBODY}")  # noqa: S108 - the product's place
+    with tempfile.TemporaryDirectory() as home:
+        os.chown(home, int(SOMEBODY), int(SOMEBODY))
+        try:
+            said = place.call("laptop", *HTTP, *BOTH, *TO_SERVER, home=Path(home), by=AS_SOMEBODY)
+            left = [p for p in work.iterdir() if p.is_dir()]
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        runs = list(Path(home).glob(".local/share/mptcp-check/runs/*"))
+
+    assert said.code == PREFLIGHT, said.err
+    assert "--machine host makes a network namespace and captures packets, which needs root" in (
+        one_line(said)
+    )
+    assert "start it with sudo" in said.err
+    assert (left, runs) == ([], [])
     assert settings(place) == before
     assert (agents(place), folders()) == ([], [])
 

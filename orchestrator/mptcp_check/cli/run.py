@@ -40,9 +40,9 @@ BOOT_TIMEOUT_S = 120.0
     "--machine",
     default="auto",
     show_default=True,
-    metavar="auto|qemu|host|ssh:HOST",
-    help="Where the client runs: in a virtual machine, on this Linux computer's own kernel, or "
-    "on a Linux box that ssh reaches.",
+    metavar="auto|qemu|vagrant[:PROVIDER]|host|ssh:HOST",
+    help="Where the client runs: in a virtual machine, ours or Vagrant's, on this Linux computer's "
+    "own kernel, or on a Linux box that ssh reaches.",
 )
 @click.option(
     "--iface",
@@ -115,6 +115,7 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
       mptcp-check run --iface eth0 --server ssh:box.example.org
+      mptcp-check run --machine vagrant --iface br0 --server ssh:box.example.org
       mptcp-check run --machine host --iface eth0 --iface wlan0 --server ssh:box.example.org
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'

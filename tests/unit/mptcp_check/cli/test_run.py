@@ -54,6 +54,11 @@ def test_each_link_gets_the_boxes_in_their_order_and_the_line_behind_them() -> N
     [
         (("--machine", "vmware"), "there is no way 'vmware' to have a machine"),
         (("--machine", "host"), "--machine host measures a real network, which needs a measure"),
+        (("--machine", "vagrant"), "--machine vagrant measures a real network, which needs a "),
+        (
+            ("--machine", "vagrant", "--iface", "eth0,routed", "--server", "ssh:box"),
+            "--iface eth0,routed: Vagrant's machines are bridged",
+        ),
         (("--machine", "ssh:box"), "--machine ssh measures a real network, which needs a measure"),
         (("--iface", "eth0"), "--iface measures a real network, which needs a measurement server"),
         (("--server", "https://example.org"), "'https://example.org' is not a measurement server"),

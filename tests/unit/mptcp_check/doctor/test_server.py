@@ -20,6 +20,7 @@ PLACES = Places(
     images=Path("/i"),
     runs=Path("/r"),
     failures=Path("/f"),
+    vagrant=Path("/v"),
     accelerators=Path("/a.json"),
     catalogues=Path("/c.json"),
 )

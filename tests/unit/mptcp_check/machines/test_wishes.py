@@ -33,11 +33,19 @@ def test_a_host_is_written_as_ssh_writes_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["vmware", "ssh", "ssh:", "host:box", "", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:b:0"]
-)
+    "text", ["vmware", "ssh", "ssh:", "host:box", "", "ssh:-oProxyCommand=x", "ssh:a b", "ssh:b:0",
+     "vagrant:", "vagrant:vmware", "qemu:", "auto:x"]
+)  # fmt: skip
 def test_what_is_no_machine_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         machine_wish(text)
+
+
+def test_vagrant_takes_the_provider_that_is_named() -> None:
+    assert machine_wish("vagrant") == MachineWish(kind=MachineKind.VAGRANT)
+    assert machine_wish("vagrant:libvirt") == MachineWish(
+        kind=MachineKind.VAGRANT, provider="libvirt"
+    )
 
 
 def test_an_interface_has_addresses_of_its_own_or_asks_the_network() -> None:
