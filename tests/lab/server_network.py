@@ -5,11 +5,13 @@ user ─┤ middle (masquerades, relays) ─── server
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -21,6 +23,7 @@ from pathlib import Path
 from mptcp_check.errors import ServerError
 from mptcp_check.machines.namespace import entered
 from mptcp_check.session_client.connection import Connection
+from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.server_list import KnownServer
 
 SERVER = "10.9.0.2"
@@ -28,6 +31,8 @@ API_PORT, PORT, PROXY_PORT = 34380, 8080, 3128
 USERS = (1, 2)
 MPTCP = 262
 DEADLINE_S = 180.0
+_SOL_MPTCP, _MPTCP_TCPINFO, _TCP_ESTABLISHED = 284, 2, 1
+_HEAD_BYTES, _STATE_BYTES, _SUBFLOWS_MAX = 16, 8, 8
 _numbers = itertools.count()
 
 Answer = Callable[[socket.socket], None]
@@ -42,6 +47,29 @@ def ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True, capture_output=True)
 
 
+def await_condition(true: Callable[[], bool], what: str) -> None:
+    """Wait until something is true."""
+    end = time.monotonic() + DEADLINE_S  # noqa: TID251 - a test
+    while not true():
+        assert time.monotonic() < end, f"waited in vain: {what}"  # noqa: TID251 - a test
+        time.sleep(0.01)
+
+
+def established_count(connection: socket.socket) -> int:
+    """Return how many subflows of a connection are established (linux/mptcp.h, MPTCP_TCPINFO)."""
+    room = ctypes.create_string_buffer(_HEAD_BYTES + _SUBFLOWS_MAX * _STATE_BYTES)
+    struct.pack_into("=4I", room, 0, _HEAD_BYTES, 0, 0, _STATE_BYTES)
+    length = ctypes.c_uint32(len(room))
+    libc = ctypes.CDLL(None, use_errno=True)
+    option = (connection.fileno(), _SOL_MPTCP, _MPTCP_TCPINFO)
+    if libc.getsockopt(*option, room, ctypes.byref(length)) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    count = struct.unpack_from("=4I", room)[1]
+    states = room.raw[_HEAD_BYTES::_STATE_BYTES]  # the first octet of each one's tcp_info
+    return states[:count].count(_TCP_ESTABLISHED)
+
+
 @dataclass(kw_only=True)
 class ServerNetwork:
     """Namespaces, the server's process, and a service that answers what it is asked."""
@@ -51,6 +79,8 @@ class ServerNetwork:
     fingerprint: str = ""
     process: subprocess.Popen[bytes] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    sessions: list[tuple[int, RemoteSession]] = field(default_factory=list)
+    """Whose they are, and those that a test began."""
 
     def namespace(self, name: str) -> str:
         return f"{self.stem}-{name}"
@@ -63,6 +93,20 @@ class ServerNetwork:
         """Return a way to the server; it is used within a namespace."""
         known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
         return Connection(server=known, timeout_s=60)
+
+    def session(self, user: int, run_id: str) -> RemoteSession:
+        """Begin a session, which `end_sessions` ends unless the test does."""
+        with entered(self.namespace(f"user{user}")):
+            session = RemoteSession.create(self.connection(), run_id)
+        self.sessions.append((user, session))
+        return session
+
+    def end_sessions(self) -> None:
+        """End all sessions: the next test is alone."""
+        while self.sessions:
+            user, session = self.sessions.pop()
+            with entered(self.namespace(f"user{user}")):
+                session.delete()
 
     def command(self, *words: str) -> list[str]:
         entry = "from mptcp_check.cli.main import main; main()"
@@ -98,6 +142,23 @@ class ServerNetwork:
             assert self.process.wait(DEADLINE_S) == 0, (self.folder / "log").read_text()
             self.process = None
 
+    @contextlib.contextmanager
+    def for_a_test(self) -> Iterator[None]:
+        """Give a test a server that runs and no session, whatever became of the test before."""
+        if self.process is None or self.process.poll() is not None:
+            self.start()
+        self.await_ready()
+        self.end_sessions()
+        yield
+        self.await_ready()
+        self.end_sessions()
+
+    def kill_captures(self) -> None:
+        """Kill the capture service, and return when it is gone."""
+        with os.fdopen(os.pidfd_open(self.capture_pid())) as process:
+            signal.pidfd_send_signal(process.fileno(), signal.SIGKILL)
+            assert select.select([process], [], [], DEADLINE_S)[0]
+
     def capture_pid(self) -> int:
         """Return the capture service's process."""
         assert self.process is not None
@@ -114,17 +175,25 @@ class ServerNetwork:
         size: int = 200_000,
         protocol: int = socket.IPPROTO_TCP,
         proxy: bool = False,
+        subflows: int = 1,
     ) -> bytes:
-        """Say something, send letters, and return the letters that come back."""
+        """Say something, send letters, and return the letters that come back.
+
+        A connection of Multipath TCP says its last ones when it has so many subflows: the kernel
+        joins beside the exchange, and not at all when the exchange was faster.
+        """
         place = (gateway(user), PROXY_PORT) if proxy else (SERVER, PORT)
         with entered(self.namespace(f"user{user}")):
             made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol)
         with made as connection:
-            connection.settimeout(60)
+            connection.settimeout(DEADLINE_S)
             connection.connect(place)
             connection.sendall(f"{first} {size}\n".encode())
             answer = bytearray()
-            for _ in range(0, size, 10_000):
+            for sent in range(0, size, 10_000):
+                if subflows > 1 and sent + 10_000 >= size:
+                    joined = f"{subflows} subflows of {first}"
+                    await_condition(lambda: established_count(connection) >= subflows, joined)
                 connection.sendall(letter * 10_000)
                 answer += connection.recv(65536)
             while len(answer) < size:
@@ -287,7 +356,7 @@ def _serve(network: ServerNetwork, listening: socket.socket, port: int, answer: 
 
 def _one(connection: socket.socket, answer: Answer) -> None:
     with connection, contextlib.suppress(OSError):
-        connection.settimeout(60)
+        connection.settimeout(2 * DEADLINE_S)
         answer(connection)
 
 

@@ -1,21 +1,30 @@
 """The measurement server with real kernels: whose packets are in whose capture."""
 
 import contextlib
-import os
 import random
-import signal
+import re
+import select
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lab.server_network import MPTCP, PORT, SERVER, ServerNetwork, server_network
+from lab.captured_data import letters
+from lab.server_network import (
+    MPTCP,
+    PORT,
+    SERVER,
+    ServerNetwork,
+    await_condition,
+    server_network,
+)
 from mptcp_check.analysis.capture.capture_file import Capture, read
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.machines.namespace import entered
@@ -29,15 +38,22 @@ WAITING_FLOWS = 2000
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerNetwork]:
+def whole_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerNetwork]:
     flows = f"[capture]\nwaiting_flows = {WAITING_FLOWS}"
     with server_network(tmp_path_factory.mktemp("server"), flows) as made:
         yield made
 
 
+@pytest.fixture
+def network(whole_network: ServerNetwork) -> Iterator[ServerNetwork]:
+    """Give the network with a server that runs, and leave no session behind."""
+    with whole_network.for_a_test():
+        yield whole_network
+
+
 def begin(network: ServerNetwork, user: int, run_id: str) -> RemoteSession:
+    session = network.session(user, run_id)
     with entered(network.namespace(f"user{user}")):
-        session = RemoteSession.create(network.connection(), run_id)
         session.start_capture()
     return session
 
@@ -55,30 +71,12 @@ def end(
     return capture, said
 
 
-def letters(capture: Capture, marker: str) -> tuple[set[bytes], int]:
-    """Return what letters a capture's payloads hold besides the marker's line, and how many."""
-    packets, seen, count = capture.packets, set(), 0
-    sequences = set()
-    for row in range(len(packets)):
-        payload = packets.payload(row)
-        if not payload:
-            continue
-        place = (int(packets.src_port[row]), int(packets.dst_port[row]), int(packets.seq[row]))
-        if marker.encode() in payload:
-            payload = payload.partition(b"\n")[2]
-        seen |= {bytes([one]) for one in set(payload)}
-        if place not in sequences:  # what was sent again counts once
-            count += len(payload)
-        sequences.add(place)
-    return seen, count
-
-
 def test_users_behind_one_address_and_behind_a_proxy_get_their_own_packets(
     network: ServerNetwork, tmp_path: Path
 ) -> None:
     cases = [
-        (1, b"A", {"protocol": MPTCP}),
-        (2, b"B", {"protocol": MPTCP}),
+        (1, b"A", {"protocol": MPTCP, "subflows": 2}),
+        (2, b"B", {"protocol": MPTCP, "subflows": 2}),
         (1, b"C", {}),
         (2, b"D", {"protocol": MPTCP, "proxy": True}),
     ]
@@ -86,20 +84,17 @@ def test_users_behind_one_address_and_behind_a_proxy_get_their_own_packets(
         begin(network, user, f"run-of-user-{user}-{letter!r}"[:20].replace("'", "_"))
         for user, letter, _ in cases
     ]
-    answers: dict[bytes, bytes] = {}
 
-    def exchange(user: int, first: str, letter: bytes, more: dict[str, object]) -> None:
-        answers[letter] = network.exchange(user, first, letter, **more)  # type: ignore[arg-type]
+    def exchange(user: int, first: str, letter: bytes, more: dict[str, object]) -> bytes:
+        return network.exchange(user, first, letter, **more)  # type: ignore[arg-type]
 
-    stranger = (1, "nobody's", b"Z", {"protocol": MPTCP})
+    stranger = (1, "nobody's", b"Z", {"protocol": MPTCP, "subflows": 2})
     wanted = [
         (case[0], session.marker, *case[1:]) for case, session in zip(cases, sessions, strict=True)
     ]
-    threads = [threading.Thread(target=exchange, args=one) for one in (*wanted, stranger)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(5) as pool:
+        asked = {one[2]: pool.submit(exchange, *one) for one in (*wanted, stranger)}
+    answers = {letter: answer.result() for letter, answer in asked.items()}
     assert answers == {letter: letter * 200_000 for letter in (b"A", b"B", b"C", b"D", b"Z")}
 
     for (user, letter, more), session in zip(cases, sessions, strict=True):
@@ -124,7 +119,7 @@ def test_the_server_tells_address_clock_and_counters(network: ServerNetwork) -> 
         offset = remote_session.clock_offset(network.connection(), time.time_ns)  # noqa: TID251 - a test
         assert offset is not None
         assert abs(offset.offset_ns) <= offset.error_ns + 10**6  # both are this computer's clock
-        session = RemoteSession.create(network.connection(), "run-of-counters")
+    session = network.session(1, "run-of-counters")
     network.exchange(1, "count", b"n", protocol=MPTCP, size=1000)
     with entered(network.namespace("user1")):
         counters = session.counters()
@@ -139,8 +134,13 @@ def test_a_capture_service_that_is_killed_comes_back_and_says_so(
     session = begin(network, 1, "run-with-a-crash")
     network.exchange(1, session.marker, b"k", size=50_000)
     # What is on its way is written within half a second; the crash may cost no more.
-    time.sleep(1.5)
-    os.kill(network.capture_pid(), signal.SIGKILL)
+    path = network.state / "captures" / session.id / "capture.pcapng"
+
+    def written() -> bool:
+        return letters(read(path.read_bytes()), session.marker)[1] == 2 * 50_000
+
+    await_condition(written, "the capture's first half is written")
+    network.kill_captures()
     with entered(network.namespace("user1")):
         assert RemoteSession.create(network.connection(), "run-meanwhile").finish()
     network.await_ready()
@@ -220,6 +220,14 @@ def nft(network: ServerNetwork, rules: bytes) -> None:
     subprocess.run([*inside, "nft", "-f", "-"], input=rules, check=True)
 
 
+def dropped_count(network: ServerNetwork) -> int:
+    """Return how many packets the cap of bytes has dropped."""
+    inside = ["ip", "netns", "exec", network.namespace("server")]
+    words = [*inside, "nft", "list", "chain", "inet", "mptcp_check_server", "answers"]
+    listed = subprocess.run(words, check=True, capture_output=True, text=True)
+    return sum(map(int, re.findall(r"counter packets (\d+)", listed.stdout)))
+
+
 def test_the_firewalls_rules_cap_connections_and_bytes_of_a_netblock(
     network: ServerNetwork,
 ) -> None:
@@ -240,13 +248,26 @@ def test_the_firewalls_rules_cap_connections_and_bytes_of_a_netblock(
         for one in held:
             one.close()
         with entered(network.namespace("user2")):
-            taking = socket.create_connection((SERVER, PORT), timeout=3)
+            taking = socket.create_connection((SERVER, PORT), timeout=60)
         with taking:
-            taking.sendall(b"take 900000\n" + b"x" * 900_000)
-            got = 0
+            taking.sendall(b"take 900000\n")
+            left, got = memoryview(b"x" * 900_000), 0
+
+            def cut() -> bool:
+                nonlocal left, got
+                reading, writing, _ = select.select([taking], [taking] if left else [], [], 0.1)
+                if writing:
+                    left = left[taking.send(left[:10_000]) :]
+                if reading:
+                    got += len(taking.recv(65536))
+                return not reading and dropped_count(network) > 0
+
+            await_condition(cut, "the cap of bytes cuts")
+            taking.settimeout(3)
             with contextlib.suppress(TimeoutError):
                 while got <= 300_000:
                     got += len(taking.recv(65536))
+        assert got > 0
         assert got <= 300_000
     finally:
         nft(network, b"delete table inet mptcp_check_server\n")

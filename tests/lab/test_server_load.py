@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.captured_data import letters
 from lab.server_network import MPTCP, ServerNetwork, server_network
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.machines.namespace import entered
@@ -33,14 +34,22 @@ at_once = 1000
 
 
 @pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerNetwork]:
+def whole_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerNetwork]:
     with server_network(tmp_path_factory.mktemp("load"), CAPS) as made:
         yield made
 
 
+@pytest.fixture
+def network(whole_network: ServerNetwork) -> Iterator[ServerNetwork]:
+    """Give the network with a server that runs, and leave no session behind."""
+    with whole_network.for_a_test():
+        yield whole_network
+
+
 def begin(network: ServerNetwork, number: int) -> RemoteSession:
-    with entered(network.namespace(f"user{1 + number % 2}")):
-        session = RemoteSession.create(network.connection(), f"run-of-number-{number:05}")
+    user = 1 + number % 2
+    session = network.session(user, f"run-of-number-{number:05}")
+    with entered(network.namespace(f"user{user}")):
         session.start_capture()
     return session
 
@@ -77,18 +86,10 @@ def test_a_hundred_sessions_at_once_have_their_own_captures(
                 said = session.fetch_capture(path)
                 session.finish()
             assert said["complete"] is True
-            packets = read(path.read_bytes()).packets
-            line = f"{session.marker} {BYTES}\n".encode()
-            letters = set()
-            sent = {}
-            for row in range(len(packets)):
-                payload = packets.payload(row).removeprefix(line)
-                if payload:
-                    letters |= set(payload)
-                    place = (int(packets.src_port[row]), int(packets.seq[row]))
-                    sent[place, int(packets.dst_port[row])] = len(payload)
-            assert letters == {number % 256}
-            return sum(sent.values()), len(packets)
+            capture = read(path.read_bytes())
+            seen, count = letters(capture, session.marker)
+            assert seen == {bytes([number % 256])}
+            return count, len(capture.packets)
 
         results = list(pool.map(finish, range(AT_ONCE)))
     assert {count for count, _ in results} == {2 * BYTES}
@@ -103,8 +104,10 @@ def many(network: ServerNetwork, count: int, warm: int) -> dict[str, int]:
     def whole(number: int) -> None:
         session = begin(network, number)
         exchange(network, number, session)
-        with entered(network.namespace(f"user{1 + number % 2}")):
+        user = 1 + number % 2
+        with entered(network.namespace(f"user{user}")):
             session.delete()
+        network.sessions.remove((user, session))  # a test of memory keeps none
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(whole, range(warm)))

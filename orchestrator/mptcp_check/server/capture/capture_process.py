@@ -1,7 +1,8 @@
 """The capture service: one process with CAP_NET_RAW that never speaks to the network.
 
 It waits for the ring and for the interface's process at once.  A stop is answered after the ring
-was emptied of what was on its way: what arrived before the stop is in the file.
+was emptied of what was on its way: what arrived before the stop is in the file.  So is what
+arrived before the service itself was told to end, as by an upgrade.
 """
 
 import contextlib
@@ -82,6 +83,7 @@ class CaptureProcess:
         try:
             while not self.ending:
                 self._round()
+            self._settle()
         finally:
             self._read_ring()
             self._recorder.close()
@@ -107,6 +109,16 @@ class CaptureProcess:
             self._recorder.tidy()
             self._recorder.beat()
             self.ending = self.ending or self._orphaned()
+
+    def _settle(self) -> None:
+        """Hear nobody any more, and read on until blocks that were begun are handed over."""
+        self._selector.unregister(self._listening)
+        for caller in list(self._callers.values()):
+            self._drop(caller)
+        until_ns = self._monotonic_ns() + _SETTLE_NS
+        while self._monotonic_ns() < until_ns:
+            self._selector.select(_WAIT_S)
+            self._read_ring()
 
     def _read_ring(self) -> None:
         for block in self._ring.filled():
