@@ -1,8 +1,9 @@
-"""An archive with one byte string per content: ustar (POSIX.1-1988) without times, owners or choice.
+"""An archive with one byte string per content: ustar (POSIX.1-1988) without times or owners.
 
 `tar tf` lists it, and nobody needs to extract it: members are read by name. A reader that accepts
-only what the writer would have written has no tricks to fall for: each header is made again from its
-name and size and compared, so links, absolute paths, `..`, duplicates and padding are all "not ours".
+only what the writer would have written has no tricks to fall for: each header is made again from
+its name and size and compared, so links, absolute paths, `..`, duplicates and padding are all
+"not ours".
 """
 
 import re
@@ -43,9 +44,7 @@ def write(members: Mapping[str, bytes]) -> bytes:
     parts.append(bytes(2 * BLOCK_BYTES))
     whole = b"".join(parts)
     if len(whole) > SIZE_BYTES_LIMIT:
-        raise BundleError(
-            f"{len(whole)} bytes, {SIZE_BYTES_LIMIT} are allowed", reason="too_large"
-        )
+        raise BundleError(f"{len(whole)} bytes, {SIZE_BYTES_LIMIT} are allowed", reason="too_large")
     return whole
 
 

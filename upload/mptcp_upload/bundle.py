@@ -1,11 +1,12 @@
 """A run as one immutable file: the same content is the same bytes, so a digest names it.
 
-The archive (`archive.py`) holds `manifest.json` (canonical JSON, `bundle.schema.json`) and the members
-it lists, each as one zstd frame. Sizes and digests are given for the member as stored and as it
-expands; a reader knows before it expands anything how much it may get, and stops there.
+The archive (`archive.py`) holds `manifest.json` (canonical JSON, `bundle.schema.json`) and the
+members it lists, each as one zstd frame. Sizes and digests are given for the member as stored and
+as it expands; a reader knows before it expands anything how much it may get, and stops there.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -38,6 +39,7 @@ _OBJECTS: Final = ("anonymisation", "consent", "pre_anonymisation", "members")
 _MEMBER: Final = {"bytes": int, "sha256": str, "content_bytes": int, "content_sha256": str}
 _FIELDS: Final = frozenset({"schema", *_TEXTS, *_OBJECTS})
 _TEXT_LIMIT: Final = 200
+_SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +178,10 @@ def _check_member(name: str, member: object) -> None:
         raise BundleError(f"{MANIFEST}: {name} is not described as a member is")
     for field, kind in _MEMBER.items():
         value = member[field]
-        right = type(value) is kind and (
-            value >= 0 if kind is int else len(value) == 64  # noqa: PLR2004 - SHA-256
-        )
+        if kind is int:
+            right = type(value) is int and value >= 0
+        else:
+            right = isinstance(value, str) and _SHA256.fullmatch(value) is not None
         if not right:
             raise BundleError(f"{MANIFEST}: {field} of {name} is not what it must be")
 

@@ -64,7 +64,7 @@ class Consent:
         if purpose not in self.purposes:
             raise ConsentError(
                 f"you did not agree to: {purpose.value.replace('_', ' ')}",
-                hint="`mptcp-check upload consent` asks; --consent FILE answers without a terminal",
+                hint="`mptcp-check upload` asks on a terminal; --consent FILE answers without one",
             )
 
     def document(self) -> dict[str, Any]:
@@ -120,14 +120,14 @@ def read(path: Path) -> Consent:
     except FileNotFoundError:
         raise ConsentError(
             f"nobody agreed to an upload yet: there is no {path}",
-            hint="`mptcp-check upload consent` asks in plain words",
+            hint="`mptcp-check upload` asks on a terminal; --consent FILE answers without one",
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise ConsentError(f"{path} holds no consent: {type(e).__name__} {e}") from None
     if version != TEXT_VERSION:
         raise ConsentError(
             f"{path} answers version {version} of the text, now it is {TEXT_VERSION}",
-            hint="`mptcp-check upload consent` asks again",
+            hint="`mptcp-check upload` asks again on a terminal",
         )
     return agreed(purposes)
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or as they were, also after a power cut; each step goes through one name.
+"""Files that are there whole or as they were, also after a power cut.
 
 The steps are methods of `Disk` so that tests can stop the world after any of them.
 """

@@ -1,4 +1,4 @@
-"""From a run's folder to the bytes that may leave: read, look, replace, check, bundle; PURE but for reading."""
+"""From a run's folder to the bytes that may leave: read, look, replace, bundle, check."""
 
 import json
 import re
@@ -66,7 +66,9 @@ def prepare(
         if name.endswith(CAPTURES):
             out[texts.text(name)] = captures.rewrite(content, maps, texts, done)
         else:
-            out[texts.text(name)] = texts.document(_shown(name, content, about["run_id"], with_traces=with_traces))
+            out[texts.text(name)] = texts.document(
+                _shown(name, content, about["run_id"], with_traces=with_traces)
+            )
     octets = bundle.write(
         out,
         {
@@ -98,9 +100,7 @@ def prepare(
     expanded = {name: finished.content(name) for name in finished.names}
     plain = json.dumps(finished.manifest).encode()
     leak_scan.require_clean({**expanded, bundle.MANIFEST: plain}, who)
-    return Prepared(
-        run_id=finished.manifest["run_id"], octets=octets, sha256=bundle.digest(octets)
-    )
+    return Prepared(run_id=finished.manifest["run_id"], octets=octets, sha256=bundle.digest(octets))
 
 
 def _whole(run: Path) -> dict[str, Any]:
@@ -157,7 +157,7 @@ def _look_at_document(content: bytes, found: Found, vocabulary: set[str]) -> Non
 
 
 def _shown(name: str, content: bytes, run_id: str, *, with_traces: bool) -> bytes:
-    """Return the report without its place on this computer, and without packets if none may leave."""
+    """Return the report without its place on this computer, and without packets unless agreed."""
     if name != "report.json":
         return content
     try:

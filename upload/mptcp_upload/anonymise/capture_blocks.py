@@ -121,7 +121,14 @@ def _frame(order: str, kind: int, body: bytes, links: list[int]) -> Frame:
     if kind == _SIMPLE:
         (original,) = struct.unpack_from(f"{order}I", body)
         captured = min(original, len(body) - 4)
-        return _framed(order, kind, body[:4], body[4 : 4 + captured], b"", links[0])
+        return _framed(
+            order,
+            kind,
+            head=body[:4],
+            octets=body[4 : 4 + captured],
+            options=b"",
+            link_type=links[0],
+        )
     if kind == _OBSOLETE:
         interface, _drops = struct.unpack_from(f"{order}HH", body)
         body = struct.pack(f"{order}I", interface) + body[4:]
@@ -131,11 +138,18 @@ def _frame(order: str, kind: int, body: bytes, links: list[int]) -> Frame:
         raise BundleError("a capture is damaged", hint="upload without the traces")
     rest = body[end + -captured % 4 :] if kind == _ENHANCED else b""
     options = _options(order, _ENHANCED, rest, str)
-    return _framed(order, _ENHANCED, body[:20], body[20:end], options, links[interface])
+    return _framed(
+        order,
+        _ENHANCED,
+        head=body[:20],
+        octets=body[20:end],
+        options=options,
+        link_type=links[interface],
+    )
 
 
 def _framed(
-    order: str, kind: int, head: bytes, octets: bytes, options: bytes, link_type: int
+    order: str, kind: int, *, head: bytes, octets: bytes, options: bytes, link_type: int
 ) -> Frame:
     padding = bytes(-len(octets) % 4)
     length = 12 + len(head) + len(octets) + len(padding) + len(options)

@@ -200,7 +200,9 @@ def _udp(_frame: bytes, span: Span, addresses: Span, out: Layout, _quoted: bool)
         out.checksums.append(Checksum(at=start + 6, covers=(addresses, span)))
 
 
-def _icmp(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool, *, six: bool) -> None:  # noqa: FBT001, PLR0913 - one of a table
+def _icmp(
+    frame: bytes, span: Span, addresses: Span, out: Layout, *, quoted: bool, six: bool
+) -> None:
     start, end = span
     if end - start < _ICMP_HEADER_BYTES:
         out.wipes.append(span)
@@ -218,11 +220,11 @@ def _icmp(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool, 
 
 
 def _icmp_of_4(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool) -> None:  # noqa: FBT001 - one of a table
-    _icmp(frame, span, addresses, out, quoted, six=False)
+    _icmp(frame, span, addresses, out, quoted=quoted, six=False)
 
 
 def _icmp_of_6(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool) -> None:  # noqa: FBT001 - one of a table
-    _icmp(frame, span, addresses, out, quoted, six=True)
+    _icmp(frame, span, addresses, out, quoted=quoted, six=True)
 
 
 def _tcp(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool) -> None:  # noqa: FBT001 - one of a table
@@ -238,9 +240,7 @@ def _tcp(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool) -
     body = start + max(20, header_bytes)
     out.random.append((start + 16, start + 18))
     length = end - start
-    out.checksums.append(
-        Checksum(at=start + 16, covers=(addresses, span), pseudo=length + TCP)
-    )
+    out.checksums.append(Checksum(at=start + 16, covers=(addresses, span), pseudo=length + TCP))
     if body > end:
         out.wipes.append((start + 20, end))
         return

@@ -8,12 +8,17 @@ from typing import Final
 from mptcp_upload.anonymise import special
 
 GENERIC_NAMES: Final = frozenset(
-    """admin client computer debian default fedora guest home host local localhost localdomain mac macbook
-    mptcp mptcp-check pc probe raspberrypi root server test ubuntu user vagrant""".split()
+    {
+        *("admin", "client", "computer", "debian", "default", "fedora", "guest", "home", "host"),
+        *("local", "localdomain", "localhost", "mac", "macbook", "mptcp", "mptcp-check", "pc"),
+        *("probe", "raspberrypi", "root", "server", "test", "ubuntu", "user", "vagrant"),
+    }
 )
 """Names that so many computers and accounts have that they tell nothing."""
 
-GENERIC_INTERFACE: Final = re.compile(r"(any|lo|br|eth|en|ens|enp0s|wlan|lan|wan|tap|tun|vmnet|bond)\d{0,3}")
+GENERIC_INTERFACE: Final = re.compile(
+    r"(any|lo|br|eth|en|ens|enp0s|wlan|lan|wan|tap|tun|vmnet|bond)\d{0,3}"
+)
 SUBSTRING_LENGTH: Final = 6
 """A name of that length is looked for within words too."""
 SHORTEST_NAME: Final = 3
@@ -58,10 +63,8 @@ def is_somebodys_mac(mac: bytes) -> bool:
 
 def _somebodys(addresses: Iterable[bytes]) -> Iterable[bytes]:
     """Give the addresses of machines; those of whole networks are replaced, but tell nobody."""
-    for packed in addresses:
-        embedded = special.embedded_ipv4(packed)
-        if embedded is not None:
-            packed = embedded
+    for found in addresses:
+        packed = special.embedded_ipv4(found) or found
         is_network = not any(packed[len(packed) // 2 :])
         if not is_network and not special.is_meaning(packed):
             yield packed

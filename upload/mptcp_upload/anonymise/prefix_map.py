@@ -1,9 +1,9 @@
-"""Addresses by other addresses, keyed, one to one, prefixes kept (Crypto-PAn, Xu et al., ICNP 2002).
+"""Addresses by other addresses, keyed, one to one, prefixes kept (Crypto-PAn, Xu et al., 2002).
 
 Two addresses that share k leading bits share exactly k leading bits afterwards: who is whose
-neighbour stays visible, who they are does not. Unlike Crypto-PAn, ranges with a meaning of their own
-stay what they are, because a diagnosis needs it: no bit is flipped above a range of the table, so a
-private address stays private (and in its range), and no public one becomes private.
+neighbour stays visible, who they are does not. Unlike Crypto-PAn, ranges with a meaning of their
+own stay what they are, because a diagnosis needs it: no bit is flipped above a range of the table,
+so a private address stays private (and in its range), and no public one becomes private.
 """
 
 import ipaddress

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
 from typing import Final
 
 from mptcp_upload.anonymise.identities import Identities, is_somebodys_mac
@@ -29,7 +28,7 @@ class Pseudonyms:
         self.attempt = attempt
         self._key = _derived(key, b"names %d" % attempt)
         self._prefix_map = PrefixMap(_derived(key, b"addresses %d" % attempt))
-        self.names: Mapping[str, str] = {n: self.name(n) for n in who.names}
+        self.names = {n: self.name(n) for n in who.names}
 
     def address(self, packed: bytes) -> bytes:
         """Return the address that stands for one; nobody's addresses stand for themselves."""

@@ -14,12 +14,15 @@ Edit = tuple[int, bytes]
 _PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
 """Where a text may be in a payload; shorter than the shortest address is none."""
 _HEADER: Final = re.compile(
-    rb"(?im)^(?:>|<)?[ \t]*(?:host|via|v|from|f|to|t|contact|m|call-id|i|forwarded|x-forwarded-for|x-forwarded-host|"
+    rb"(?im)^(?:>|<)?[ \t]*(?:host|via|v|from|f|to|t|contact|m|call-id|i|forwarded|x-forwarded-for|"
+    rb"x-forwarded-host|"
     rb"x-forwarded-server|x-real-ip|x-client-ip|client-ip|true-client-ip|cf-connecting-ip|"
     rb"x-originating-ip|x-cache|x-cache-lookup|server-name):[ \t]*([^\r\n]*)"
 )
 """Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody."""
-_DOMAIN: Final = re.compile(rb"(?<![A-Za-z0-9.-])[A-Za-z0-9_](?:[A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*(?![A-Za-z0-9.-])")
+_DOMAIN: Final = re.compile(
+    rb"(?<![A-Za-z0-9.-])[A-Za-z0-9_](?:[A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*(?![A-Za-z0-9.-])"
+)
 
 
 def printable(text: bytes) -> Iterator[bytes]:

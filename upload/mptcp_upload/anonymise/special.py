@@ -1,4 +1,4 @@
-"""Ranges of addresses that mean something by themselves, and keep it (RFC 6890 and its registries)."""
+"""Ranges of addresses that mean something by themselves, and keep it (RFC 6890)."""
 
 import functools
 import ipaddress

@@ -10,7 +10,9 @@ from mptcp_upload.anonymise import special
 from mptcp_upload.anonymise.identities import is_somebodys_mac
 
 _IPV4 = re.compile(rb"(?<![0-9.,])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9]|\.[0-9])")
-_COMMAS = re.compile(rb"(?<![0-9.,])[0-9]{1,3}(?:, ?[0-9]{1,3}){3}(?=, ?[0-9]{1,3}, ?[0-9]{1,3}(?![0-9]))")
+_COMMAS = re.compile(
+    rb"(?<![0-9.,])[0-9]{1,3}(?:, ?[0-9]{1,3}){3}(?=, ?[0-9]{1,3}, ?[0-9]{1,3}(?![0-9]))"
+)
 """FTP's PORT and 227: four numbers of an address, two of a port (RFC 959, section 4.1.2)."""
 _IPV6 = re.compile(
     rb"(?<![0-9A-Za-z:.])(?=[0-9A-Fa-f]{0,4}:)[0-9A-Fa-f:]{2,39}(?:\.[0-9]{1,3}){0,3}(?![0-9A-Za-z]|:[0-9A-Fa-f])"
@@ -18,7 +20,9 @@ _IPV6 = re.compile(
 _MAC = re.compile(
     rb"(?<![0-9A-Za-z:-])(?:[0-9A-Fa-f]{2}(:|-))(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}(?![0-9A-Za-z]|[:-][0-9A-Fa-f])"
 )
-_DOTTED_MAC = re.compile(rb"(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z.])")
+_DOTTED_MAC = re.compile(
+    rb"(?<![0-9A-Za-z.])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z.])"
+)
 
 Map = Callable[[bytes], bytes]
 
@@ -130,4 +134,10 @@ def _mac(start: int, text: bytes) -> Token | None:
     return Token(start=start, text=text, packed=packed, separator=separator)
 
 
-_READINGS: Final = ((_MAC, _mac), (_DOTTED_MAC, _mac), (_IPV6, _ipv6), (_IPV4, _ipv4), (_COMMAS, _ipv4))
+_READINGS: Final = (
+    (_MAC, _mac),
+    (_DOTTED_MAC, _mac),
+    (_IPV6, _ipv6),
+    (_IPV4, _ipv4),
+    (_COMMAS, _ipv4),
+)
