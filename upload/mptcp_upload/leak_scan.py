@@ -83,7 +83,7 @@ class _Search:
     def __init__(self, who: Identities) -> None:
         self._packed = frozenset(who.addresses | who.macs)
         self._text = [
-            (form, f"{_kind(p)}, {name}")
+            (form, f"{_kind(p)}, {name}", re.compile(spellings.pattern(name, form)))
             for p in sorted(self._packed)
             for name, form in spellings.text(p).items()
         ]
@@ -100,7 +100,7 @@ class _Search:
             for how in ("utf-16-le", "utf-16-be")
         ] + [
             (form.decode("ascii").encode(how), f"{what}, {how}")
-            for form, what in self._text
+            for form, what, _ in self._text
             for how in ("utf-16-le", "utf-16-be")
         ]
 
@@ -114,8 +114,7 @@ class _Search:
             for token in tokens.find(match[0]):
                 if token.packed in self._packed:
                     yield match.start() + token.start, f"{_kind(token.packed)}, as text"
-        for form, what in self._text:
-            pattern = re.compile(spellings.number_pattern(form))
+        for form, what, pattern in self._text:
             if form in lowered:
                 yield from ((m.start(), what) for m in pattern.finditer(lowered))
         for form, what in self._wide:
@@ -157,7 +156,7 @@ class _Search:
 
     def _either(self, decoded: bytes) -> Iterator[Hit]:
         lowered = decoded.lower()
-        for form, what in self._text:
+        for form, what, _ in self._text:
             if form in lowered:
                 yield 0, what
         for form, what in self._binary:
