@@ -25,6 +25,14 @@ _DOMAIN: Final = re.compile(
 )
 
 
+_PERCENT: Final = re.compile(rb"%(2[DEde]|3[0-9Aa]|[46][1-9A-Fa-f]|[57][0-9Aa])")
+"""Characters of addresses and names that need no escape: the same URI without (RFC 3986, 6.2.2.2)."""
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode("ascii"))
+
+
 def printable(text: bytes) -> Iterator[bytes]:
     """Give the stretches of a payload that may be text."""
     return (run[0] for run in _PRINTABLE.finditer(text))
@@ -92,7 +100,7 @@ class Replacements:
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms."""
-        octets = text.encode(errors="replace")
+        octets = _PERCENT.sub(_unescaped, text.encode(errors="replace"))
         out, at = [], 0
         for token in sorted(tokens.find(octets), key=lambda t: t.start):
             out += [octets[at : token.start], tokens.spelt(token, self._map(token.packed))]
