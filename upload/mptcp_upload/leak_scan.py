@@ -2,9 +2,9 @@
 
 The scanner knows nothing of how a capture or a document was rewritten: it takes the expanded
 members as bytes and looks for every identity in every spelling, through base64, hexadecimal,
-percent, HTML and UTF-16. Only one thing is allowed to look like an IPv4 address: a number that is random by its
-nature (a sequence number, a key) in a TCP header, or the framing of the capture file; four bytes
-are too few to never come up by chance.
+percent, HTML and UTF-16. Only one thing is allowed to look like an IPv4 address: a number that is
+random by its nature (a sequence number, a key) in a TCP header, or the framing of the capture file;
+four bytes are too few to never come up by chance.
 """
 
 import base64

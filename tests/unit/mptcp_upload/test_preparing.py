@@ -3,8 +3,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from golden import diagnosed
 
+from golden import diagnosed
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import Diagnosis, diagnose
 from mptcp_check.model import Side

@@ -2,6 +2,7 @@ import hashlib
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,10 @@ from mptcp_upload.sending import Pace, backoff_s, deliver
 
 BUNDLE = bytes(range(256)) * 5
 RUN = "01m7yb61k3p14f0rs2rvpkqs67"
+
+
+def chance() -> random.Random:
+    return random.Random(1)  # noqa: S311 - the same each time
 
 
 class Quiet:
@@ -52,7 +57,7 @@ def entry_for(server: Collector, bundle: bytes = BUNDLE, run_id: str = RUN) -> E
 def pace(*, slept: list[float] | None = None, **wishes: object) -> Pace:
     naps: list[float] = [] if slept is None else slept
     fields = {"chunk_bytes": 500, "attempt_count": 3, **wishes}
-    return Pace(monotonic_ns=lambda: 0, sleep=naps.append, rng=random.Random(1), **fields)  # type: ignore[arg-type]
+    return Pace(monotonic_ns=lambda: 0, sleep=naps.append, rng=chance(), **fields)  # type: ignore[arg-type]
 
 
 def send(box: Outbox, entry: Entry, **wishes: object) -> Entry:
@@ -99,8 +104,6 @@ def test_the_same_run_again_gets_the_same_receipt(tmp_path: Path, server: Collec
 
 
 def test_an_upload_that_expired_is_begun_anew(tmp_path: Path, server: Collector) -> None:
-    from dataclasses import replace
-
     box = Outbox(tmp_path)
     entry = box.put(entry_for(server), BUNDLE)
     entry = box.keep(replace(entry, location=f"{server.url}/api/v1/uploads/999"))
@@ -207,7 +210,7 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
 
 
 def test_backoff_doubles_with_a_half_by_chance_and_has_a_cap() -> None:
-    rng = random.Random(1)
+    rng = chance()
 
     for attempt in range(1, 20):
         longest = min(sending.LONGEST_WAIT_S, 2.0 ** (attempt - 1))
@@ -215,13 +218,11 @@ def test_backoff_doubles_with_a_half_by_chance_and_has_a_cap() -> None:
 
 
 def test_the_owner_deletes_with_the_token(tmp_path: Path, server: Collector) -> None:
-    from dataclasses import replace
-
     box = Outbox(tmp_path)
     done = send(box, box.put(entry_for(server), BUNDLE))
     with CollectorClient(server.url) as client:
         with pytest.raises(RefusedError, match="token_wrong"):
-            sending.delete(box, replace(done, deletion_token="other"), client)
+            sending.delete(box, replace(done, deletion_token=deletion_token(b"?" * 32)), client)
         assert sending.delete(box, done, client).state is State.DELETED
     assert server.runs == {}
 

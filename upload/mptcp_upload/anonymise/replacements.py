@@ -26,7 +26,7 @@ _DOMAIN: Final = re.compile(
 
 
 _PERCENT: Final = re.compile(rb"%(2[DEde]|3[0-9Aa]|[46][1-9A-Fa-f]|[57][0-9Aa])")
-"""Characters of addresses and names that need no escape: the same URI without (RFC 3986, 6.2.2.2)."""
+"""Characters of addresses and names that need no escape: RFC 3986, section 6.2.2.2."""
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "mptcp_upload"))  # the collector of its tests
 from a_collector import PUBLIC, Collector, collector
 
+from mptcp_check.cli import upload
 from mptcp_check.cli.main import main
 from mptcp_upload import consent, manifest
 from mptcp_upload.consent import Purpose
@@ -92,7 +93,7 @@ def test_withdrawn_consent_stops_what_waits(
 
 
 def test_a_refused_run_says_why(
-    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+    server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.answers = [(422, "schema_too_new", {})]
 
@@ -101,7 +102,7 @@ def test_a_refused_run_says_why(
 
 
 def test_another_key_for_a_known_collector_is_not_believed(
-    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+    server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sent(server, agreed) == 0
 
@@ -111,7 +112,7 @@ def test_another_key_for_a_known_collector_is_not_believed(
 
 
 def test_a_run_is_deleted_by_its_owner_and_forgotten(
-    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+    home: Path, server: Collector, agreed: Path
 ) -> None:
     assert sent(server, agreed) == 0
     assert called("upload", "--delete", RUN[:8]) == 0
@@ -141,7 +142,7 @@ def test_a_run_changed_on_the_disk_does_not_verify(
     assert "report.json was changed" in capsys.readouterr().err
 
 
-def test_a_killed_upload_goes_on_where_it_was(home: Path, server: Collector, agreed: Path) -> None:
+def test_a_killed_upload_goes_on_where_it_was(server: Collector, agreed: Path) -> None:
     to = ["--collector", server.url, "--collector-key", PUBLIC, "--consent", str(agreed)]
     program = (
         "import os, sys\n"
@@ -158,3 +159,18 @@ def test_a_killed_upload_goes_on_where_it_was(home: Path, server: Collector, agr
     assert called("upload", "--consent", str(agreed)) == 0
     assert server.stored_count == 1
     assert called("verify", "last") == 0
+
+
+def test_what_waits_is_sent_after_the_next_run_with_consent_only(
+    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.answers = [(429, "quota_exceeded", {"Retry-After": "3600"})]
+    assert sent(server, agreed) == 6
+
+    upload.drain_waiting()
+    assert "the outbox waits: nobody agreed" in capsys.readouterr().err
+    assert server.runs == {}
+    consent.write(home / "consent.json", consent.agreed([Purpose.VERDICT]))
+    upload.drain_waiting()
+    assert RUN in server.runs
+    assert "is received" in capsys.readouterr().err

@@ -1,3 +1,4 @@
+import contextlib
 import struct
 import sys
 from pathlib import Path
@@ -179,10 +180,10 @@ def test_the_layout_of_garbage_stays_within_it(frame: bytes, link_type: int) -> 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\x0a\x0d\x0d\x0a", b"\xd4\xc3\xb2\xa1"]))
 def test_a_damaged_capture_is_refused_and_nothing_worse(octets: bytes, magic: bytes) -> None:
     maps = choose(KEY, identities([], [], []))
-    try:
-        captures.rewrite(magic + octets, maps, Replacements(maps), Done())
-    except BundleError as e:
-        assert "capture" in e.message
+    with contextlib.suppress(BundleError):
+        written = captures.rewrite(magic + octets, maps, Replacements(maps), Done())
+        # what could be read can be read again, and has nothing left to change
+        assert captures.rewrite(written, maps, Replacements(maps), Done()) == written
 
 
 @settings(max_examples=60)
@@ -216,13 +217,19 @@ def option(code: int, value: bytes) -> bytes:
 def test_comments_names_and_machines_of_pcapng_are_left_out() -> None:
     frame = ethernet(ip(A, B, 6, tcp(A, B)))
     end = bytes(4)
-    capture = (
-        block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option(3, b"Debian") + option(4, b"dumpcap") + end)
-        + block(1, struct.pack("<HHI", 1, 0, 0) + option(2, b"enx3c22fb0a0b0c") + option(9, b"\x09") + option(3, b"my card") + end)
-        + block(4, b"\1\0\x0b\0" + B + b"secret\0" + end)
-        + block(6, struct.pack("<IIIII", 0, 1, 2, len(frame), len(frame)) + frame + bytes(-len(frame) % 4) + option(1, b"my comment") + end)
-        + block(0x0A, b"keys of TLS!")
-    )  # fmt: skip
+    section = struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)
+    card = option(2, b"enx3c22fb0a0b0c") + option(9, b"\x09") + option(3, b"my card")
+    packet = struct.pack("<IIIII", 0, 1, 2, len(frame), len(frame)) + frame
+    packet += bytes(-len(frame) % 4) + option(1, b"my comment")
+    capture = b"".join(
+        (
+            block(0x0A0D0D0A, section + option(3, b"Debian") + option(4, b"dumpcap") + end),
+            block(1, struct.pack("<HHI", 1, 0, 0) + card + end),
+            block(4, b"\1\0\x0b\0" + B + b"secret\0" + end),
+            block(6, packet + end),
+            block(0x0A, b"keys of TLS!"),
+        )
+    )
 
     found = Found()
     captures.look(capture, found)
