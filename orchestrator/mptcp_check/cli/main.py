@@ -13,6 +13,7 @@ import click
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
 from mptcp_check.errors import MptcpCheckError, PreflightError
+from mptcp_upload.errors import UploadError
 from mptcp_upload.manifest import ManifestError
 
 INTERRUPTED = 130
@@ -29,6 +30,8 @@ COMMANDS: Final = (
     "lab",
     "runs",
     "report",
+    "upload",
+    "verify",
     "image",
     "server",
 )
@@ -96,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _say(e.message, e.hint, e.exit_code)
     except ImageError as e:
         code = _say(e.message, e.hint, IMAGE_FAILED)
+    except UploadError as e:
+        code = _say(e.message, e.hint, e.exit_code)
     except ManifestError as e:
         code = _say(e.message, e.hint, UNREADABLE)
     except click.ClickException as e:
