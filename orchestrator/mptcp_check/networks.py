@@ -320,9 +320,7 @@ def _image(places: Places, watch: Watch) -> Image:
             hint="`mptcp-check image fetch URL --key KEY` from who offers one (docs/images.md)",
         )
     if image is None:
-        watch.step(
-            "Building the appliance image (the first run only, some minutes)"
-        )
+        watch.step("Building the appliance image (the first run only, some minutes)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
     watch.step("Verifying the appliance image")
     store.check(image, pins=places.catalogues)

@@ -21,7 +21,10 @@ UNREADABLE = 2
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
-COMMANDS: Final = ("run", "doctor", "diagnose", "inspect", "lab", "runs", "report", "image")
+COMMANDS: Final = (
+    *("run", "doctor", "diagnose", "inspect", "lab", "runs", "report", "image"),
+    "collector",
+)
 """Each is a function of its name in a module of its name."""
 
 
