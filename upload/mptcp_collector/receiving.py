@@ -130,15 +130,8 @@ class Receiving:
             raise ProblemError("offset_mismatch", offset=upload.size_bytes)
         part = Part(self.spool.path(upload_id))
         try:
-            # somebody may have finished or ended it between the question and the lock
-            if self._upload(upload_id).finished:
-                self.spool.remove(upload_id)
-                raise ProblemError("offset_mismatch", offset=upload.size_bytes)
-            if part.size_bytes != offset:
-                raise ProblemError("offset_mismatch", offset=part.size_bytes)
-        except ProblemError as e:
-            if e.problem.name == "upload_unknown":
-                self.spool.remove(upload_id)
+            self._see_offset(upload_id, part, offset)
+        except ProblemError:
             part.close()
             raise
         return upload, part
@@ -157,10 +150,7 @@ class Receiving:
         part.synchronise()
         self.spool.synchronise()
         try:
-            if spool.sha256(part.path) != upload.bundle_sha256:
-                raise ProblemError("digest_mismatch", "send the bundle again from its first byte")
-            limit = self.configuration.limits.expanded_bytes
-            expansion.check(part.path, expanded_max_bytes=limit)
+            self._see_bytes(upload, part)
             self.blobs.put(upload.bundle_sha256, part.path)
             run = self.meta.add_run(self._run(upload), upload_id=upload.id)
             _same(run, upload.bundle_sha256)
@@ -254,6 +244,23 @@ class Receiving:
         if upload.expires_ns <= self.wall_ns():
             raise ProblemError("upload_expired")
         return upload
+
+    def _see_offset(self, upload_id: str, part: Part, offset: int) -> None:
+        # somebody may have finished or ended it between the question and the lock
+        now = self.meta.upload(upload_id)
+        if now is None or now.finished:
+            self.spool.remove(upload_id)
+        if now is None:
+            raise ProblemError("upload_unknown")
+        here_bytes = now.size_bytes if now.finished else part.size_bytes
+        if now.finished or here_bytes != offset:
+            raise ProblemError("offset_mismatch", offset=here_bytes)
+
+    def _see_bytes(self, upload: Upload, part: Part) -> None:
+        if spool.sha256(part.path) != upload.bundle_sha256:
+            raise ProblemError("digest_mismatch", "send the bundle again from its first byte")
+        limit = self.configuration.limits.expanded_bytes
+        expansion.check(part.path, expanded_max_bytes=limit)
 
     def _offset(self, upload: Upload) -> int:
         return upload.size_bytes if upload.finished else self.spool.size_bytes(upload.id)

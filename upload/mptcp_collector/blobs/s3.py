@@ -41,7 +41,7 @@ class S3Blobs:
         )
 
     def put(self, sha256: str, file: Path) -> None:
-        """Keep a file's bytes; the service compares the digest before it answers."""
+        """Keep a file's bytes; the digest travels with them for the service to compare."""
         if self.has(sha256):
             return
         with _said(sha256), file.open("rb") as body:

@@ -217,7 +217,7 @@ class SqlStore:
         t = tables.runs
         with self._engine.begin() as db:
             rows = db.execute(sa.select(t.c.state, sa.func.count()).group_by(t.c.state)).all()
-        return {state.value: 0 for state in RunState} | {state: count for state, count in rows}
+        return {state.value: 0 for state in RunState} | {str(row[0]): int(row[1]) for row in rows}
 
 
 def _values(record: Upload | Run | Verdict | SeenFinding) -> dict[str, Any]:
