@@ -20,6 +20,7 @@ from mptcp_collector.collector import Collector
 from mptcp_collector.netblock import netblock
 from mptcp_collector.problem import BY_STATUS, Problem, ProblemError
 from mptcp_collector.receiving import NO_ROOM
+from mptcp_collector.review import routes as pages
 
 API_VERSION: Final = "1.0.0"
 MOST_REASONS: Final = 5
@@ -34,7 +35,7 @@ def make(collector: Collector) -> FastAPI:
     # The document is in the repository: serving it would only cost.
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.collector = collector
-    for router in _ROUTERS:
+    for router in (*_ROUTERS, pages.router):
         app.include_router(router)
     for kind, handler in (
         (ProblemError, _refused),
@@ -85,6 +86,8 @@ async def _counted(request: Request, answer: Callable[[Request], Awaitable[Respo
 def _response(request: Request, problem: Problem) -> Response:
     collector: Collector = request.app.state.collector
     collector.metrics.count("problems_total", problem.name)
+    if not request.url.path.startswith(open_routes.router.prefix):
+        return pages.problem_page(problem)
     headers = problem.headers()
     if request.url.path.startswith(upload_routes.router.prefix):
         headers["Tus-Resumable"] = tus.VERSION
