@@ -13,6 +13,7 @@ import click
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__
 from mptcp_check.errors import MptcpCheckError, PreflightError
+from mptcp_upload.errors import UploadError
 from mptcp_upload.manifest import ManifestError
 
 INTERRUPTED = 130
@@ -22,7 +23,16 @@ DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 COMMANDS: Final = (
-    *("run", "doctor", "diagnose", "inspect", "lab", "runs", "report", "image"),
+    "run",
+    "doctor",
+    "diagnose",
+    "inspect",
+    "lab",
+    "runs",
+    "report",
+    "upload",
+    "verify",
+    "image",
     "collector",
 )
 """Each is a function of its name in a module of its name."""
@@ -89,6 +99,8 @@ def main(arguments: list[str] | None = None) -> None:
         code = _say(e.message, e.hint, e.exit_code)
     except ImageError as e:
         code = _say(e.message, e.hint, IMAGE_FAILED)
+    except UploadError as e:
+        code = _say(e.message, e.hint, e.exit_code)
     except ManifestError as e:
         code = _say(e.message, e.hint, UNREADABLE)
     except click.ClickException as e:

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import live, verdict
+from mptcp_check.cli import live, upload_places, verdict
 from mptcp_upload import manifest
 
 DAMAGED = 2
@@ -24,6 +24,7 @@ def runs() -> None:
 def list_runs(*, as_json: bool) -> int:
     """List the runs, oldest first."""
     found = run_directory.stored(settings.places().runs)
+    uploads = {e.run_id: e.state.value for e in upload_places.outbox().entries()}
     if as_json:
         rows = [
             {
@@ -31,7 +32,7 @@ def list_runs(*, as_json: bool) -> int:
                 "started": r.manifest.get("started"),
                 "outcome": r.manifest.get("outcome"),
                 "behind": r.manifest.get("behind", []),
-                "upload": "none",
+                "upload": uploads.get(r.run_id, "none"),
                 "directory": str(r.directory),
             }
             for r in found
@@ -48,7 +49,11 @@ def list_runs(*, as_json: bool) -> int:
         about = r.manifest
         behind = ", ".join(map(str, about.get("behind", []))) or "-"
         shown.add_row(
-            r.run_id, str(about.get("started", "?")), str(about.get("outcome", "?")), behind, "none"
+            r.run_id,
+            str(about.get("started", "?")),
+            str(about.get("outcome", "?")),
+            behind,
+            uploads.get(r.run_id, "none"),
         )
     live.console(stderr=False).print(shown)
     return 0

@@ -1,0 +1,1 @@
+"""Replace what tells who and where, and keep what tells how the path behaved; PURE."""

@@ -1,0 +1,153 @@
+"""Replace identities in documents and logs, and in payload without changing its length."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from mptcp_upload.anonymise import spellings, tokens
+from mptcp_upload.anonymise.pseudonyms import Pseudonyms
+
+Edit = tuple[int, bytes]
+"""Where, and what instead of as many bytes."""
+
+_PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
+"""Where a text may be in a payload; shorter than the shortest address is none."""
+_HEADER: Final = re.compile(
+    rb"(?im)^(?:>|<)?[ \t]*(?:host|via|v|from|f|to|t|contact|m|call-id|i|forwarded|x-forwarded-for|"
+    rb"x-forwarded-host|"
+    rb"x-forwarded-server|x-real-ip|x-client-ip|client-ip|true-client-ip|cf-connecting-ip|"
+    rb"x-originating-ip|x-cache|x-cache-lookup|server-name):[ \t]*([^\r\n]*)"
+)
+"""Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody."""
+_DOMAIN: Final = re.compile(
+    rb"(?<![A-Za-z0-9.-])[A-Za-z0-9_](?:[A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*(?![A-Za-z0-9.-])"
+)
+
+
+def printable(text: bytes) -> Iterator[bytes]:
+    """Give the stretches of a payload that may be text."""
+    return (run[0] for run in _PRINTABLE.finditer(text))
+
+
+def domains(text: bytes) -> Iterator[str]:
+    """Give the names of hosts that header fields of HTTP and SIP mention."""
+    for header in _HEADER.finditer(text):
+        for match in _DOMAIN.finditer(header[1]):
+            yield match[0].decode("ascii").lower()
+
+
+class Replacements:
+    """Replaces what `Pseudonyms` hides.
+
+    Args:
+        pseudonyms: The maps.
+    """
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        self._maps = pseudonyms
+        self.masked_count = 0
+        """How many had no room for their pseudonym."""
+        forms: dict[bytes, bytes] = {}
+        binary: dict[bytes, bytes] = {}
+        for packed in sorted(pseudonyms.who.addresses | pseudonyms.who.macs):
+            other = self._map(packed)
+            new = spellings.text(other)
+            for name, old in spellings.text(packed).items():
+                forms.setdefault(old, new[name])
+                forms.setdefault(_utf16(old), _utf16(new[name]))
+            new = spellings.binary(other)
+            for name, old in spellings.binary(packed).items():
+                binary.setdefault(old, new[name])
+        for name, word in sorted(pseudonyms.names.items()):
+            forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+        self._forms = forms
+        self._binary = binary
+        self._names = {n.encode(): w.encode() for n, w in pseudonyms.names.items()}
+        self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
+        self._any_form = _any(map(spellings.number_pattern, _longest_first(forms)))
+
+    def document(self, octets: bytes) -> bytes:
+        """Return a JSON document or a log with pseudonyms; the length may change.
+
+        What is JSON stays JSON, without white space; what is no text becomes text.
+        """
+        try:
+            value = json.loads(octets)
+        except (ValueError, RecursionError):
+            return self.text(octets.decode(errors="replace")).encode()
+        return (json.dumps(self.value(value), ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+    def value(self, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+        """Return a JSON value with pseudonyms in its texts and keys."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, list):
+            return [self.value(v) for v in value]
+        if isinstance(value, dict):
+            return {self.text(k): self.value(v) for k, v in value.items()}
+        return value
+
+    def text(self, text: str) -> str:
+        """Return a text with pseudonyms."""
+        octets = text.encode(errors="replace")
+        out, at = [], 0
+        for token in sorted(tokens.find(octets), key=lambda t: t.start):
+            out += [octets[at : token.start], tokens.spelt(token, self._map(token.packed))]
+            at = token.start + len(token.text)
+        spelt = b"".join((*out, octets[at:]))
+        spelt = self._any_form.sub(lambda m: self._forms.get(m[0].lower(), b""), spelt)
+        spelt = self._any_name.sub(lambda m: self._names.get(m[0].lower(), b""), spelt)
+        return spelt.decode(errors="replace")
+
+    def edits(self, payload: bytes) -> list[Edit]:
+        """Return what to change in a payload, each in the length of what it replaces."""
+        found: dict[int, bytes] = {}
+        for run in _PRINTABLE.finditer(payload):
+            for token in tokens.find(run[0]):
+                new = tokens.fitted(token, self._map(token.packed))
+                self.masked_count += new is None
+                found[run.start() + token.start] = new or tokens.masked(token.text)
+            for match in self._any_name.finditer(run[0]):
+                found.setdefault(run.start() + match.start(), self._names[match[0].lower()])
+        lowered = payload.lower()
+        for old, new in self._forms.items():
+            for at in _places(lowered, old):
+                if _is_bounded(lowered, at, old):
+                    self.masked_count += len(new) != len(old)
+                    found.setdefault(at, new if len(new) == len(old) else tokens.masked(old))
+        for old, new in self._binary.items():
+            for at in _places(payload, old):
+                found.setdefault(at, new)
+        return sorted(found.items())
+
+    def _map(self, packed: bytes) -> bytes:
+        is_mac = len(packed) == 6  # noqa: PLR2004 - MAC
+        return self._maps.mac(packed) if is_mac else self._maps.address(packed)
+
+
+def _places(text: bytes, form: bytes) -> Iterator[int]:
+    at = text.find(form)
+    while at >= 0:
+        yield at
+        at = text.find(form, at + 1)
+
+
+def _utf16(text: bytes) -> bytes:
+    return text.decode("ascii", "replace").encode("utf-16-le")
+
+
+def _any(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
+    return re.compile(b"|".join(patterns) or rb"(?!)", re.IGNORECASE)
+
+
+def _longest_first(forms: Iterable[bytes]) -> list[bytes]:
+    return sorted(forms, key=lambda f: (-len(f), f))
+
+
+def _is_bounded(text: bytes, at: int, form: bytes) -> bool:
+    """Say whether a spelling that ends in a digit is not part of a longer number."""
+    if not form[-1:].isdigit():
+        return True
+    end = at + len(form)
+    return not (text[at - 1 : at].isdigit() if at else False) and not text[end : end + 1].isdigit()

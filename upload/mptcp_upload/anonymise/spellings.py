@@ -1,0 +1,86 @@
+"""The ways in which programs write an identity down: one table for replacing and for looking."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from mptcp_upload.anonymise.identities import SUBSTRING_LENGTH
+
+_IPV4_BYTES: Final = 4
+_MAC_BYTES: Final = 6
+_NUMBER_DIGITS: Final = 8
+"""Shorter ones are lengths and counts more often than addresses."""
+
+
+def binary(packed: bytes) -> Mapping[str, bytes]:
+    """Return an address as it stands in packets and in memory.
+
+    Args:
+        packed: An IPv4, IPv6 or MAC address.
+    """
+    forms = {"binary": packed, "reversed": packed[::-1]}
+    if len(packed) == _MAC_BYTES:
+        forms["eui64"] = eui64(packed)
+    return forms
+
+
+def eui64(mac: bytes) -> bytes:
+    """Return the interface identifier that is made of a MAC address (RFC 4291, appendix A)."""
+    return bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]
+
+
+def text(packed: bytes) -> Mapping[str, bytes]:
+    """Return an address as programs write it, in lower case; beyond what `tokens` finds."""
+    hexadecimal = {
+        "hexadecimal": packed.hex().encode(),
+        "hexadecimal, reversed": packed[::-1].hex().encode(),
+        "hexadecimal with colons": packed.hex(":").encode(),
+        "hexadecimal with spaces": packed.hex(" ").encode(),
+    }
+    if len(packed) == _IPV4_BYTES:
+        digits = [b"%d" % b for b in packed]
+        numbers = {
+            "number": b"%d" % int.from_bytes(packed),
+            "number, reversed": b"%d" % int.from_bytes(packed, "little"),
+        }
+        return {
+            **hexadecimal,
+            **{n: f for n, f in numbers.items() if len(f) >= _NUMBER_DIGITS},
+            "dotted": b".".join(digits),
+            "dotted, reversed": b".".join(reversed(digits)),
+            "with dashes": b"-".join(digits),
+            "with commas": b",".join(digits),
+        }
+    if len(packed) == _MAC_BYTES:
+        return {
+            **hexadecimal,
+            "with dashes": packed.hex("-").encode(),
+            "dotted": packed.hex(".", 2).encode(),
+            "eui64": eui64(packed).hex().encode(),
+            "eui64 of an address": eui64(packed).hex(":", 2).encode(),
+        }
+    address = ipaddress.IPv6Address(packed)
+    groups = address.exploded.split(":")
+    return {
+        **hexadecimal,
+        "compressed": address.compressed.encode(),
+        "exploded": address.exploded.encode(),
+        "not compressed": ":".join(f"{int(g, 16):x}" for g in groups).encode(),
+        "of DNS": address.reverse_pointer.removesuffix(".ip6.arpa").encode(),
+    }
+
+
+def name_pattern(name: bytes) -> bytes:
+    """Return a regular expression of a name: a short one is not looked for within words."""
+    escaped = re.escape(name)
+    if len(name) >= SUBSTRING_LENGTH:
+        return escaped
+    return rb"(?<![A-Za-z0-9])" + escaped + rb"(?![A-Za-z0-9])"
+
+
+def number_pattern(form: bytes) -> bytes:
+    """Return a regular expression of an address's spelling that is not part of a longer number."""
+    if not form[-1:].isdigit():
+        return re.escape(form)
+    return rb"(?<![0-9])" + re.escape(form) + rb"(?![0-9])"

@@ -1,0 +1,63 @@
+"""Files that are there whole or as they were, also after a power cut.
+
+The steps are methods of `Disk` so that tests can stop the world after any of them.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+
+class Disk:
+    """The system calls that an outbox is made of."""
+
+    def write(self, path: Path, octets: bytes) -> None:
+        """Write a new file and see it on the disk; readable by its owner only."""
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb", closefd=False) as file:
+                file.write(octets)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file or folder its name."""
+        os.replace(source, target)  # noqa: PTH105 - one system call, the one that tests stop at
+
+    def settle(self, folder: Path) -> None:
+        """See the names in a folder on the disk."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a file."""
+        path.unlink(missing_ok=True)
+
+
+DISK = Disk()
+
+
+def replace(path: Path, octets: bytes, disk: Disk = DISK) -> None:
+    """Write a file in place of the one that may be there.
+
+    Raises:
+        OSError: It cannot be written; what was there before still is.
+    """
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        disk.write(new, octets)
+        disk.rename(new, path)
+        disk.settle(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+
+
+def settle(folder: Path) -> None:
+    """See the names in a folder on the disk."""
+    DISK.settle(folder)

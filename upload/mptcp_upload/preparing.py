@@ -1,0 +1,172 @@
+"""From a run's folder to the bytes that may leave: read, look, replace, bundle, check."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mptcp_upload import bundle, leak_scan, manifest
+from mptcp_upload.anonymise import captures, identities
+from mptcp_upload.anonymise.captures import Done, Found
+from mptcp_upload.anonymise.identities import Identities
+from mptcp_upload.anonymise.pseudonyms import choose
+from mptcp_upload.anonymise.replacements import Replacements
+from mptcp_upload.consent import Consent, Purpose
+from mptcp_upload.errors import BundleError
+
+CAPTURES: Final = (".pcapng", ".pcap")
+LEFT_OUT: Final = frozenset({"report.html", manifest.NAME})
+"""Made again from the report by whoever shows it."""
+METHOD: Final = "mptcp-check.anonymisation/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A bundle that may leave this computer."""
+
+    run_id: str
+    octets: bytes
+    sha256: str
+
+
+def prepare(
+    run: Path,
+    *,
+    key: bytes,
+    names: Iterable[str],
+    consent: Consent,
+    facts: Mapping[str, Any] | None = None,
+) -> Prepared:
+    """Make the bundle of a run.
+
+    Args:
+        run: Its folder; nothing in it is changed.
+        key: The secret of the map of addresses, 32 bytes.
+        names: What this computer and its users are called.
+        consent: What may leave: without `Purpose.TRACES` no capture and no packet does.
+        facts: What was found out on the original packets, beside the run's own verdict.
+
+    Raises:
+        BundleError: The run is damaged or too large.
+        LeakError: Something was left that must not be.
+        ConsentError: Not even the verdict may leave.
+    """
+    consent.require(Purpose.VERDICT)
+    about = _whole(run)
+    with_traces = Purpose.TRACES in consent.purposes
+    contents = _chosen(run, about["members"], with_traces=with_traces)
+    who = _who(contents, names)
+    maps = choose(key, who)
+    texts = Replacements(maps)
+    done = Done()
+    out = {}
+    for name, content in contents.items():
+        if name.endswith(CAPTURES):
+            out[texts.text(name)] = captures.rewrite(content, maps, texts, done)
+        else:
+            out[texts.text(name)] = texts.document(
+                _shown(name, content, about["run_id"], with_traces=with_traces)
+            )
+    octets = bundle.write(
+        out,
+        {
+            "run_id": str(about["run_id"]),
+            "started": str(about.get("started", "")),
+            "outcome": str(about.get("outcome", "")),
+            "tool_version": str(about.get("tool_version", "")),
+            "rules_version": str(about.get("rules_version", "")),
+            "consent": consent.document(),
+            "anonymisation": {
+                "method": METHOD,
+                "attempt": maps.attempt,
+                "address_count": len(who.addresses),
+                "mac_count": len(who.macs),
+                "name_count": len(who.names),
+                "masked_count": texts.masked_count,
+                **asdict(done),
+            },
+            "pre_anonymisation": {
+                "judged_on_originals": True,
+                "original_members": {
+                    texts.text(n): about["members"][n]["sha256"] for n in sorted(contents)
+                },
+                **(facts or {}),
+            },
+        },
+    )
+    finished = bundle.read(octets)
+    expanded = {name: finished.content(name) for name in finished.names}
+    plain = json.dumps(finished.manifest).encode()
+    leak_scan.require_clean({**expanded, bundle.MANIFEST: plain}, who)
+    return Prepared(run_id=finished.manifest["run_id"], octets=octets, sha256=bundle.digest(octets))
+
+
+def _whole(run: Path) -> dict[str, Any]:
+    try:
+        about = manifest.read(run)
+        damage = manifest.differences(run)
+    except manifest.ManifestError as e:
+        raise BundleError(e.message, hint=e.hint) from None
+    if damage:
+        raise BundleError(f"{run} was changed: {damage[0]}", hint="measure again")
+    return about
+
+
+def _chosen(run: Path, members: Iterable[str], *, with_traces: bool) -> dict[str, bytes]:
+    """Read what is to leave."""
+    out = {}
+    for name in sorted(members):
+        if name in LEFT_OUT or (name.endswith(CAPTURES) and not with_traces):
+            continue
+        out[name] = (run / name).read_bytes()
+    return out
+
+
+def _who(contents: Mapping[str, bytes], names: Iterable[str]) -> Identities:
+    found = Found()
+    vocabulary: set[str] = set()
+    for name, content in contents.items():
+        captures.look_at_text(name.encode(), found)
+        if name.endswith(CAPTURES):
+            captures.look(content, found)
+        else:
+            captures.look_at_text(content, found)
+            _look_at_document(content, found, vocabulary)
+    all_names = {n for n in (*found.names, *names) if n.lower() not in vocabulary}
+    return identities.identities(found.addresses, found.macs, all_names)
+
+
+def _look_at_document(content: bytes, found: Found, vocabulary: set[str]) -> None:
+    """Note the texts of a JSON document as they are, and the words of its keys."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            captures.look_at_text(value.encode(errors="replace"), found)
+        elif isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict):
+            waiting += [*value.values(), *value]
+            vocabulary.update(w for k in value for w in re.split(r"[^a-z0-9]+", k.lower()))
+
+
+def _shown(name: str, content: bytes, run_id: str, *, with_traces: bool) -> bytes:
+    """Return the report without its place on this computer, and without packets unless agreed."""
+    if name != "report.json":
+        return content
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise BundleError("report.json is no report", hint="measure again")
+    document["directory"] = str(run_id)
+    if not with_traces and isinstance(document.get("report"), dict):
+        document["report"]["packets"] = []
+    return json.dumps(document).encode()

@@ -1,0 +1,166 @@
+"""Bring what is in the outbox to its collector: resumed where it stopped."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+from mptcp_upload import receipt
+from mptcp_upload.collector_client import CollectorClient, GoneError, MismatchError
+from mptcp_upload.errors import ReceiptError, RefusedError, UnreachableError, UploadError
+from mptcp_upload.outbox import Entry, Outbox, State
+
+CHUNK_BYTES: Final = 1 << 20
+FIRST_WAIT_S: Final = 1.0
+LONGEST_WAIT_S: Final = 300.0
+RESTART_COUNT: Final = 5
+"""How often in one attempt an upload is begun anew, or its offset asked for again."""
+
+
+class Progress(Protocol):
+    """Is told how far a run is."""
+
+    def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
+        """So many of the bundle's bytes are there; the rest takes about so long."""
+
+    def waits(self, entry: Entry, wait_s: float, reason: str) -> None:
+        """The next attempt is in so many seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Time, chance and patience."""
+
+    monotonic_ns: Callable[[], int]
+    sleep: Callable[[float], None]
+    rng: random.Random
+    attempt_count: int = 4
+    """Of connecting in vain, before the run stays in the outbox for another time."""
+    rate_bps: int | None = None
+    """Cap on what is sent, bits per second; none for no cap."""
+    chunk_bytes: int = CHUNK_BYTES
+
+
+def backoff_s(attempt: int, rng: random.Random) -> float:
+    """Return how long to wait before an attempt: doubled each time, half of it by chance.
+
+    Args:
+        attempt: 1 before the second attempt.
+        rng: The chance, so that many clients do not come back at once.
+    """
+    longest: float = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (attempt - 1))
+    return longest / 2 + rng.uniform(0, longest / 2)
+
+
+def deliver(
+    outbox: Outbox, entry: Entry, client: CollectorClient, pace: Pace, progress: Progress
+) -> Entry:
+    """Send one run until there is a verified receipt, it is refused, or patience ends.
+
+    Returns:
+        The entry as it is kept now; a network that fails is a state, not an exception.
+
+    Raises:
+        UploadError: The bundle on the disk is damaged.
+        OSError: The outbox cannot be written.
+    """
+    key = receipt.public_key(entry.collector_key)
+    octets = outbox.bundle(entry)
+    failed = 0
+    while True:
+        entry = outbox.keep(replace(entry, attempt_count=entry.attempt_count + 1))
+        try:
+            entry = _sent(outbox, entry, client, octets=octets, pace=pace, progress=progress)
+            signed = receipt.verify(
+                client.receipt(entry.run_id),
+                key,
+                run_id=entry.run_id,
+                bundle_sha256=entry.bundle_sha256,
+                size_bytes=entry.size_bytes,
+            )
+            return outbox.received(entry, signed.octets, signed.url)
+        except RefusedError as e:
+            return outbox.keep(
+                replace(entry, state=State.REFUSED, reason=f"{e.word}: {e.message}", location="")
+            )
+        except ReceiptError as e:
+            # not refused: the operator may have to mend it, and the run is there
+            return outbox.keep(replace(entry, reason=e.message))
+        except (GoneError, MismatchError) as e:
+            wait_s, reason = None, str(e)
+            entry = outbox.keep(replace(_now(outbox, entry), location="", reason=reason))
+        except UnreachableError as e:
+            wait_s, reason = e.after_s, e.message
+            entry = outbox.keep(replace(_now(outbox, entry), reason=reason))
+        failed += 1
+        if failed >= pace.attempt_count or (wait_s or 0) > LONGEST_WAIT_S:
+            return entry
+        pause_s = max(backoff_s(failed, pace.rng), wait_s or 0)
+        progress.waits(entry, pause_s, reason)
+        pace.sleep(pause_s)
+
+
+def delete(outbox: Outbox, entry: Entry, client: CollectorClient) -> Entry:
+    """Delete a run at its collector.
+
+    Raises:
+        UploadError: It was not deleted.
+    """
+    try:
+        client.delete(entry.run_id, entry.deletion_token)
+    except (GoneError, MismatchError) as e:
+        raise UploadError(str(e)) from None
+    return outbox.keep(replace(entry, state=State.DELETED, url=""))
+
+
+def _now(outbox: Outbox, entry: Entry) -> Entry:
+    """Return the entry as it is kept: an attempt may have changed it before it failed."""
+    return outbox.get(entry.run_id) or entry
+
+
+def _sent(
+    outbox: Outbox,
+    entry: Entry,
+    client: CollectorClient,
+    *,
+    octets: bytes,
+    pace: Pace,
+    progress: Progress,
+) -> Entry:
+    """Send what the collector has not got yet; the upload's place is kept before any byte goes."""
+    for _ in range(RESTART_COUNT):
+        try:
+            if not entry.location:
+                location = client.create(entry)
+                if not location:
+                    return entry
+                entry = outbox.keep(replace(entry, location=location))
+            _send_rest(entry, client, octets, pace, progress)
+        except GoneError:
+            entry = outbox.keep(replace(entry, location=""))
+        except MismatchError:
+            continue
+        else:
+            return entry
+    raise UnreachableError(f"{client.url} loses the upload again and again")
+
+
+def _send_rest(
+    entry: Entry, client: CollectorClient, octets: bytes, pace: Pace, progress: Progress
+) -> None:
+    offset = first = client.offset_bytes(entry.location)
+    began_ns = pace.monotonic_ns()
+    while offset < len(octets):
+        chunk = octets[offset : offset + pace.chunk_bytes]
+        there = client.send(entry.location, offset, chunk)
+        if not offset < there <= offset + len(chunk):
+            raise UnreachableError(f"{client.url} counts other bytes than were sent")
+        offset = there
+        spent_s = (pace.monotonic_ns() - began_ns) / 1e9
+        if pace.rate_bps is not None and offset < len(octets):
+            ahead_s = (offset - first) * 8 / pace.rate_bps - spent_s
+            if ahead_s > 0:
+                pace.sleep(ahead_s)
+                spent_s += ahead_s
+        left = len(octets) - offset
+        progress.sent(entry, offset, left * spent_s / (offset - first))
