@@ -11,6 +11,8 @@ from mptcp_collector import signing_key
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.blobs.directory import DirectoryBlobs
 from mptcp_collector.configuration import Configuration
+from mptcp_collector.jobs import sandbox
+from mptcp_collector.jobs.judging import Judging
 from mptcp_collector.meta import engine
 from mptcp_collector.meta.sql_store import SqlStore
 from mptcp_collector.metrics import Metrics
@@ -31,6 +33,17 @@ class Collector:
     def configuration(self) -> Configuration:
         """What the operator decided."""
         return self.receiving.configuration
+
+    @property
+    def judging(self) -> Judging:
+        """What judges runs, each in a sandbox of its own."""
+        limits = self.configuration.analysis
+        return Judging(
+            meta=self.receiving.meta,
+            blobs=self.receiving.blobs,
+            wall_ns=self.receiving.wall_ns,
+            answer=lambda module, argument, given: sandbox.answer(module, argument, given, limits),
+        )
 
     def close(self) -> None:
         """Give everything back."""

@@ -38,8 +38,9 @@ class Analysis:
 
     enabled: bool = True
     seconds: int = 120
-    memory_bytes: int = 2048 * _MIB
-    file_bytes: int = 256 * _MIB
+    """Of processor time."""
+    memory_bytes: int = 4096 * _MIB
+    """Of address space."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

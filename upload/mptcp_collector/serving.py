@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
@@ -12,8 +12,10 @@ import uvicorn
 from mptcp_collector import collector
 from mptcp_collector.api import application
 from mptcp_collector.configuration import Configuration
+from mptcp_collector.jobs import sandbox
 
 TIDY_S: Final = 60.0
+JUDGE_S: Final = 2.0
 FINISH_S: Final = 20
 HEADER_BYTES: Final = 32_768
 
@@ -25,11 +27,16 @@ def run(configuration: Configuration) -> None:
 
     Raises:
         UsageError: A place, the database or a key cannot be used.
+        PreflightError: There can be no sandbox, and runs shall be judged.
     """
     os.umask(0o027)
+    if configuration.analysis.enabled:
+        sandbox.preflight()
     made = collector.make(configuration)
     app = application.make(made)
-    beside: list[Callable[[], object]] = [made.receiving.tidy]
+    beside: list[tuple[float, Callable[[], object]]] = [(TIDY_S, made.receiving.tidy)]
+    if configuration.analysis.enabled:
+        beside.append((JUDGE_S, made.judging.judge_received))
     app.router.lifespan_context = _lifespan(beside)
     config = uvicorn.Config(
         app,
@@ -51,21 +58,21 @@ def run(configuration: Configuration) -> None:
         made.close()
 
 
-def _lifespan(beside: list[Callable[[], object]]) -> Any:  # noqa: ANN401 - the framework's own type
+def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        task = asyncio.create_task(_repeat(beside))
+        tasks = [asyncio.create_task(_repeat(every_s, one)) for every_s, one in beside]
         yield
-        task.cancel()
+        for task in tasks:
+            task.cancel()
 
     return lifespan
 
 
-async def _repeat(beside: list[Callable[[], object]]) -> None:
+async def _repeat(every_s: float, one: Callable[[], object]) -> None:
     while True:
-        await asyncio.sleep(TIDY_S)
-        for one in beside:
-            try:
-                await asyncio.to_thread(one)
-            except Exception:
-                log.exception("it is tried again in a minute")
+        await asyncio.sleep(every_s)
+        try:
+            await asyncio.to_thread(one)
+        except Exception:
+            log.exception("it is tried again in %.0f s", every_s)

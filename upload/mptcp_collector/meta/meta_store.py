@@ -51,8 +51,13 @@ class MetaStore(Protocol):
     def quarantine(self, run_id: str, reason: str, *, now_ns: int) -> None:
         """Say that a run could not be analysed."""
 
-    def add_verdict(self, verdict: Verdict) -> bool:
-        """Keep a verdict; say whether it is new: one for each run and version of the rules."""
+    def add_verdict(self, verdict: Verdict, *, final: bool = True) -> bool:
+        """Keep a verdict; say whether it is new: one for each run and version of the rules.
+
+        Args:
+            verdict: The newest of its run from now on, if it is new.
+            final: With it the run is analysed; without, another one will follow.
+        """
 
     def verdicts(self, run_id: str) -> Sequence[Verdict]:
         """Return a run's verdicts, newest first."""

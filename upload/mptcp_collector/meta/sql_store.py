@@ -155,14 +155,19 @@ class SqlStore:
             )
             _note(db, f"quarantined: {reason}", run_id, now_ns)
 
-    def add_verdict(self, verdict: Verdict) -> bool:
+    def add_verdict(self, verdict: Verdict, *, final: bool = True) -> bool:
         """Keep a verdict of a run that is not deleted, once."""
         r, v = tables.runs, tables.verdicts
         own = v.c.run_id == verdict.run_id
         with self._engine.begin() as db, locked(db, verdict.run_id):
             run = _run(db, verdict.run_id)
+            if run is None or run.state is RunState.DELETED:
+                return False
+            if final:
+                state = {"state": RunState.ANALYSED.value, "reason": ""}
+                db.execute(sa.update(r).where(r.c.run_id == verdict.run_id).values(**state))
             same = sa.select(v.c.run_id).where(own, v.c.rules_version == verdict.rules_version)
-            if run is None or run.state is RunState.DELETED or db.execute(same).first():
+            if db.execute(same).first():
                 return False
             db.execute(sa.update(v).where(own).values(newest=False))
             values = _values(verdict)
@@ -171,8 +176,6 @@ class SqlStore:
             key = {"run_id": verdict.run_id, "rules_version": verdict.rules_version}
             if found:
                 db.execute(sa.insert(tables.findings), [key | _values(one) for one in found])
-            state = {"state": RunState.ANALYSED.value, "reason": ""}
-            db.execute(sa.update(r).where(r.c.run_id == verdict.run_id).values(**state))
             _note(db, f"judged by {verdict.rules_version}", verdict.run_id, verdict.judged_ns)
         return True
 
