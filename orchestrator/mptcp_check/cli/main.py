@@ -34,6 +34,7 @@ COMMANDS: Final = (
     "verify",
     "image",
     "server",
+    "collector",
 )
 """Each is a function of its name in a module of its name."""
 

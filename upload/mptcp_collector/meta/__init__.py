@@ -1,0 +1,1 @@
+"""What is known of uploads and runs: SQLite on one computer, PostgreSQL for more."""

@@ -1,0 +1,1 @@
+"""Pages for people: runs, what was found in them, and why."""

@@ -1,0 +1,78 @@
+"""From a configuration to a listening collector, until a signal ends it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Final
+
+import uvicorn
+
+from mptcp_collector import collector
+from mptcp_collector.api import application
+from mptcp_collector.configuration import Configuration
+from mptcp_collector.jobs import sandbox
+
+TIDY_S: Final = 60.0
+JUDGE_S: Final = 2.0
+FINISH_S: Final = 20
+HEADER_BYTES: Final = 32_768
+
+log = logging.getLogger(__name__)
+
+
+def run(configuration: Configuration) -> None:
+    """Serve until SIGTERM or SIGINT; requests that run may end.
+
+    Raises:
+        UsageError: A place, the database or a key cannot be used.
+        PreflightError: There can be no sandbox, and runs shall be judged.
+    """
+    os.umask(0o027)
+    if configuration.analysis.enabled:
+        sandbox.preflight()
+    made = collector.make(configuration)
+    app = application.make(made)
+    beside: list[tuple[float, Callable[[], object]]] = [(TIDY_S, made.receiving.tidy)]
+    if configuration.analysis.enabled:
+        beside.append((JUDGE_S, made.judging.judge_received))
+    app.router.lifespan_context = _lifespan(beside)
+    config = uvicorn.Config(
+        app,
+        host=configuration.listen_host,
+        port=configuration.listen_port,
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=configuration.forwarded_for,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_keep_alive=configuration.limits.idle_s,
+        timeout_graceful_shutdown=FINISH_S,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        made.close()
+
+
+def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type
+    @contextlib.asynccontextmanager
+    async def lifespan(_: object) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(_repeat(every_s, one)) for every_s, one in beside]
+        yield
+        for task in tasks:
+            task.cancel()
+
+    return lifespan
+
+
+async def _repeat(every_s: float, one: Callable[[], object]) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await asyncio.to_thread(one)
+        except Exception:
+            log.exception("it is tried again in %.0f s", every_s)

@@ -1,0 +1,134 @@
+"""Bundles on their way: one file each, whose length is the upload's offset.
+
+The length is what a client is told after any crash.  What a crash may have done to the bytes
+before it is found by the bundle's digest, which is compared when the last byte has come.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from mptcp_collector.blobs.directory import synchronise_folder
+from mptcp_collector.problem import ProblemError
+
+_CHUNK_BYTES: Final = 1 << 20
+
+
+class Part:
+    """A file that one request is writing to; the file's lock goes with the process that holds it.
+
+    A request that is cancelled closes it while a thread may still write: calls take turns, and
+    what comes after `close` is refused, as the descriptor may be another file's by then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self.path = path
+        self._turn = threading.Lock()
+        self._descriptor = os.open(path, flags, 0o640)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise ProblemError("upload_busy") from None
+        self.size_bytes = os.fstat(self._descriptor).st_size
+
+    def write(self, octets: bytes) -> None:
+        """Add bytes at the end; after an error, what was written of them stays."""
+        view = memoryview(octets)
+        with self._turn:
+            while view:
+                count = os.pwrite(self._open(), view, self.size_bytes)
+                self.size_bytes += count
+                view = view[count:]
+
+    def cut(self, size_bytes: int) -> None:
+        """Forget what came after an offset."""
+        with self._turn:
+            os.ftruncate(self._open(), size_bytes)
+            self.size_bytes = size_bytes
+
+    def synchronise(self) -> None:
+        """Write the bytes to the disk."""
+        with self._turn:
+            os.fsync(self._open())
+
+    def close(self) -> None:
+        """Let others write; again does nothing."""
+        with self._turn:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _open(self) -> int:
+        if self._descriptor < 0:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        return self._descriptor
+
+
+class Spool:
+    """The folder of bundles on their way.
+
+    Args:
+        folder: Made when it is not there.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    def path(self, upload_id: str) -> Path:
+        """Return an upload's file."""
+        return self._folder / upload_id
+
+    def size_bytes(self, upload_id: str) -> int:
+        """Return how many bytes of an upload are here."""
+        try:
+            return self.path(upload_id).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    @contextlib.contextmanager
+    def locked(self, upload_id: str) -> Iterator[Part]:
+        """Give an upload's file to one at a time.
+
+        Raises:
+            ProblemError: ``upload_busy``.
+        """
+        part = Part(self.path(upload_id))
+        try:
+            yield part
+        finally:
+            part.close()
+
+    def remove(self, upload_id: str) -> None:
+        """Remove an upload's file."""
+        self.path(upload_id).unlink(missing_ok=True)
+
+    def ids(self) -> frozenset[str]:
+        """Return the ids of all files."""
+        return frozenset(path.name for path in self._folder.iterdir())
+
+    def free_bytes(self) -> int:
+        """Return the room on the disk for programs without privileges."""
+        there = os.statvfs(self._folder)
+        return there.f_bavail * there.f_frsize
+
+    def synchronise(self) -> None:
+        """Write the names to the disk."""
+        synchronise_folder(self._folder)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's digest, hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
