@@ -220,6 +220,7 @@ def _drained(wanted: set[str], rate_mbps: float | None, *, attempt_count: int = 
         rate_bps=None if rate_mbps is None else int(rate_mbps * 1e6),
     )
     entries = []
+    sent: set[str] = set()
     with box.alone() as mine:
         if not mine:
             raise UploadError("another mptcp-check is sending from this outbox", hint="wait for it")
@@ -231,9 +232,10 @@ def _drained(wanted: set[str], rate_mbps: float | None, *, attempt_count: int = 
                 with CollectorClient(entry.collector) as client:
                     entry = sending.deliver(box, entry, client, pace, _Lines())
                 _say(entry)
+                sent.add(entry.run_id)
             entries.append(entry)
-    if not entries:
-        click.echo("The outbox is empty.", err=True)
+    if not sent:
+        click.echo("Nothing waits in the outbox.", err=True)
     return entries
 
 
