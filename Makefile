@@ -25,7 +25,7 @@ lint: ## Style, types, borders between packages, shell scripts, changelog fragme
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache >.import-linter.log 2>&1 || { cat .import-linter.log; exit 1; }
 	@rm -f .import-linter.log
-	@shellcheck --shell=dash .ci/setup .ci/run $$(git ls-files | xargs grep -lE '^#!(/usr)?/bin/(busybox )?sh' --)
+	@shellcheck --shell=dash .ci/setup .ci/run $$(git ls-files | xargs awk 'FNR == 1 && /^#!(\/usr)?\/bin\/(busybox )?sh/ {print FILENAME}')
 	@echo "lint: all green"
 
 lint-fix: ## Let the linter mend what it can

@@ -53,6 +53,7 @@ SERVICE = """\
 Description=ssh over a virtio-serial port
 After=basic.target
 [Service]
+RuntimeDirectory=sshd
 ExecStart=/usr/local/sbin/ssh-over-port mgmt
 Restart=always
 [Install]
@@ -94,7 +95,7 @@ def distribution(folder: Path, keys: RunKeys) -> Iterator[Side]:
     over_port.chmod(0o755)
     (tree / "etc/systemd/system/ssh-over-port.service").write_text(SERVICE)
     subprocess.run(["systemctl", f"--root={tree}", "enable", "ssh-over-port.service"], check=True)
-    (tree / "root/.ssh").mkdir(mode=0o700)
+    (tree / "root/.ssh").mkdir(mode=0o700, exist_ok=True)
     shutil.copy(keys.directory / "authorized_keys", tree / "root/.ssh/authorized_keys")
     for path in (tree / "etc/ssh").glob("ssh_host_*"):
         path.unlink()

@@ -69,7 +69,7 @@ def make(image: Image, form: str, output: Path, progress: Callable[[str], None])
     process.require(*_TOOLS, *(_BIOS_TOOLS if bios else ()), *_CONVERTERS.get(form, ()))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=".disk-", dir=output.parent) as folder:
             making = _Making(
                 image=image, architecture=architecture, work=Path(folder), progress=progress
             )

@@ -106,6 +106,8 @@ def opened(arguments: messages.FirstHopArguments, version: int) -> Iterator[sock
         else:
             raw.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, arguments["hop_limit"])
             raw.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        if "source" in arguments:
+            raw.bind((arguments["source"], 0))
         raw.connect((arguments["address"], 0))
         raw.setblocking(False)  # noqa: FBT003 - the standard library's signature
         yield raw

@@ -236,6 +236,8 @@ class FirstHopArguments(TypedDict):
     """A SYN with MP_CAPABLE by one interface, sent again each second until it is answered."""
 
     interface: str
+    source: NotRequired[str]
+    """One of the interface's addresses; the kernel's choice may be another interface's."""
     address: str
     port: int
     source_port: int

@@ -129,6 +129,7 @@ def _provenance(measured: Measured, about: About) -> dict[str, Any]:
         "tools": {side.value: dict(measured.hello[side]["tools"]) for side in Side},
         "acceleration": about.accelerator.reason if about.accelerator else None,
         "boot_ns": measured.ready_ns,
+        "spent_ns": {"ready": measured.ready_ns, "exchanges": measured.exchanges_ns},
         "clock_offset_ns": {side.value: measured.clocks[side].offset_ns for side in Side},
         "clock_uncertainty_ns": {side.value: measured.clocks[side].uncertainty_ns for side in Side},
         "capture_dropped_count": {

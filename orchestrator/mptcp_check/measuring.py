@@ -5,7 +5,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,7 +22,7 @@ from mptcp_check.machines.measured_network import Addressing, Joint, MeasuredNet
 from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.model import Exchange, Side, Transport
 from mptcp_check.watch import Glimpse, Watch
-from mptcp_guest.messages import CaptureFile, LabUpResult, SettleArguments
+from mptcp_guest.messages import CaptureFile, CaptureStopResult, LabUpResult, SettleArguments
 
 FTP_USER = "mptcp"
 SETTLE_S = 10.0
@@ -59,6 +59,8 @@ class Measured:
     kind: NetworkKind
     ready_ns: int
     """From the start of the first end until both could be asked."""
+    exchanges_ns: int
+    """From the start of the first exchange to the end of the last."""
     joined: Mapping[str, tuple[str, str]]
     """Of the client's interfaces, as `MeasuredNetwork` has it."""
     notes: tuple[str, ...]
@@ -126,7 +128,8 @@ def measure(
     Raises:
         MptcpCheckError: A machine, a server or a capture failed.
     """
-    with ThreadPoolExecutor(2) as pool:
+    # for each end a thread that asks and fetches, and one that compares what was fetched
+    with ThreadPoolExecutor(2 * len(Side)) as pool:
         watch.step("Preparing both ends: addresses, servers, captures")
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
@@ -134,16 +137,25 @@ def measure(
         session = Session(
             network=network, addressing=addressing, seed=seed, password=password, pool=pool
         )
-        clocks = {s: _clock(network, s) for s in Side}
-        services = session.call(
+        setting = {s: pool.submit(_clock, network, s) for s in Side}
+        clocks = {side: future.result() for side, future in setting.items()}
+        starting = pool.submit(
+            session.call,
             Side.SERVER,
             "services_start",
             asking.services_on(map(addressing.listener, planned), user=FTP_USER, password=password),
         )
+        examined: tuple[str, ...] = ()
+        if network.examine:
+            starting.result()  # it asks servers that listen, and no capture shows it
+            examined = network.examine(lab, planned)
         with _captured(session) as captures:
+            services = starting.result()
             watch.planned(planned)
             watch.step("Running the exchanges, every packet captured at both ends")
+            began_ns = clock.monotonic_ns()
             records = tuple(_exchange(session, exchange, watch) for exchange in planned)
+            exchanges_ns = clock.monotonic_ns() - began_ns
             _check(session)
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
@@ -155,8 +167,9 @@ def measure(
             services=services["services"],
             kind=network.kind,
             ready_ns=network.ready_ns,
+            exchanges_ns=exchanges_ns,
             joined=network.joined,
-            notes=(*network.notes, *_notes(lab), *_left_out(plan, planned)),
+            notes=(*network.notes, *examined, *_notes(lab), *_left_out(plan, planned)),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
         )
@@ -278,7 +291,7 @@ def glimpse(done: ExchangeRecord) -> Glimpse:
     return Glimpse(
         arrived=done.sha256_ok,
         over_mptcp=mptcp and done.proof.proven,
-        subflow_count=done.proof.capable_answered_count + done.proof.joins_completed_count,
+        subflow_count=done.proof.subflow_count,
         duration_ns=done.duration_ns,
         trouble=done.problem or "",
     )
@@ -332,25 +345,31 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
     if witness:
         witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
-    stopped = session.both("capture_stop", lambda _: {})
-    fetching = {
-        side: session.pool.submit(
-            lambda side, files: tuple(
-                _fetch(session, side, file, stop_requested_ns=stop_requested_ns) for file in files
-            ),
-            side,
-            stopped[side]["captures"],
-        )
-        for side in Side
-    }
-    captures.update({side: future.result() for side, future in fetching.items()})
+
+    def finished(side: Side) -> list[Future[CaptureOfInterface]]:
+        """Stop and fetch; what is here is compared while the next one is on its way."""
+        stopped: CaptureStopResult = session.call(side, "capture_stop")
+        return [
+            session.pool.submit(
+                _compared,
+                session,
+                side,
+                file,
+                session.network.ends[side].fetch(file),
+                stop_requested_ns=stop_requested_ns,
+            )
+            for file in stopped["captures"]
+        ]
+
+    fetching = {side: session.pool.submit(finished, side) for side in Side}
+    for side, comparing in fetching.items():
+        captures[side] = tuple(future.result() for future in comparing.result())
 
 
-def _fetch(
-    session: Session, side: Side, file: CaptureFile, *, stop_requested_ns: int
+def _compared(
+    session: Session, side: Side, file: CaptureFile, content: bytes, *, stop_requested_ns: int
 ) -> CaptureOfInterface:
     witness, interface = session.network.witness, file["interface"]
-    content = session.network.ends[side].fetch(file)
     return CaptureOfInterface(
         interface=interface,
         content=content,

@@ -11,15 +11,25 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mptcp_appliance import boot, cache, images, store
+from mptcp_appliance import boot, cache, disk, images, store
 from mptcp_appliance.image import Image
 from mptcp_check import clock
 from mptcp_check.doctor import FREE_FOR_RUN_BYTES, IMAGE
 from mptcp_check.errors import MachineError, PreflightError, UsageError
-from mptcp_check.machines import accelerator, host, network, process, qemu, site
+from mptcp_check.machines import (
+    accelerator,
+    host,
+    network,
+    process,
+    qemu,
+    site,
+    vagrant,
+    vagrant_probe,
+    vagrant_program,
+)
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.addresses import LINKS
 from mptcp_check.machines.box import CLIENT_TOOLS
@@ -31,6 +41,7 @@ from mptcp_check.machines.measurement_server import MeasurementServer, server_by
 from mptcp_check.machines.network import Network
 from mptcp_check.machines.site import Client
 from mptcp_check.machines.ssh import ssh_box
+from mptcp_check.machines.vagrant import PROVIDERS, VagrantSpec
 from mptcp_check.machines.wishes import InterfaceWish, MachineKind, MachineWish, ServerWish
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
@@ -104,13 +115,17 @@ class Machinery:
         )
 
 
+REAL_ONLY = (MachineKind.VAGRANT, MachineKind.HOST, MachineKind.SSH)
+"""Machines that know no embedded network."""
+
+
 def require_sense(wanted: Wanted) -> None:
     """Raise when what was asked for contradicts itself; pure.
 
     Raises:
         UsageError: Names what is missing or too much.
     """
-    real = wanted.machine.kind in (MachineKind.HOST, MachineKind.SSH) or wanted.interfaces
+    real = wanted.machine.kind in REAL_ONLY or wanted.interfaces
     if real and wanted.server is None:
         option = "--iface" if wanted.interfaces else f"--machine {wanted.machine.kind}"
         raise UsageError(
@@ -144,8 +159,8 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
             network=site.real_network(near.client, far, ready_ns=clock.monotonic_ns() - began_ns),
             machine=near.machine,
             server=str(wanted.server),
-            accelerator=near.machinery.accelerator if near.machinery else None,
-            image_digest=near.machinery.image.digest if near.machinery else None,
+            accelerator=near.accelerator,
+            image_digest=near.image.digest if near.image else None,
         )
 
 
@@ -195,7 +210,8 @@ class Near:
 
     client: Client
     machine: str
-    machinery: Machinery | None = None
+    accelerator: Accelerator | None = None
+    image: Image | None = None
 
 
 Server = AbstractContextManager[MeasurementServer]
@@ -205,12 +221,7 @@ def _machine_client(
     wanted: Wanted, around: Around, server: Server, stack: ExitStack
 ) -> tuple[Near, MeasurementServer]:
     """Boot a machine on networks of this computer, and make the server meanwhile."""
-    for wish in wanted.interfaces:
-        if wish.addresses or wish.gateways:
-            raise UsageError(
-                f"--iface {wish.name}: a machine asks the network for its address",
-                hint="--machine host takes an address",
-            )
+    _require_dhcp(wanted.interfaces)
     chosen = network.choose(network.list_interfaces(), [w.name for w in wanted.interfaces])
     how = Network.ROUTED if any(w.routed for w in wanted.interfaces) else None
     ready = _machinery(around)
@@ -227,6 +238,70 @@ def _machine_client(
         directory=around.scratch,
         boot_timeout_s=around.boot_timeout_s,
     )
+    client, far = _with_server(probe, server, stack)
+    return Near(
+        client=client, machine=MachineKind.QEMU, accelerator=ready.accelerator, image=ready.image
+    ), far
+
+
+def _vagrant_client(
+    wanted: Wanted, around: Around, server: Server, stack: ExitStack
+) -> tuple[Near, MeasurementServer]:
+    """Have Vagrant make a machine on networks of this computer, and make the server meanwhile."""
+    _require_dhcp(wanted.interfaces)
+    routed = next((w.name for w in wanted.interfaces if w.routed), None)
+    if routed is not None:
+        raise UsageError(
+            f"--iface {routed},routed: Vagrant's machines are bridged",
+            hint="--machine qemu and --machine host route",
+        )
+    process.find(vagrant_program.PROGRAM)
+    chosen = network.choose(network.list_interfaces(), [w.name for w in wanted.interfaces])
+    provider = vagrant_probe.provider(wanted.machine.provider)
+    networks = vagrant_probe.bridged_networks(chosen, provider)
+    image = _image(around.places, around.watch)
+    around.watch.step("Verifying the appliance image")
+    store.check(image, pins=around.places.catalogues)  # before its box is made, and every boot
+    spec = VagrantSpec(
+        name=f"mptcp-check-{around.scratch.name.lower()}",
+        provider=provider,
+        box=around.scratch / "appliance.box",
+        box_digest=image.digest,
+        networks=networks,
+        home=around.places.vagrant,
+        memory_mib=MEMORY_MIB,
+    )
+    for name in vagrant.destroy_remains(spec.home):
+        around.watch.step(f"Destroyed {name}, the machine of a run that was killed")
+    if not vagrant.has_box(spec):
+        spec = replace(spec, box=_box(image, PROVIDERS[provider], spec.box, around.watch))
+    around.watch.step(f"Starting the probe (Vagrant with {provider})")
+    probe = vagrant_probe.vagrant_probe(
+        spec,
+        chosen,
+        keys=make_keys(around.scratch / "keys"),
+        archive=around.archive,
+        directory=around.scratch,
+        boot_timeout_s=around.boot_timeout_s,
+    )
+    client, far = _with_server(probe, server, stack)
+    machine = f"{MachineKind.VAGRANT}:{provider}"
+    return Near(client=client, machine=machine, image=image), far
+
+
+def _require_dhcp(wishes: Sequence[InterfaceWish]) -> None:
+    for wish in wishes:
+        if wish.addresses or wish.gateways:
+            raise UsageError(
+                f"--iface {wish.name}: a machine asks the network for its address",
+                hint="--machine host takes an address",
+            )
+
+
+def _with_server(
+    probe: AbstractContextManager[Client], server: Server, stack: ExitStack
+) -> tuple[Client, MeasurementServer]:
+    """Enter a machine and the server at once; nobody but that server may talk to the machine."""
     with ThreadPoolExecutor(1) as pool:
         entering = pool.submit(server.__enter__)
         try:
@@ -235,8 +310,18 @@ def _machine_client(
             if entering.exception() is None:
                 stack.push(server)
         far = entering.result()
-    client = site.locked(client, tuple(far.place.addresses.values()))
-    return Near(client=client, machine=MachineKind.QEMU, machinery=ready), far
+    return site.locked(client, tuple(far.place.addresses.values())), far
+
+
+def _box(image: Image, provider: str, into: Path, watch: Watch) -> Path:
+    """Return an image's box: fetched with it, else made here."""
+    form = f"box-{provider}"
+    fetched = any(part.format == form for part in image.parts.values())
+    if fetched or sys.platform != "linux":
+        return image.part(form)
+    watch.step("Making the Vagrant box (the first run with this image only)")
+    disk.make(image, form, into, watch.detail)
+    return into
 
 
 def _host_client(
@@ -282,6 +367,7 @@ CLIENTS: Mapping[
 ] = {
     MachineKind.AUTO: _machine_client,
     MachineKind.QEMU: _machine_client,
+    MachineKind.VAGRANT: _vagrant_client,
     MachineKind.HOST: _host_client,
     MachineKind.SSH: _ssh_client,
 }
@@ -290,8 +376,14 @@ CLIENTS: Mapping[
 
 def _machinery(around: Around) -> Machinery:
     image = _image(around.places, around.watch)
-    accelerated = _accelerator(image, around.places, around.scratch, around.watch)
-    return Machinery(image=image, accelerator=accelerated, keys=make_keys(around.scratch / "keys"))
+    around.watch.step("Verifying the appliance image")
+    with ThreadPoolExecutor(2) as pool:  # nothing of the image runs before it is verified
+        verifying = pool.submit(store.check, image, pins=around.places.catalogues)
+        making = pool.submit(make_keys, around.scratch / "keys")
+        version = _qemu_version()
+        verifying.result()
+    accelerated = _accelerator(image, version, around)
+    return Machinery(image=image, accelerator=accelerated, keys=making.result())
 
 
 def require_space(final: Path) -> None:
@@ -322,22 +414,24 @@ def _image(places: Places, watch: Watch) -> Image:
     if image is None:
         watch.step("Building the appliance image (the first run only, some minutes)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
-    watch.step("Verifying the appliance image")
-    store.check(image, pins=places.catalogues)
     return image
 
 
-def _accelerator(image: Image, places: Places, scratch: Path, watch: Watch) -> Accelerator:
-    version = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
-    first_line = (version.splitlines() or [""])[0]
+def _qemu_version() -> str:
+    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
+    return (said.splitlines() or [""])[0]
+
+
+def _accelerator(image: Image, version: str, around: Around) -> Accelerator:
+    record = around.places.accelerators
     try:
         return accelerator.find(
             qemu=qemu.PROGRAM,
             boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{first_line}; {platform.platform()}; {image.digest}",
-            record=places.accelerators,
-            scratch=scratch,
-            progress=watch.step,
+            key=f"{version}; {platform.platform()}; {image.digest}",
+            record=record,
+            scratch=around.scratch,
+            progress=around.watch.step,
         )
     except OSError as e:
-        raise MachineError(f"{places.accelerators} cannot be written: {e.strerror}") from None
+        raise MachineError(f"{record} cannot be written: {e.strerror}") from None

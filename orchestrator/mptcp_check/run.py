@@ -2,12 +2,14 @@
 
 import os
 import platform
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mptcp_check import clock, judging, measuring, networks, run_directory, storing
+from mptcp_check import clock, measuring, networks, run_directory, storing
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import workspace
 from mptcp_check.machines.guest_archive import guest_archive
@@ -15,6 +17,9 @@ from mptcp_check.model import Exchange
 from mptcp_check.networks import Around, Wanted
 from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
+
+JUDGING = "mptcp_check.judging"
+"""All of the analysis: imported while the machines boot, needed when they have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +75,15 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             boot_timeout_s=options.boot_timeout_s,
             watch=watch,
         )
+        threading.Thread(target=import_module, args=(JUDGING,), daemon=True).start()
         with networks.having(options.wanted, around) as had:
             measured = measuring.measure(
                 had.network, exchanges, seed=run_id, password=os.urandom(12).hex(), watch=watch
             )
         watch.step("Comparing the captures of both ends")
         captures = storing.store_facts(directory, measured, scratch=scratch)
+        from mptcp_check import judging  # noqa: PLC0415 - see `JUDGING`
+
         document = judging.judge(
             measured,
             captures,

@@ -22,6 +22,8 @@ class Places:
     """What machines said last when a run failed, a folder for each."""
     accelerators: Path
     """What boots of the past told about this computer (JSON)."""
+    vagrant: Path
+    """Vagrant's boxes and machines of ours."""
     catalogues: Path
     """Which catalogues of images are trusted, by which key (JSON)."""
 
@@ -35,6 +37,7 @@ def places() -> Places:
         images=cache / "images",
         runs=data / "runs",
         failures=data / "failures",
+        vagrant=cache / "vagrant",
         accelerators=cache / "accelerators.json",
         # not in the cache: who empties that must not lose the protection from old images
         catalogues=data / "catalogues.json",

@@ -16,6 +16,7 @@ class Glimpse:
     over_mptcp: bool
     """The kernels' counters of both sides prove it."""
     subflow_count: int
+    """Of the connection with the most."""
     duration_ns: int
     trouble: str
     """In a few words; empty when there was none."""

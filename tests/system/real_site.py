@@ -19,6 +19,7 @@ from pathlib import Path
 from system.cli import PROGRAM, Said
 
 LAPTOP = "10.88.0.10"
+LAPTOP_NETWORKS = (("10.88.0.10/24", "10.88.0.1"), ("10.88.1.10/24", "10.88.1.1"))
 SERVER = "198.51.100.10"
 SSH_PORT = 2222
 ODD_PORT = 2223
@@ -94,15 +95,22 @@ class Site:
             env=self.environment(),
         )
 
-    def call(self, role: str, *arguments: str, path: str | None = None) -> Said:
-        """Run mptcp-check somewhere to its end."""
+    def call(
+        self,
+        role: str,
+        *arguments: str,
+        path: str | None = None,
+        home: Path | None = None,
+        by: Sequence[str] = (),
+    ) -> Said:
+        """Run mptcp-check somewhere to its end; ``by`` is a command that becomes somebody else."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name(role), str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *by, str(PROGRAM), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             timeout=LIMIT_S,
-            env=self.environment(path),
+            env=self.environment(path) | ({"HOME": str(home)} if home else {}),
             check=False,
         )
         return Said(code=done.returncode, out=done.stdout, err=done.stderr)
@@ -128,6 +136,24 @@ class Site:
         lines = [f"{host} {' '.join(key)}\n" for host in hosts]
         (self.home / ".ssh" / "known_hosts").write_text("".join(lines))
 
+    @contextmanager
+    def bridges(self) -> Iterator[tuple[str, str]]:
+        """Put the laptop's interfaces into bridges for a while."""
+        for i in range(2):
+            self.run(
+                "laptop", "ip", "link", "add", f"br{i}", "type", "bridge", "forward_delay", "0"
+            )
+            self.run("laptop", "ip", "address", "flush", "dev", f"lan{i}")
+            self.run("laptop", "ip", "link", "set", f"lan{i}", "master", f"br{i}")
+            self.run("laptop", "ip", "link", "set", f"br{i}", "up")
+            _address(self, "laptop", f"br{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
+        try:
+            yield "br0", "br1"
+        finally:
+            for i in range(2):
+                self.run("laptop", "ip", "link", "del", f"br{i}")
+                _address(self, "laptop", f"lan{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
+
     def clear(self) -> None:
         """Let the router pass everything again."""
         self.run("router", "nft", "flush", "ruleset")
@@ -149,8 +175,8 @@ def site(directory: Path) -> Iterator[Site]:
         for interface, address in ROUTER_ADDRESSES.items():
             found.run("router", "ip", "address", "add", address, "dev", interface)
         found.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
-        _address(found, "laptop", "lan0", "10.88.0.10/24", "10.88.0.1", metric=100)
-        _address(found, "laptop", "lan1", "10.88.1.10/24", "10.88.1.1", metric=200)
+        for i, (address, gateway) in enumerate(LAPTOP_NETWORKS):
+            _address(found, "laptop", f"lan{i}", address, gateway, metric=100 * (i + 1))
         _address(found, "server", "eth0", f"{SERVER}/24", "198.51.100.1")
         _address(found, "desk", "eth0", "10.88.8.2/24", "10.88.8.1")
         _keys(found)

@@ -39,14 +39,14 @@ MACHINE = 50
 """The machine's host number on the bridged networks."""
 SLIRP_NIC, PASST_NIC, MACVTAP_NIC, BRIDGE_NIC, ROUTED_NIC = (f"eth{n}" for n in range(5))
 ADDRESSES = {
-    SLIRP_NIC: ["10.0.2.15/24"],
-    PASST_NIC: [address(0, 2)],  # passt gives the host's own
+    SLIRP_NIC: ["10.0.2.15/24", "fec0::15/64"],
+    PASST_NIC: [address(0, 2), address(0, 2, 6)],  # passt gives the host's own
     MACVTAP_NIC: [address(0, MACHINE), address(0, MACHINE, 6)],
     BRIDGE_NIC: [address(2, MACHINE), address(2, MACHINE, 6)],
 }
 GATEWAYS = {
-    SLIRP_NIC: ["10.0.2.2"],
-    PASST_NIC: [gateway(0)],
+    SLIRP_NIC: ["10.0.2.2", "fec0::2"],
+    PASST_NIC: [gateway(0), gateway(0, 6)],
     MACVTAP_NIC: [gateway(0), gateway(0, 6)],
     BRIDGE_NIC: [gateway(2), gateway(2, 6)],
 }
@@ -113,9 +113,15 @@ def examine(up: Up, nic: str, server: str, port: int, *, look: bool) -> dict[str
 
 
 @pytest.mark.parametrize("look", [False, True], ids=["from within", "with the uplink in view"])
+@pytest.mark.parametrize("server", [SERVER, SERVER6])
 @pytest.mark.parametrize("nic", [SLIRP_NIC, PASST_NIC], ids=["slirp", "passt"])
-def test_a_user_mode_network_is_refused_with_the_way_out(up: Up, nic: str, look: bool) -> None:  # noqa: FBT001
-    answer = examine(up, nic, SERVER, PORT, look=look)
+def test_a_user_mode_network_is_refused_with_the_way_out(
+    up: Up,
+    nic: str,
+    server: str,
+    look: bool,  # noqa: FBT001
+) -> None:
+    answer = examine(up, nic, server, PORT, look=look)
 
     assert answer["exit_code"] == 3
     assert "user-mode network" in answer["error"]
@@ -266,13 +272,14 @@ with taking_effect.set_up(planned, directory=directory, uid=0, say=lambda _: Non
 def test_kill_9_leaves_no_attachment_and_no_machine(tmp_path: Path) -> None:
     with site() as made:
         before = made.state()
-        with attached(
-            made, tmp_path, bridged=("eth0", "br0"), routed=("eth1",), machine=False
-        ) as program:
+        with attached(made, tmp_path, bridged=("eth0", "br0"), routed=("eth1",)) as program:
+            pid = program.first["qemu_pid"]
+            assert runs(pid)
             assert made.state() != before
             program.process.kill()
             program.process.wait()
-            # the steward does it, and nobody else is there
+            # keeper and steward do it, nobody else is there
+            assert eventually(lambda: not runs(pid))
             assert eventually(lambda: made.state() == before)
 
 

@@ -3,12 +3,13 @@
 import dataclasses
 import gzip
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mptcp_appliance import cache, images, kconfig, kernel_build, kernel_source, manifest, selftests
+from mptcp_appliance import cache, images, kconfig, kernel_build, kernel_source, manifest
 from mptcp_appliance.image import Image
 from mptcp_appliance.kernel_declaration import BinaryKernel, SourceKernel
 from mptcp_appliance.selftests import Outcome
@@ -20,6 +21,16 @@ from system.image_guest import ARM64, Guest, booted
 pytestmark = pytest.mark.system
 
 BOOTS = 100
+
+ACCEPTED = {
+    ("diag", Outcome.PASSED): 26,
+    # ss of bookworm does not show what they look for
+    ("diag", Outcome.SKIPPED): 3,
+    ("pm_netlink", Outcome.PASSED): 22,
+    ("mptcp_sockopt", Outcome.PASSED): 11,
+    ("mptcp_join", Outcome.PASSED): 15,
+}
+"""What upstream's 77 checks said of Linux 6.12.117 with the tools of bookworm."""
 
 
 def built(name: str, architecture: str | None = None) -> Image:
@@ -85,12 +96,8 @@ def test_upstreams_selftests_accept_the_image() -> None:
     )
 
     assert [check for check in checks if not check.ok] == []
-    counts = {suite.name: 0 for suite in selftests.SUITES}
-    for check in checks:
-        counts[check.suite] += check.outcome is Outcome.PASSED
-    # as many as passed when the suites were chosen
-    least = {"diag": 29, "pm_netlink": 22, "mptcp_sockopt": 11, "mptcp_join": 15}
-    assert {name: count for name, count in counts.items() if count < least[name]} == {}
+    counts = Counter((check.suite, check.outcome) for check in checks)
+    assert counts == ACCEPTED
 
 
 @pytest.mark.slow

@@ -1,43 +1,40 @@
-"""A computer of its own, seen from inside: libvirtd, two bridges, a measurement server on them.
+"""A computer of its own, seen from inside: a pretend site, with libvirtd on its laptop.
 
 Run as process 1 of new namespaces (``unshare``, see `test_vagrant`): its ``/dev`` has no KVM, its
 ``/run``, ``/etc/libvirt`` and ``/var/lib/libvirt`` are its own, and all of it ends with it.
 
-    python vagrant_site.py BOX DIGEST WORK < nothing; the last line of its output is JSON
+    python vagrant_site.py BOX DIGEST WORK SCENE; the last line of its output is JSON
 
-    the machine in libvirt ── br0, br1 ── veth ── namespace "server" with the guest agent
+    the machine in libvirt ── br0, br1 of the laptop ── router ── server (`real_site`)
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from itertools import pairwise
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lab.agents import AgentProcess, agent
-from mptcp_check import clock, measuring
+from mptcp_check import clock, settings
 from mptcp_check.errors import MptcpCheckError
-from mptcp_check.exchanges import asking
-from mptcp_check.exchanges.plan import Depth, plan
-from mptcp_check.machines import addresses, guest_clock, vagrant
+from mptcp_check.machines import addresses, vagrant
 from mptcp_check.machines.guest import Guest
 from mptcp_check.machines.guest_archive import build_zipapp
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import BridgedNetwork, VagrantSpec
-from mptcp_check.model import Side
+from system.cli import PROGRAM
+from system.real_site import SERVER, SSH_PORT, Site, site
 
-PASSWORD = "of-this-run-only"  # noqa: S105 - a test's
 NAME = "mptcp-check-test"
+CLONE_NEWNET = 0x40000000
 BOOT_S = 400
+RUN_S = 800
 LIBVIRT = ("/etc/libvirt", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt")
-OFFLOADS = tuple(word for short in ("tx", "sg", "tso", "gso", "gro") for word in (short, "off"))
 QEMU_CONF = """
 namespaces = []
 security_driver = "none"
@@ -84,6 +81,25 @@ def own_places(work: Path) -> None:
 
 
 @contextlib.contextmanager
+def on_laptop(place: Site) -> Iterator[None]:
+    """Be in the laptop's network, with everything that is started meanwhile."""
+    own = os.open("/proc/self/ns/net", os.O_RDONLY)
+    laptop = os.open(f"/run/netns/{place.name('laptop')}", os.O_RDONLY)
+    try:
+        move_to(laptop)
+        yield
+    finally:
+        move_to(own)  # the site's end ends who is in it
+        os.close(laptop)
+        os.close(own)
+
+
+def move_to(namespace: int) -> None:
+    moved = ctypes.CDLL(None, use_errno=True).setns(namespace, CLONE_NEWNET)
+    assert moved == 0, os.strerror(ctypes.get_errno())
+
+
+@contextlib.contextmanager
 def libvirt(work: Path) -> Iterator[None]:
     """Run libvirt's daemons until the end of the block."""
     with contextlib.ExitStack() as stack:
@@ -101,88 +117,28 @@ def libvirt(work: Path) -> Iterator[None]:
         raise TimeoutError(f"libvirtd does not answer; see {work / 'libvirtd.log'}")
 
 
-@contextlib.contextmanager
-def server(work: Path) -> Iterator[AgentProcess]:
-    """Give the agent of a server with a leg on either bridge."""
-    run("ip", "netns", "add", "server")
-    for link, interface in enumerate(addresses.INTERFACES):
-        run("ip", "link", "add", f"br{link}", "type", "bridge", "forward_delay", "0")
-        run("ip", "link", "set", f"br{link}", "up")
-        run("ip", "link", "add", f"s{link}", "type", "veth", "peer", interface, "netns", "server")
-        run("ethtool", "-K", f"s{link}", *OFFLOADS)
-        run("ip", "link", "set", f"s{link}", "master", f"br{link}", "up")
-    (work / "server").mkdir(mode=0o755)
-    with agent("server", work / "server" / "agent") as started:
-        yield started
-
-
-class Both:
-    """Two agents as `measuring.run_exchange` asks them."""
-
-    seed = "vagrant"
-    password = PASSWORD
-
-    def __init__(self, client: Guest, server: AgentProcess) -> None:
-        self._asked: Mapping[Side, Any] = {Side.CLIENT: client.agent, Side.SERVER: server}
-
-    def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
-        return self._asked[side].call(verb, arguments)
-
-    def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        return {side: self.call(side, verb, arguments(side)) for side in Side}
-
-
-def measure(guest: Guest, other: AgentProcess, work: Path) -> dict[str, Any]:
-    """Run one http exchange between machine and server, captured at both ends."""
-    session = Both(guest, other)
-    lab = session.both(
-        "lab_up",
-        lambda side: {
-            "namespace": addresses.NAMESPACE,
-            "interfaces": addresses.interfaces(measuring.HOSTS[side]),
-        },
+def whole_run(work: Path, place: Site) -> dict[str, Any]:
+    """Let the laptop's user check both networks by a machine of Vagrant's."""
+    wanted = [word for n in range(addresses.LINKS) for word in ("--iface", f"br{n}")]
+    command = [
+        *("ip", "netns", "exec", place.name("laptop"), str(PROGRAM), "run", "--quick", "--json"),
+        *("--machine", "vagrant:libvirt", *wanted, "--boot-timeout", str(BOOT_S)),
+        *("--server", f"ssh:{SERVER}:{SSH_PORT}", "--out", str(work / "run")),
+    ]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=RUN_S,
+        env=place.environment(),
+        check=False,
     )
-    guest_clock.set_clock(guest.agent, clock.wall_ns)
-    exchanges = plan(["http"], Depth.QUICK)
-    wanted = asking.services_start(
-        exchanges, addresses.service_address, user=measuring.FTP_USER, password=PASSWORD
-    )
-    session.call(Side.SERVER, "services_start", wanted)
-    interfaces = list(addresses.INTERFACES)
-    filter_ = addresses.capture_filter()
-    session.both("capture_start", lambda _: {"interfaces": interfaces, "filter": filter_})
-    records = [measuring.run_exchange(session, exchange) for exchange in exchanges]
-    stopped = session.both("capture_stop", lambda _: {})
-    files = {}
-    for side, answer in stopped.items():
-        for file in answer["captures"]:
-            local = work / f"{side}-{file['interface']}.pcap"
-            if side is Side.CLIENT:
-                guest.management.get(file["path"], local)
-            else:
-                local.write_bytes(Path(file["path"]).read_bytes())
-            files[local.name] = file["problem"]
-    return {
-        "offloads_on": {s: [i["offloads_on"] for i in lab[s]["interfaces"]] for s in Side},
-        "captures": files,
-        "exchanges": [
-            {
-                "id": r.exchange.id,
-                "transport": r.exchange.transport,
-                "arrived": r.sha256_ok,
-                "subflows": r.proof.capable_answered_count + r.proof.joins_completed_count,
-                "proven": r.proof.proven,
-                "problem": f"{r.problem} {r.proof}",
-            }
-            for r in records
-        ],
-        "listening": guest.management.run("ss -Hltn"),
-        "routes": guest.management.run("ip route"),
-        "keys": guest.management.run("cat /root/.ssh/authorized_keys"),
-    }
+    assert done.returncode == 0, done.stderr
+    return {"document": json.loads(done.stdout), "said": done.stderr}
 
 
-def spec(box: Path, digest: str, work: Path) -> VagrantSpec:
+def spec(box: Path, digest: str, home: Path) -> VagrantSpec:
     return VagrantSpec(
         name=NAME,
         provider="libvirt",
@@ -192,18 +148,48 @@ def spec(box: Path, digest: str, work: Path) -> VagrantSpec:
             BridgedNetwork(interface=f"br{n}", mac=f"52:54:00:77:00:0{n + 1}")
             for n in range(addresses.LINKS)
         ),
-        home=work / "home",
+        home=home,
     )
 
 
-def interrupted(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> list[str]:
-    """Press Ctrl-C while a machine is up, and return the machines before that."""
+Starts = Callable[..., contextlib.AbstractContextManager[Guest]]
+"""Gives a guest; takes another machine than the usual one."""
+
+
+def looked_at(start: Starts, work: Path, place: Site) -> dict[str, Any]:
+    """Bring a machine up, look at it, try what must be refused meanwhile; then run the program."""
+    with start() as guest:
+        lab = guest.agent.call(
+            "lab_up",
+            {
+                "namespace": addresses.NAMESPACE,
+                "interfaces": addresses.interfaces(addresses.PROBE),
+            },
+        )
+        # another user of this computer, who knows nothing of our folders
+        elsewhere = work / "elsewhere"
+        found = {
+            "offloads_on": [i["offloads_on"] for i in lab["interfaces"]],
+            "hello": guest.agent.call("hello")["kernel"],
+            "second": refusal(start),
+            "taken": refusal(lambda: start(elsewhere)),
+            "machines": run("virsh", "list", "--name").split(),
+            "hardware": run("virsh", "dumpxml", NAME),
+            "listening": guest.management.run("ss -Hltn"),
+            "routes": guest.management.run("ip route"),
+            "keys": guest.management.run("cat /root/.ssh/authorized_keys"),
+        }
+    return {**found, **whole_run(work, place)}
+
+
+def interrupted(start: Starts, _: Path, __: Site) -> dict[str, Any]:
+    """Press Ctrl-C while a machine is up."""
     before: list[str] = []
     with contextlib.suppress(KeyboardInterrupt), start():
         before += run("virsh", "list", "--name").split()
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(60)
-    return before
+    return {"machines": before}
 
 
 def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> str:
@@ -215,18 +201,22 @@ def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> st
         return f"{e.exit_code} {e.message}"
 
 
-def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
+SCENES = {"measured": looked_at, "interrupted": interrupted}
+
+
+def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
     own_places(work)
+    cache = work / "cache"
+    (cache / "mptcp-check").mkdir(parents=True)
+    (cache / "mptcp-check" / "images").symlink_to(settings.places().images)
+    os.environ["XDG_CACHE_HOME"] = str(cache)
     keys = make_keys(work / "keys")
     logs = work / "logs"
     logs.mkdir()
-    times = [clock.monotonic_ns()]
-    wanted = spec(box, digest, work)
-    found: dict[str, Any] = {}
 
-    def started(spec: VagrantSpec = wanted) -> contextlib.AbstractContextManager[Guest]:
+    def started(home: Path = work / "own") -> contextlib.AbstractContextManager[Guest]:
         return vagrant.vagrant_guest(
-            spec,
+            spec(box, digest, home),
             keys,
             archive=build_zipapp(),
             logs=logs,
@@ -234,29 +224,14 @@ def main(box: Path, digest: str, work: Path) -> dict[str, Any]:
             deadline_ns=clock.monotonic_ns() + BOOT_S * 10**9,
         )
 
-    with libvirt(work), server(work) as other:
-        times.append(clock.monotonic_ns())
-        with started() as guest:
-            times.append(clock.monotonic_ns())
-            found["hello"] = guest.agent.call("hello")["kernel"]
-            found["second"] = refusal(started)
-            # another user of this computer, who knows nothing of our folders
-            elsewhere = replace(wanted, home=work / "elsewhere")
-            found["taken"] = refusal(lambda: started(elsewhere))
-            found["machines"] = run("virsh", "list", "--name").split()
-            found["hardware"] = run("virsh", "dumpxml", NAME)
-            found |= measure(guest, other, work)
-            times.append(clock.monotonic_ns())
-        times.append(clock.monotonic_ns())
-        found["interrupted"] = interrupted(started)
-        times.append(clock.monotonic_ns())
+    with site(work) as place, place.bridges(), on_laptop(place), libvirt(work):
+        found = SCENES[scene](started, work, place)
         found["left"] = {
             "domains": run("virsh", "list", "--all", "--name").split(),
-            "machines": sorted(p.name for p in (work / "home" / "machines").iterdir()),
+            "machines": sorted(p.name for p in work.glob("**/machines/mptcp-check-*")),
             "volumes": run("virsh", "vol-list", "default"),
             "networks": run("virsh", "net-list", "--all", "--name").split(),
         }
-    found["seconds"] = [round((b - a) / 1e9, 1) for a, b in pairwise(times)]
     return found
 
 
@@ -272,5 +247,5 @@ def be_init() -> None:
 
 if __name__ == "__main__":
     be_init()
-    result = main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]))
+    result = main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), sys.argv[4])
     print(json.dumps(result))  # noqa: T201 - the answer to the test outside

@@ -2,9 +2,9 @@
 
 The scanner knows nothing of how a capture or a document was rewritten: it takes the expanded
 members as bytes and looks for every identity in every spelling, through base64, hexadecimal,
-percent, HTML and UTF-16. Only one thing is allowed to look like an IPv4 address: a number that is random by its
-nature (a sequence number, a key) in a TCP header, or the framing of the capture file; four bytes
-are too few to never come up by chance.
+percent, HTML and UTF-16. Only one thing is allowed to look like an IPv4 address: a number that is
+random by its nature (a sequence number, a key) in a TCP header, or the framing of the capture file;
+four bytes are too few to never come up by chance.
 """
 
 import base64
@@ -83,7 +83,7 @@ class _Search:
     def __init__(self, who: Identities) -> None:
         self._packed = frozenset(who.addresses | who.macs)
         self._text = [
-            (form, f"{_kind(p)}, {name}")
+            (form, f"{_kind(p)}, {name}", re.compile(spellings.pattern(name, form)))
             for p in sorted(self._packed)
             for name, form in spellings.text(p).items()
         ]
@@ -100,7 +100,7 @@ class _Search:
             for how in ("utf-16-le", "utf-16-be")
         ] + [
             (form.decode("ascii").encode(how), f"{what}, {how}")
-            for form, what in self._text
+            for form, what, _ in self._text
             for how in ("utf-16-le", "utf-16-be")
         ]
 
@@ -114,8 +114,7 @@ class _Search:
             for token in tokens.find(match[0]):
                 if token.packed in self._packed:
                     yield match.start() + token.start, f"{_kind(token.packed)}, as text"
-        for form, what in self._text:
-            pattern = re.compile(spellings.number_pattern(form))
+        for form, what, pattern in self._text:
             if form in lowered:
                 yield from ((m.start(), what) for m in pattern.finditer(lowered))
         for form, what in self._wide:
@@ -157,7 +156,7 @@ class _Search:
 
     def _either(self, decoded: bytes) -> Iterator[Hit]:
         lowered = decoded.lower()
-        for form, what in self._text:
+        for form, what, _ in self._text:
             if form in lowered:
                 yield 0, what
         for form, what in self._binary:

@@ -209,9 +209,10 @@ class Outbox:
             os.close(descriptor)
 
     def _sweep(self) -> None:
-        """Remove what a killed process left half-made; nobody else is at work."""
-        for path in self._folder.glob(".*.gone"):
-            self._remove(path)
+        """Remove what killed processes left half-made."""
+        for path in (*self._folder.glob(".*.new"), *self._folder.glob(".*.gone")):
+            if path.is_dir() and not _is_alive(path.name.split(".")[-2]):
+                self._remove(path)
 
     def _remove(self, folder: Path) -> None:
         for path in folder.iterdir():
@@ -226,3 +227,16 @@ class Outbox:
 
 def _document(entry: Entry) -> bytes:
     return (json.dumps({"schema": SCHEMA, **dataclasses.asdict(entry)}, indent=1) + "\n").encode()
+
+
+def _is_alive(process_id: str) -> bool:
+    """Say whether the process that makes or removes something may still be at it."""
+    if not process_id.isdecimal() or int(process_id) == os.getpid():
+        return False
+    try:
+        os.kill(int(process_id), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

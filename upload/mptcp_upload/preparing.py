@@ -1,7 +1,6 @@
 """From a run's folder to the bytes that may leave: read, look, replace, bundle, check."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -126,20 +125,18 @@ def _chosen(run: Path, members: Iterable[str], *, with_traces: bool) -> dict[str
 
 def _who(contents: Mapping[str, bytes], names: Iterable[str]) -> Identities:
     found = Found()
-    vocabulary: set[str] = set()
     for name, content in contents.items():
         captures.look_at_text(name.encode(), found)
         if name.endswith(CAPTURES):
             captures.look(content, found)
         else:
             captures.look_at_text(content, found)
-            _look_at_document(content, found, vocabulary)
-    all_names = {n for n in (*found.names, *names) if n.lower() not in vocabulary}
-    return identities.identities(found.addresses, found.macs, all_names)
+            _look_at_document(content, found)
+    return identities.identities(found.addresses, found.macs, (*found.names, *names))
 
 
-def _look_at_document(content: bytes, found: Found, vocabulary: set[str]) -> None:
-    """Note the texts of a JSON document as they are, and the words of its keys."""
+def _look_at_document(content: bytes, found: Found) -> None:
+    """Note what the texts of a JSON document say once their escapes are undone."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -153,7 +150,6 @@ def _look_at_document(content: bytes, found: Found, vocabulary: set[str]) -> Non
             waiting += value
         elif isinstance(value, dict):
             waiting += [*value.values(), *value]
-            vocabulary.update(w for k in value for w in re.split(r"[^a-z0-9]+", k.lower()))
 
 
 def _shown(name: str, content: bytes, run_id: str, *, with_traces: bool) -> bytes:

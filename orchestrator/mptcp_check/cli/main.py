@@ -33,6 +33,7 @@ COMMANDS: Final = (
     "upload",
     "verify",
     "image",
+    "server",
     "collector",
 )
 """Each is a function of its name in a module of its name."""

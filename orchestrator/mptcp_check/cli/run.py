@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, verdict
+from mptcp_check.cli import live, upload, verdict
 from mptcp_check.exchanges.plan import Depth
 from mptcp_check.machines import wishes
 from mptcp_check.networks import Wanted
@@ -40,9 +40,9 @@ BOOT_TIMEOUT_S = 120.0
     "--machine",
     default="auto",
     show_default=True,
-    metavar="auto|qemu|host|ssh:HOST",
-    help="Where the client runs: in a virtual machine, on this Linux computer's own kernel, or "
-    "on a Linux box that ssh reaches.",
+    metavar="auto|qemu|vagrant[:PROVIDER]|host|ssh:HOST",
+    help="Where the client runs: in a virtual machine, ours or Vagrant's, on this Linux computer's "
+    "own kernel, or on a Linux box that ssh reaches.",
 )
 @click.option(
     "--iface",
@@ -69,7 +69,7 @@ BOOT_TIMEOUT_S = 120.0
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option("--no-upload", is_flag=True, help="Keep the run here (always so, so far).")
+@click.option("--no-upload", is_flag=True, help="Leave alone what waits in the outbox.")
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -115,10 +115,10 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
       mptcp-check run --iface eth0 --server ssh:box.example.org
+      mptcp-check run --machine vagrant --iface br0 --server ssh:box.example.org
       mptcp-check run --machine host --iface eth0 --iface wlan0 --server ssh:box.example.org
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-    del no_upload  # nothing to upload to: the word is the contract's
     console = live.console()
     options = RunOptions(
         apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
@@ -136,6 +136,8 @@ def run(  # noqa: PLR0913 - one per option
     with live.watching(console, jsonl=jsonl) as watch:
         finished = run_everything(options, watch)
     verdict.show(console, finished.document, where=str(finished.directory))
+    if not no_upload:
+        upload.drain_waiting()  # after the measurement: its packets would be among the measured
     if as_json or jsonl:
         click.echo(json.dumps(finished.document, indent=None if jsonl else 2))
     return _exit_code(finished, fail_on)

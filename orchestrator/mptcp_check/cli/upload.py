@@ -5,11 +5,12 @@ import os
 import random
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from mptcp_check import clock, run_directory, settings
+from mptcp_check import clock, inspecting, run_directory, settings
 from mptcp_check.cli import upload_places
 from mptcp_check.errors import UsageError
 from mptcp_check.run_directory import StoredRun
@@ -22,8 +23,10 @@ from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, State
 from mptcp_upload.sending import Pace
 
+INTERRUPTED = 130
 PENDING = 6
 REFUSED = 2
+_OF_ORIGINALS = ("hmac_ok", "hmac_bad", "dss_checksum_ok", "dss_checksum_bad")
 _EXPECTED_RATIO = 0.6
 """About how much of a run's folder is left as a bundle."""
 
@@ -69,21 +72,63 @@ def upload(  # noqa: PLR0913 - one argument for each option
       mptcp-check upload                     try again what waits
       mptcp-check upload --delete 01kxyz     delete it there
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
-    if withdraw_consent:
+    try:
+        return _uploaded(
+            runs,
+            everything=everything,
+            to=(collector, collector_key),
+            consent_file=consent_file,
+            rate=rate,
+            deeds=Deeds(withdraw=withdraw_consent, forget=forget, delete=delete),
+            as_json=as_json,
+        )
+    except KeyboardInterrupt:
+        click.echo(
+            "mptcp-check: interrupted; `mptcp-check upload` goes on where it stopped", err=True
+        )
+        return INTERRUPTED
+    except OSError as e:
+        place = f"{e.filename}: " if e.filename else ""
+        raise UploadError(
+            f"{place}{(e.strerror or str(e)).lower()}; what was there is safe",
+            hint="free some space or look at the rights of the folder, then try again",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deeds:
+    """What else than sending was asked for."""
+
+    withdraw: bool
+    forget: bool
+    delete: bool
+
+
+def _uploaded(
+    runs: tuple[str, ...],
+    *,
+    everything: bool,
+    to: tuple[str | None, str | None],
+    consent_file: Path | None,
+    rate: float | None,
+    deeds: Deeds,
+    as_json: bool,
+) -> int:
+    if deeds.withdraw:
         return _withdraw()
-    if (forget or delete) and not runs:
+    if (deeds.forget or deeds.delete) and not runs:
         raise UsageError("name the runs", hint="`mptcp-check runs list` shows them")
-    if forget:
+    if deeds.forget:
         return _forget(runs)
-    if delete:
+    if deeds.delete:
         return _delete(runs)
     box = upload_places.outbox()
     chosen = _chosen(runs, everything=everything)
     if chosen:
-        to = upload_places.collector(collector, collector_key)
+        named = upload_places.collector(*to)
         agreed = _consent(consent_file, chosen)
         for run in chosen:
-            _put(run, to, agreed)
+            _put(run, named, agreed)
     elif any(e.state is State.PENDING for e in box.entries()):
         # what waits was agreed to, but the consent may have been withdrawn since
         _given(consent_file).require(Purpose.VERDICT)
@@ -130,6 +175,7 @@ def _put(run: StoredRun, to: upload_places.Collector, agreed: Consent) -> None:
         key=upload_places.anonymisation_key(),
         names=upload_places.names(),
         consent=agreed,
+        facts=_facts(run),
     )
     box.put(
         Entry(
@@ -144,13 +190,33 @@ def _put(run: StoredRun, to: upload_places.Collector, agreed: Consent) -> None:
     )
 
 
-def _drained(wanted: set[str], rate_mbps: float | None) -> list[Entry]:
+def _facts(run: StoredRun) -> dict[str, object]:
+    """Return what can be found out on the original packets only: digests cover addresses."""
+    captures = {}
+    for path in sorted((run.directory / "captures").glob("*.pcapng")):
+        totals = inspecting.inspect_file(path).inspection.totals
+        captures[path.stem] = {name: getattr(totals, name) for name in _OF_ORIGINALS}
+    return {"captures": captures}
+
+
+def drain_waiting() -> None:
+    """Try once to send what waits, if consent still holds, and say what became of it."""
+    try:
+        waiting = {e.run_id for e in upload_places.outbox().entries() if e.state is State.PENDING}
+        if waiting and Purpose.VERDICT in _given(None).purposes:
+            _drained(waiting, None, attempt_count=1)
+    except (UploadError, OSError) as e:
+        click.echo(f"mptcp-check: the outbox waits: {e}", err=True)
+
+
+def _drained(wanted: set[str], rate_mbps: float | None, *, attempt_count: int = 4) -> list[Entry]:
     """Send what waits, and say of each run how it stands."""
     box = upload_places.outbox()
     pace = Pace(
         monotonic_ns=clock.monotonic_ns,
         sleep=time.sleep,
         rng=random.SystemRandom(),
+        attempt_count=attempt_count,
         rate_bps=None if rate_mbps is None else int(rate_mbps * 1e6),
     )
     entries = []

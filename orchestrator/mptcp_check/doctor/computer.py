@@ -11,7 +11,7 @@ from mptcp_check.machines import process, workspace
 from mptcp_check.machines.workspace import Remains
 
 FREE_FOR_RUN_BYTES = 500 << 20
-FREE_FOR_BUILD_BYTES = 2 << 30
+FREE_FOR_BUILD_BYTES = 4 << 30
 OLDEST_PYTHON = (3, 11)
 TIMEOUT_S = 10.0
 

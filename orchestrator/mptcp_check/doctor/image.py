@@ -11,7 +11,16 @@ from mptcp_check.doctor.check import Check, Question, Status
 
 IMAGE = "appliance"
 NAME = "Appliance image"
-BUILDERS = {"mmdebstrap": "mmdebstrap", "mksquashfs": "squashfs-tools"}
+FETCH = "`mptcp-check image fetch` takes one from a catalogue"
+BUILDERS = {
+    "mmdebstrap": "mmdebstrap",
+    "mksquashfs": "squashfs-tools",
+    "bc": "bc",
+    "bison": "bison",
+    "flex": "flex",
+    "gcc": "gcc",
+    "make": "make",
+}
 """Programs that build it, and Debian's packages."""
 
 
@@ -36,18 +45,18 @@ def judge_missing(found: Mapping[str, str | None], *, platform: str) -> Check:
     """Judge whether an image that is not there can be built here; PURE."""
     missing = [program for program, path in found.items() if path is None]
     if platform != "linux" or missing:
-        packages = " and ".join(BUILDERS[p] for p in missing)
+        packages = ", ".join(BUILDERS[p] for p in missing)
         return Check(
             name=NAME,
             status=Status.FAIL,
             detail="there is none, and none can be built here",
-            advice=f"install {packages}, then `mptcp-check image build`"
+            advice=f"install {packages}, then `mptcp-check image build`; or {FETCH}"
             if platform == "linux"
-            else "`mptcp-check image fetch` takes one from a catalogue",
+            else FETCH,
         )
     return Check(
         name=NAME,
         status=Status.WARN,
         detail="not built yet",
-        advice="the first run builds it (some minutes), or `mptcp-check image build` now",
+        advice="the first run builds it (ten minutes or so), or `mptcp-check image build` now",
     )

@@ -6,6 +6,7 @@ added: in active ftp the server opens the data connection.  The rule was measure
 twenty applications on Linux 6.18; all counters that it needs are there in 6.12 too.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -90,6 +91,15 @@ class Proof:
     """A join may be tried and not completed because the connection ended first."""
     trouble: Mapping[str, int] = field(default_factory=dict[str, int])
     """Counters of `TROUBLE` that moved, both ends added: what became of it after the handshake."""
+
+    @property
+    def subflow_count(self) -> int:
+        """How many subflows the connection with the most had at least.
+
+        ftp has two connections: a further path is one that was joined, not one that was opened.
+        """
+        connections = self.capable_answered_count
+        return math.ceil((connections + self.joins_completed_count) / max(connections, 1))
 
 
 def prove(exchange: Exchange, before: Counters, after: Counters) -> Proof:

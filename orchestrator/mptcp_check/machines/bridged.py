@@ -1,12 +1,13 @@
 """A probe machine on networks of this computer: the client of a real network in a machine."""
 
+import random
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from mptcp_check import clock
 from mptcp_check.errors import MptcpCheckError
-from mptcp_check.machines import network
+from mptcp_check.machines import nat_test_client, network
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.guest import fetch, guest
@@ -76,6 +77,14 @@ def bridged_probe(
             ),
             kind=kind_of(attached),
             check=lambda: network.check(attached),
+            examine=lambda states, servers: nat_test_client.require_on_networks(
+                probe.agent.call,
+                states,
+                servers,
+                parents={f"eth{n}": a.interface.title for n, a in enumerate(attached)},
+                ours=[a.device for a in attached],
+                rng=random.SystemRandom(),
+            ),
             notes=tuple(dict.fromkeys(note for a in attached for note in a.notes)),
             joined={f"eth{n}": (a.interface.name, a.kind.value) for n, a in enumerate(attached)},
         )

@@ -106,7 +106,8 @@ def embedded(
         switch.start()
         stack.callback(switch.stop)
         began_ns = now_ns()
-        machines = []
+        machines: list[Machine] = []
+        stack.callback(_kill, machines)
         for index, (name, port) in enumerate(((PROBE, 0), (SERVER, 1))):
             spec = MachineSpec(
                 name=name,
@@ -116,9 +117,7 @@ def embedded(
                 links=tuple(switch.socket_path(link, port) for link in range(addresses.LINKS)),
                 machine_index=index,
             )
-            machine = Machine.boot(spec)
-            stack.callback(machine.kill)
-            machines.append(machine)
+            machines.append(Machine.boot(spec))
         deadline_ns = began_ns + int(boot_timeout_s * 1e9)
         waiting = [
             guest(m, keys, archive=archive, now_ns=now_ns, deadline_ns=deadline_ns)
@@ -137,6 +136,12 @@ def embedded(
             ready_ns=now_ns() - began_ns,
             witness=witness,
         )
+
+
+def _kill(machines: Sequence[Machine]) -> None:
+    """End all at once; harmless for those that have ended."""
+    with ThreadPoolExecutor(len(Side)) as pool:
+        list(pool.map(Machine.kill, machines))
 
 
 def _end(machine: Guest, host: int, directory: Path) -> End:
@@ -172,8 +177,7 @@ def _enter_together(
                 failed.result()
         except BaseException:
             # also when interrupted: a dead machine ends its thread's waiting at once
-            for machine in machines:
-                machine.kill()
+            _kill(machines)
             raise
         finally:
             for waiter, future in zip(waiting, futures, strict=True):

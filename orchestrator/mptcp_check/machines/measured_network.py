@@ -110,6 +110,11 @@ class WireWitness(Protocol):
         """Return how many frames were lost on the way by mistake."""
 
 
+Examination = Callable[[Mapping[Side, LabUpResult], Sequence[Exchange]], tuple[str, ...]]
+"""Look at a network whose servers listen, with what both ends' ``lab_up`` answered and the plan;
+raise when measuring it would mean nothing, else return notes for the report."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredNetwork:
     """A network while it is up."""
@@ -125,6 +130,8 @@ class MeasuredNetwork:
     witness: WireWitness | None = None
     notes: tuple[str, ...] = ()
     """What the reader of the report must know, a sentence each."""
+    examine: Examination | None = None
+    """Asked once, before the first capture."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The client's interfaces that something outside its machine joined: to which interface of
     this computer, and how."""

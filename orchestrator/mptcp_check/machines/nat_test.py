@@ -164,12 +164,16 @@ def examine(
         watching: From `uplink.watching`, when this computer can look at what leaves it.
     """
     address, port = server
+    mine = [ip_interface(a) for a in addresses]
+    sources = [str(a.ip) for a in mine if a.version == ip_address(address).version]
+    source = {"source": sources[0]} if sources else {}
 
     def answers(isn: int, hop_limit: int) -> Sequence[FirstHopAnswer]:
         result: FirstHopResult = ask(
             "first_hop",
             {
                 "interface": interface,
+                **source,
                 "address": address,
                 "port": port,
                 "source_port": rng.randint(FIRST_PORT, LAST_PORT),
@@ -183,7 +187,7 @@ def examine(
     isn = rng.getrandbits(32)
     with watching or nullcontext() as seen:
         whole_way = answers(isn, LONG_WAY)
-    direct = any(ip_address(address) in ip_interface(a).network for a in addresses)
+    direct = any(ip_address(address) in a.network for a in mine)
     settled = direct or any(a["mp_capable"] for a in whole_way)
     return judge(
         Heard(

@@ -6,13 +6,21 @@ from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError, UsageError
 from mptcp_check.machines.box import Box
-from mptcp_check.machines.measured_network import End, MeasuredNetwork, NetworkKind
+from mptcp_check.machines.measured_network import End, Examination, MeasuredNetwork, NetworkKind
 from mptcp_check.machines.measurement_server import MeasurementServer
+from mptcp_check.machines.nat_test_client import Server
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
-from mptcp_check.machines.site_addresses import SiteAddressing
+from mptcp_check.machines.site_addresses import ServerPlace, SiteAddressing
 from mptcp_check.machines.wishes import InterfaceWish
-from mptcp_check.model import Side
-from mptcp_guest.messages import Firewall, Found, Interface, LabUpArguments, LabUpResult
+from mptcp_check.model import Exchange, Side, Transport
+from mptcp_guest.messages import (
+    Firewall,
+    Found,
+    Interface,
+    InterfaceState,
+    LabUpArguments,
+    LabUpResult,
+)
 
 NAMESPACE = "lab"
 CARDS = 2
@@ -33,6 +41,8 @@ class Client:
     check: Callable[[], None]
     """Raise when one of its interfaces is gone."""
     notes: tuple[str, ...] = ()
+    examine: Callable[[Sequence[InterfaceState], Sequence[Server]], tuple[str, ...]] | None = None
+    """Raise when its interfaces are not what they seem; else return notes for the report."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """As `MeasuredNetwork` has it."""
 
@@ -60,8 +70,21 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         check=check,
         ready_ns=ready_ns,
         notes=client.notes,
+        examine=_examination(client.examine, server.place) if client.examine else None,
         joined=client.joined,
     )
+
+
+def _examination(
+    look: Callable[[Sequence[InterfaceState], Sequence[Server]], tuple[str, ...]],
+    place: ServerPlace,
+) -> Examination:
+    def examine(lab: Mapping[Side, LabUpResult], planned: Sequence[Exchange]) -> tuple[str, ...]:
+        at = SiteAddressing(client=tuple(lab[Side.CLIENT]["interfaces"]), server=place)
+        servers = [(at.target(e), e.port) for e in planned if e.transport is Transport.MPTCP]
+        return look(at.client, tuple(dict.fromkeys(servers)))
+
+    return examine
 
 
 def client_of_box(box: Box, lab: LabUpArguments, *, notes: Sequence[str] = ()) -> Client:

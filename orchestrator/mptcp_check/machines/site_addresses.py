@@ -143,13 +143,14 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
                 f"port {port} for {app} is taken on the server",
                 hint=f"leave {app}= away to have a free one, or end what listens there",
             )
-    used |= set(wanted.values())
+    # active ftp's data comes from the port below the control connection's
+    used |= {port - below for port in wanted.values() for below in (0, 1)}
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
     for name in (*APPLICATIONS, ActiveControl):
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
-        free = (p for p in candidates if p not in used)
+        free = (p for p in candidates if not {p, p - 1} & used)
         found: int | None = wanted[name] if name in wanted else next(free, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")

@@ -163,9 +163,10 @@ def _opened(host: SshHost, failure: type[MachineError | ServerError]) -> Iterato
             hint=f"connect once by hand (`ssh {host.host}`) and compare its fingerprint",
         ) from None
     except (OSError, EOFError, ValueError) as e:
+        cause: Exception = e
         if isinstance(e, paramiko.ssh_exception.NoValidConnectionsError):
-            e = next(iter(e.errors.values()))  # of the first address; the others say the same
-        said = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
+            cause = next(iter(e.errors.values()))  # of the first address; the others say the same
+        said = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
         kind = "there is no such host: " if isinstance(e, socket.gaierror) else ""
         raise failure(
             f"{host} cannot be reached by ssh: {kind}{said or type(e).__name__}",

@@ -62,7 +62,7 @@ class VagrantSpec:
     provider: str
     """One of `PROVIDERS`."""
     box: Path
-    """A box file, verified by the caller."""
+    """A box file, verified by the caller; not looked at when `has_box`."""
     box_digest: str
     """SHA-256 of the image in it, in hexadecimal: a box of another image has another name."""
     networks: tuple[BridgedNetwork, ...]
@@ -165,7 +165,8 @@ def vagrant_guest(
         archive: The agent as a zipapp.
         logs: The run's work folder; console and Vagrant's words are copied there at the end.
         now_ns: Monotonic clock.
-        deadline_ns: When the guest must have answered, by that clock.
+        deadline_ns: When the guest must have answered, by that clock; taking a box in, which only
+            the first machine of an image does, moves it.
 
     Raises:
         PreflightError: There is no Vagrant or no such hypervisor here.
@@ -187,7 +188,11 @@ def vagrant_guest(
         )
         machine = VagrantMachine(spec, program, console)
         with _destroyed(machine, folder, keep=(console, program.log), logs=logs):
-            _ensure_box(spec, program)
+            began_ns = now_ns()
+            if not has_box(spec):
+                provider = PROVIDERS[spec.provider]
+                program.add_box(spec.box_name, spec.box, provider, within_s=ADD_BOX_S)
+            deadline_ns += now_ns() - began_ns
             program.bring_up(spec.provider, within_s=max(1.0, (deadline_ns - now_ns()) / 1e9))
             management = _log_in(machine, program, keys, now_ns=now_ns, deadline_ns=deadline_ns)
             with guest_over(management, machine, archive=archive, now_ns=now_ns) as guest:
@@ -221,13 +226,12 @@ def _destroy(machine: VagrantMachine, folder: Path, *, keep: Sequence[Path], log
     vagrant_folder.forget(folder)
 
 
-def _ensure_box(spec: VagrantSpec, program: VagrantProgram) -> None:
-    provider = PROVIDERS[spec.provider]
+def has_box(spec: VagrantSpec) -> bool:
+    """Say whether the box was taken in by an earlier run: then its file is not needed."""
     boxes = vagrant_folder.boxes_home(spec.home) / "boxes"
     place = boxes / spec.box_name.replace("/", "-VAGRANTSLASH-")
     # Vagrant 2.4 puts the architecture between version and provider
-    if not any(place.glob(f"0/**/{provider}/metadata.json")):
-        program.add_box(spec.box_name, spec.box, provider, within_s=ADD_BOX_S)
+    return any(place.glob(f"0/**/{PROVIDERS[spec.provider]}/metadata.json"))
 
 
 def _log_in(

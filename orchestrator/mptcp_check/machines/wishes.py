@@ -1,6 +1,6 @@
 """What the user says about machines, interfaces and servers, as values; pure.
 
---machine auto | qemu | host | ssh:[USER@]HOST[:PORT]
+--machine auto | qemu | vagrant[:PROVIDER] | host | ssh:[USER@]HOST[:PORT]
 --iface   NAME[,address=ADDRESS/LENGTH]...[,gateway=ADDRESS]...[,routed]
 --server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,http=PORT][,ftp=PORT]
 """
@@ -13,6 +13,9 @@ from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
+
+PROVIDERS = ("libvirt", "virtualbox", "qemu")
+"""What Vagrant may drive (`vagrant.PROVIDERS`), the first that is installed is taken."""
 
 SSH = "ssh"
 SSH_PORT = 22
@@ -31,6 +34,7 @@ class MachineKind(enum.StrEnum):
 
     AUTO = "auto"
     QEMU = "qemu"
+    VAGRANT = "vagrant"
     HOST = "host"
     SSH = "ssh"
 
@@ -57,6 +61,8 @@ class MachineWish:
 
     kind: MachineKind
     ssh: SshHost | None = None
+    provider: str | None = None
+    """Of Vagrant's machine, one of `PROVIDERS`; none takes the one that is installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +98,18 @@ def machine_wish(text: str) -> MachineWish:
     Raises:
         UsageError: There is no such way to have a machine.
     """
-    kind, _, rest = text.partition(":")
-    if kind not in [k.value for k in MachineKind] or (kind == SSH) != bool(rest):
-        raise UsageError(
-            f"there is no way '{text}' to have a machine",
-            hint="there are: auto, qemu, host, ssh:HOST",
-        )
-    return MachineWish(kind=MachineKind(kind), ssh=_ssh_host(rest, text) if rest else None)
+    kind, colon, rest = text.partition(":")
+    if text in [k.value for k in MachineKind if k is not MachineKind.SSH]:
+        return MachineWish(kind=MachineKind(text))
+    if kind == SSH and rest:
+        return MachineWish(kind=MachineKind.SSH, ssh=_ssh_host(rest, text))
+    if kind == MachineKind.VAGRANT and colon and rest in PROVIDERS:
+        return MachineWish(kind=MachineKind.VAGRANT, provider=rest)
+    raise UsageError(
+        f"there is no way '{text}' to have a machine",
+        hint=f"there are: auto, qemu, vagrant, {', '.join(f'vagrant:{p}' for p in PROVIDERS)}, "
+        "host, ssh:HOST",
+    )
 
 
 def interface_wish(text: str) -> InterfaceWish:

@@ -217,6 +217,17 @@ def test_a_changed_file_is_named_with_both_digests(tmp_path: Path, name: str) ->
 
 
 @pytest.mark.usefixtures("builder")
+def test_of_several_changed_files_the_first_of_the_manifest_is_named(tmp_path: Path) -> None:
+    image = ensure(tmp_path)
+    for name in image.parts:
+        path = image.directory / name
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+
+    with pytest.raises(ImageError, match=f"{next(iter(image.parts))} was changed"):
+        verify(image)
+
+
+@pytest.mark.usefixtures("builder")
 def test_a_cut_or_missing_file_is_noticed_without_verifying(tmp_path: Path) -> None:
     image = ensure(tmp_path)
     image.rootfs.write_bytes(b"cut")

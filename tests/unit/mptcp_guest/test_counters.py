@@ -31,3 +31,14 @@ def test_what_is_no_answer_of_nstat_is_refused(text: str) -> None:
 
 def test_samples_lose_the_padding_and_keep_the_words() -> None:
     assert squeezed("tcp  ESTAB   0\n\nmptcp ESTAB  \n") == "tcp ESTAB 0\nmptcp ESTAB"
+
+
+def test_on_a_network_that_others_use_only_the_exchanges_ports_count() -> None:
+    text = (
+        "tcp ESTAB 0 0 10.0.0.5:22 10.0.0.9:40000\n"
+        "tcp ESTAB 0 0 10.0.0.5:80 10.0.0.9:40001\n"
+        "tcp FIN-WAIT-1 0 0 [2001:db8::5]:41000 [2001:db8::9]:80\n"
+    )
+    assert len(busy(text)) == 3
+    assert len(busy(text, frozenset({80}))) == 2
+    assert busy(text, frozenset({443})) == []

@@ -6,6 +6,7 @@ from mptcp_guest.network import (
     address_commands,
     mptcp_commands,
     offloads_on,
+    own_undo,
     sysctl_values,
     up_commands,
 )
@@ -110,3 +111,20 @@ def test_sysctl_lines_become_settings() -> None:
         "net.mptcp.enabled": "1",
         "net.ipv4.tcp_rmem": "4096\t131072",
     }
+
+
+def test_a_machines_own_settings_come_back_in_the_order_that_works() -> None:
+    commands = list(
+        own_undo(
+            {"net.mptcp.checksum_enabled": "0"},
+            ["10.0.0.5 id 1 subflow dev eth0 "],
+            "add_addr_accepted 1 subflows 3 ",
+        )
+    )
+    # the last runs first: what the run added is flushed before the machine's own comes back
+    assert [" ".join(c) for c in reversed(commands)] == [
+        "sysctl -qw net.mptcp.checksum_enabled=0",
+        "ip mptcp limits set add_addr_accepted 1 subflows 3",
+        "ip mptcp endpoint flush",
+        "ip mptcp endpoint add 10.0.0.5 id 1 subflow dev eth0",
+    ]

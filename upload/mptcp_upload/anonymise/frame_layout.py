@@ -75,6 +75,10 @@ def layout(frame: bytes, link_type: int) -> Layout:
     except (struct.error, IndexError):
         return Layout(wipes=[(0, len(frame))])
     out.wipes = [(s, e) for s, e in out.wipes if s < e]
+    ends = [e for _, e in (*out.wipes, *out.addresses)]
+    ends += [m + 6 for m in out.macs] + [c.at + 2 for c in out.checksums]
+    if max(ends, default=0) > len(frame):
+        return Layout(wipes=[(0, len(frame))])
     return out
 
 

@@ -12,6 +12,11 @@ GENERIC_NAMES: Final = frozenset(
         *("admin", "client", "computer", "debian", "default", "fedora", "guest", "home", "host"),
         *("local", "localdomain", "localhost", "mac", "macbook", "mptcp", "mptcp-check", "pc"),
         *("probe", "raspberrypi", "root", "server", "test", "ubuntu", "user", "vagrant"),
+        # and the words of our own documents
+        *("app", "capture", "captures", "connection", "data", "download", "exchange", "exchanges"),
+        *("findings", "ftp", "http", "image", "interface", "kernel", "link", "links", "logs"),
+        *("machine", "name", "network", "option", "options", "outcome", "packets", "path", "paths"),
+        *("port", "report", "run", "schema", "state", "subflow", "tcp", "text", "upload"),
     }
 )
 """Names that so many computers and accounts have that they tell nothing."""

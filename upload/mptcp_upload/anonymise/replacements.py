@@ -25,6 +25,14 @@ _DOMAIN: Final = re.compile(
 )
 
 
+_PERCENT: Final = re.compile(rb"%(2[DEde]|3[0-9Aa]|[46][1-9A-Fa-f]|[57][0-9Aa])")
+"""Characters of addresses and names that need no escape: RFC 3986, section 6.2.2.2."""
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode("ascii"))
+
+
 def printable(text: bytes) -> Iterator[bytes]:
     """Give the stretches of a payload that may be text."""
     return (run[0] for run in _PRINTABLE.finditer(text))
@@ -49,13 +57,15 @@ class Replacements:
         self.masked_count = 0
         """How many had no room for their pseudonym."""
         forms: dict[bytes, bytes] = {}
+        patterns: dict[bytes, bytes] = {}
         binary: dict[bytes, bytes] = {}
         for packed in sorted(pseudonyms.who.addresses | pseudonyms.who.macs):
             other = self._map(packed)
             new = spellings.text(other)
             for name, old in spellings.text(packed).items():
-                forms.setdefault(old, new[name])
-                forms.setdefault(_utf16(old), _utf16(new[name]))
+                forms.setdefault(old, new.get(name, tokens.masked(old)))
+                patterns.setdefault(old, spellings.pattern(name, old))
+                forms.setdefault(_utf16(old), _utf16(forms[old]))
             new = spellings.binary(other)
             for name, old in spellings.binary(packed).items():
                 binary.setdefault(old, new[name])
@@ -65,7 +75,7 @@ class Replacements:
         self._binary = binary
         self._names = {n.encode(): w.encode() for n, w in pseudonyms.names.items()}
         self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
-        self._any_form = _any(map(spellings.number_pattern, _longest_first(forms)))
+        self._any_form = _any(patterns.get(f, re.escape(f)) for f in _longest_first(forms))
 
     def document(self, octets: bytes) -> bytes:
         """Return a JSON document or a log with pseudonyms; the length may change.
@@ -90,7 +100,7 @@ class Replacements:
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms."""
-        octets = text.encode(errors="replace")
+        octets = _PERCENT.sub(_unescaped, text.encode(errors="replace"))
         out, at = [], 0
         for token in sorted(tokens.find(octets), key=lambda t: t.start):
             out += [octets[at : token.start], tokens.spelt(token, self._map(token.packed))]
@@ -113,9 +123,9 @@ class Replacements:
         lowered = payload.lower()
         for old, new in self._forms.items():
             for at in _places(lowered, old):
-                if _is_bounded(lowered, at, old):
+                if at not in found:
                     self.masked_count += len(new) != len(old)
-                    found.setdefault(at, new if len(new) == len(old) else tokens.masked(old))
+                    found[at] = new if len(new) == len(old) else tokens.masked(old)
         for old, new in self._binary.items():
             for at in _places(payload, old):
                 found.setdefault(at, new)
@@ -143,11 +153,3 @@ def _any(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
 
 def _longest_first(forms: Iterable[bytes]) -> list[bytes]:
     return sorted(forms, key=lambda f: (-len(f), f))
-
-
-def _is_bounded(text: bytes, at: int, form: bytes) -> bool:
-    """Say whether a spelling that ends in a digit is not part of a longer number."""
-    if not form[-1:].isdigit():
-        return True
-    end = at + len(form)
-    return not (text[at - 1 : at].isdigit() if at else False) and not text[end : end + 1].isdigit()

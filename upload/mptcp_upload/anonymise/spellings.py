@@ -79,8 +79,11 @@ def name_pattern(name: bytes) -> bytes:
     return rb"(?<![A-Za-z0-9])" + escaped + rb"(?![A-Za-z0-9])"
 
 
-def number_pattern(form: bytes) -> bytes:
-    """Return a regular expression of an address's spelling that is not part of a longer number."""
-    if not form[-1:].isdigit():
+def pattern(spelling: str, form: bytes) -> bytes:
+    """Return a regular expression of an address's spelling.
+
+    Decimal numbers are not part of longer ones; hexadecimal is found within a dump.
+    """
+    if spelling.startswith("hexadecimal") or not form[-1:].isdigit():
         return re.escape(form)
     return rb"(?<![0-9])" + re.escape(form) + rb"(?![0-9])"

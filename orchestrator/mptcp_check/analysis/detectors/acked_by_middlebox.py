@@ -15,6 +15,7 @@ from mptcp_check.analysis.field_changes import (
 )
 from mptcp_check.analysis.pairing.lane_crossing import Origin
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.path_copies import without_copies
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Confidence, Finding
 
@@ -115,4 +116,4 @@ def _forged(lane: Lane, received: Half) -> Column:
     place = (acks - first).astype(np.uint32).astype(np.int32)  # comparable within 2 GiB
     highest = np.maximum.accumulate(place)
     before = np.concatenate(([np.iinfo(np.int32).min], highest[:-1]))
-    return np.asarray(rows[appeared & (place > before)])
+    return without_copies(lane, received, np.asarray(rows[appeared & (place > before)]))

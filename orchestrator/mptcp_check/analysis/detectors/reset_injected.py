@@ -8,6 +8,7 @@ from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.pairing.lane_crossing import NOWHERE, Origin
 from mptcp_check.analysis.pairing.mptcp_options import carriers
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
+from mptcp_check.analysis.pairing.path_copies import without_copies
 from mptcp_check.analysis.pairing.resets import refusal
 from mptcp_check.analysis.verdict import Verdict, counted, frames_of, receiver, sender
 from mptcp_check.model import Confidence, Direction, Finding
@@ -36,7 +37,7 @@ def detect(connection: PairedConnection) -> Finding:
     RST itself, so that its own capture has it.
 
     Limits: a capture that is known to have lost packets may have lost the RST too; then nothing
-    is said.  One capture shows no sender.
+    is said.  One capture shows no sender.  A second copy of a RST that was sent is the path's.
 
     Args:
         connection: A connection at both ends, or at one.
@@ -77,7 +78,8 @@ def _forged(subflow: PairedSubflow, lane: Lane) -> _Forged | None:
         return None
     packets = received.capture.packets
     appeared = received.rows[lane.crossing.origins == Origin.APPEARED]
-    rows = appeared[(packets.flags[appeared] & Flag.RST) != 0].tolist()
+    resets = appeared[(packets.flags[appeared] & Flag.RST) != 0]
+    rows = without_copies(lane, received, resets).tolist()
     if not rows or _answers_an_option(subflow, lane) or _are_moved(lane, len(rows)):
         return None
     return _Forged(subflow=subflow, lane=lane, received=received, rows=tuple(rows))

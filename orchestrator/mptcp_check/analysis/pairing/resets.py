@@ -5,6 +5,7 @@ import numpy as np
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.alignment import cross
 from mptcp_check.analysis.pairing.paired import ClockOffset, Half, Lane
+from mptcp_check.analysis.pairing.path_copies import looks
 
 
 def forged_resets(lane: Lane, clock: ClockOffset | None) -> tuple[int, ...]:
@@ -21,7 +22,11 @@ def forged_resets(lane: Lane, clock: ClockOffset | None) -> tuple[int, ...]:
     received = _rows(lane.received)
     if lane.received is None or lane.sent is None:
         return received
-    return cross(lane, _rows(lane.sent), received, clock).appeared
+    found = cross(lane, _rows(lane.sent), received, clock)
+    packets = lane.received.capture.packets
+    known = set(looks(packets, [crossing.received for crossing in found.arrived]))
+    looked = zip(found.appeared, looks(packets, found.appeared), strict=True)
+    return tuple(row for row, look in looked if look not in known)
 
 
 def refusal(half: Half | None) -> int | None:

@@ -12,10 +12,13 @@ import pytest
 from image_catalogues import KEY, OTHER_KEY, made_image, serving
 from minisign_oracle import minisign
 from mptcp_appliance import fetch_part, signing_key
-from mptcp_check import clock, doctor, run, settings
+from mptcp_appliance.errors import ImageError
+from mptcp_check import clock, doctor, networks, settings
 from mptcp_check.cli import main as entry
 from mptcp_check.doctor import Status
 from mptcp_check.errors import PreflightError
+from mptcp_check.machines import network, process, wishes
+from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 
 DAY_NS = 86_400 * 10**9
 
@@ -340,20 +343,53 @@ class Quiet:
         return lambda *_: None
 
 
-def test_run_and_doctor_find_and_verify_what_was_fetched(call: Call, catalogue: Path) -> None:
+def test_run_and_doctor_find_and_verify_what_was_fetched(
+    call: Call, catalogue: Path, tmp_path: Path
+) -> None:
     folder = fetched(call, catalogue)
     places = settings.places()
 
-    assert run._image(places, Quiet()).directory == folder
-    check = doctor._image(places)
+    assert networks._image(places, Quiet()).directory == folder
+    [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, catalogue.as_uri() in check.detail) == (Status.PASS, True)
 
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
-    with pytest.raises(Exception, match="kernel was changed"):
-        run._image(places, Quiet())
-    check = doctor._image(places)
+    around = networks.Around(
+        archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
+    )
+    with pytest.raises(ImageError, match="kernel was changed"):
+        networks._machinery(around)
+    [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, "image fetch" in check.advice) == (Status.FAIL, True)
+
+
+def test_no_box_is_made_of_an_image_that_was_changed(
+    call: Call, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = (fetched(call, catalogue) / "kernel").read_bytes()
+    for found in settings.places().images.rglob("kernel"):
+        found.write_bytes(bytes(len(data)))
+    bridge = HostInterface(name="br0", kind=InterfaceKind.BRIDGE, up=True, index=2, mac="")
+    monkeypatch.setattr(network, "list_interfaces", lambda: (bridge,))
+    monkeypatch.setattr(process, "find", lambda name: name)
+    around = networks.Around(
+        archive=b"",
+        apps=(),
+        scratch=tmp_path,
+        places=settings.places(),
+        boot_timeout_s=1,
+        watch=Quiet(),
+    )
+    wanted = networks.Wanted(
+        machine=wishes.machine_wish("vagrant:libvirt"),
+        interfaces=(wishes.interface_wish("br0"),),
+        server=wishes.server_wish("ssh:box"),
+    )
+
+    with pytest.raises(ImageError, match="kernel was changed"), networks.having(wanted, around):
+        pytest.fail("it came up")
+    assert not settings.places().vagrant.exists()
 
 
 def test_a_mac_without_an_image_is_told_to_fetch_one(
@@ -363,7 +399,7 @@ def test_a_mac_without_an_image_is_told_to_fetch_one(
     assert call("list").code == 0
 
     with pytest.raises(PreflightError) as caught:
-        run._image(settings.places(), Quiet())
+        networks._image(settings.places(), Quiet())
     assert "image fetch URL --key KEY" in caught.value.hint
 
 

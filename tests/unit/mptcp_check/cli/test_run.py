@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mptcp_check import run
+from mptcp_check import networks
 from mptcp_check.cli.main import main
 
 
@@ -42,8 +42,40 @@ def test_a_middlebox_that_cannot_be_played_is_one_line_with_the_next_step(
 
 
 def test_each_link_gets_the_boxes_in_their_order_and_the_line_behind_them() -> None:
-    chains = run._chains(("mp_join_removed:removal=delete", "dscp_altered"))
+    chains = networks.chains(("mp_join_removed:removal=delete", "dscp_altered"))
 
     names = [[type(box).__name__ for box in chain.behaviours] for chain in chains]
     assert names == [["MpJoinRemoved", "DscpAltered", "Link"]] * 2
     assert chains[0].behaviours[0] is not chains[1].behaviours[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--machine", "vmware"), "there is no way 'vmware' to have a machine"),
+        (("--machine", "host"), "--machine host measures a real network, which needs a measure"),
+        (("--machine", "vagrant"), "--machine vagrant measures a real network, which needs a "),
+        (
+            ("--machine", "vagrant", "--iface", "eth0,routed", "--server", "ssh:box"),
+            "--iface eth0,routed: Vagrant's machines are bridged",
+        ),
+        (("--machine", "ssh:box"), "--machine ssh measures a real network, which needs a measure"),
+        (("--iface", "eth0"), "--iface measures a real network, which needs a measurement server"),
+        (("--server", "https://example.org"), "'https://example.org' is not a measurement server"),
+        (("--server", "ssh:box", "--behind", "link"), "--behind puts a middlebox into"),
+        (("--iface", "eth0,mtu=1", "--server", "ssh:box"), "'mtu=1' in --iface eth0,mtu=1"),
+    ],
+)
+def test_a_network_that_cannot_be_measured_is_one_line_with_the_next_step(
+    arguments: tuple[str, ...], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--out", str(out), *arguments])
+
+    said = capsys.readouterr().err.splitlines()
+    assert ended.value.code == 2
+    assert len(said) == 2
+    assert said[0].startswith(f"mptcp-check: {line}")
+    assert not out.exists()

@@ -10,7 +10,12 @@ from mptcp_check.machines.network_interface import InterfaceKind
 from mptcp_check.settings import Places
 
 PLACES = Places(
-    images=Path("/i"), runs=Path("/r"), failures=Path("/f"), accelerators=Path("/a.json")
+    images=Path("/i"),
+    runs=Path("/r"),
+    failures=Path("/f"),
+    vagrant=Path("/v"),
+    accelerators=Path("/a.json"),
+    catalogues=Path("/c.json"),
 )
 
 

@@ -17,7 +17,12 @@ URL = urlsplit("https://measure.example/start")
 NOON = "Fri, 20 Nov 2026 12:00:00 GMT"
 NOON_NS = 1_795_176_000 * 10**9
 PLACES = Places(
-    images=Path("/i"), runs=Path("/r"), failures=Path("/f"), accelerators=Path("/a.json")
+    images=Path("/i"),
+    runs=Path("/r"),
+    failures=Path("/f"),
+    vagrant=Path("/v"),
+    accelerators=Path("/a.json"),
+    catalogues=Path("/c.json"),
 )
 
 

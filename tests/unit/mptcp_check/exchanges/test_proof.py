@@ -204,3 +204,19 @@ def test_mptcp_is_proven_exactly_when_no_plain_connection_could_hide(
     assert proof(HTTP, client, ZERO).proven == (
         syn == synack and syn > 0 and plain == 0 and not fell_back
     )
+
+
+@pytest.mark.parametrize(
+    ("exchange", "client", "joined", "subflows"),
+    [
+        (HTTP, side(opened=2, syn=1, synack=1, join=1, join_synack=1), 1, 2),
+        (HTTP, side(opened=1, syn=1, synack=1), 0, 1),
+        (PASSIVE, side(opened=2, syn=2, synack=2), 0, 1),
+        (PASSIVE, side(opened=3, syn=2, synack=2, join=1, join_synack=1), 1, 2),
+        (CONTROL, side(opened=1), 0, 0),
+    ],
+)
+def test_two_connections_are_not_two_paths(
+    exchange: Exchange, client: Mapping[str, int], joined: int, subflows: int
+) -> None:
+    assert proof(exchange, client, side(join_ack=joined)).subflow_count == subflows

@@ -9,7 +9,7 @@ import paramiko
 import pytest
 
 from mptcp_check.errors import MachineError
-from mptcp_check.machines import management
+from mptcp_check.machines import remote
 from mptcp_check.machines.management import Management, RunKeys, make_keys
 
 
@@ -57,7 +57,7 @@ def test_a_command_that_the_guest_starts_has_a_channel(guest: tuple[Guest, Manag
 def test_a_guest_that_goes_silent_is_named_in_time(
     guest: tuple[Guest, Management], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(management, "COMMAND_DEADLINE_S", 0.3)
+    monkeypatch.setattr(remote, "COMMAND_DEADLINE_S", 0.3)
 
     with pytest.raises(MachineError, match="'agent' could not be started on the probe machine"):
         guest[1].channel("agent")

@@ -110,6 +110,7 @@ def test_the_first_hop_is_asked_only_when_the_server_has_not_settled_it() -> Non
     assert [a["hop_limit"] for a in settled.asked] == [64]
     assert examined(open_question).ending is Ending.ENDS_HERE
     assert [a["hop_limit"] for a in open_question.asked] == [64, 1]
+    assert {a["source"] for a in open_question.asked} == {"10.0.2.15"}
     assert open_question.asked[0]["isn"] != open_question.asked[1]["isn"]
 
 

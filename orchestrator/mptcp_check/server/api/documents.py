@@ -1,0 +1,209 @@
+"""What goes over the wire, as the OpenAPI document describes it."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from mptcp_check.server.capture.service import Claim
+from mptcp_check.server.capture.summary import Summary
+from mptcp_check.server.session import Session
+
+PADDING_BYTES: Final = 1400
+"""What a request for a ticket carries at least: more than any answer to it has."""
+
+LONGEST_PADDING: Final = 8192
+LAST_TIME_NS: Final = 2**63 - 1
+MOST_CLAIMS: Final = 64
+
+SessionState = Literal["open", "finished", "expired"]
+TimeNs = Annotated[int, Field(ge=0, le=LAST_TIME_NS, description="Nanoseconds since 1970, UTC")]
+U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+Key = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="64 bits, 16 hexadecimal digits")]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Health(_Answer):
+    """Whether sessions can be had here."""
+
+    status: Literal["ok", "lame-duck"]
+    capture: Literal["ready", "unavailable"]
+    server: str
+
+
+class Limits(_Answer):
+    """What one session, and one network, may have."""
+
+    session_s: int
+    capture_bytes: int
+    capture_packets: int
+    request_bytes: int
+    sessions_at_once: int
+    sessions_per_hour: int
+    captured_bytes_per_hour: int
+    fetched_bytes_per_hour: int
+
+
+class SeenAddress(_Answer):
+    """Who is asking, as the server sees it; compare it with your own address and port."""
+
+    family: Literal["ipv4", "ipv6", "other"]
+    address: str
+    port: int
+
+
+class ClockQuestion(_Request):
+    """The first of four times (RFC 5905, section 8)."""
+
+    client_sent_ns: TimeNs
+
+
+class ClockAnswer(_Answer):
+    """Three of the four; the client reads the fourth when this arrives."""
+
+    client_sent_ns: int
+    server_received_ns: int
+    server_sent_ns: int
+
+
+class NewSession(_Request):
+    """A wish for a session."""
+
+    run_id: str = Field(
+        pattern="^[0-9A-Za-z_-]{8,64}$", description="The run that the session is part of"
+    )
+    padding: str = Field(
+        min_length=PADDING_BYTES,
+        max_length=LONGEST_PADDING,
+        description="Anything: without a ticket no answer is larger than its request",
+    )
+
+
+class CreatedSession(_Answer):
+    """A session, and the ticket that is asked for from now on."""
+
+    session: str
+    ticket: str = Field(description="A bearer secret; EdDSA-signed JSON Web Token")
+    marker: str = Field(description="What the session's connections say among their first bytes")
+    expires_ns: int
+    collect_until_ns: int
+
+
+class SessionDocument(_Answer):
+    """A session as it stands."""
+
+    session: str
+    run_id: str
+    state: SessionState
+    capture: Literal["none", "running", "stopped"]
+    created_ns: int
+    expires_ns: int
+    ended_ns: int | None
+    collect_until_ns: int
+
+
+class InterruptionDocument(_Answer):
+    """A time in which the capture service was away: nothing was captured."""
+
+    from_ns: int
+    until_ns: int
+
+
+class CaptureDocument(_Answer):
+    """A capture as it stands; whether anything is missing in it, and why."""
+
+    running: bool
+    started_ns: int
+    stopped_ns: int | None
+    because: str
+    complete: bool
+    packet_count: int
+    file_bytes: int
+    flow_count: int
+    mp_capable_count: int
+    mp_join_count: int
+    truncated: str
+    truncated_ns: int | None
+    missed_packet_count: int
+    ring_dropped_count: int
+    shed_flow_count: int
+    interruptions: list[InterruptionDocument]
+    sha256: str
+
+
+class ClaimDocument(_Request):
+    """Numbers of one connection, from the client's own capture: both kinds have 64 bits."""
+
+    server_key: Key | None = None
+    client_isn: U32 | None = None
+    server_isn: U32 | None = None
+
+
+class Claims(_Request):
+    """Connections that could say no marker."""
+
+    connections: list[ClaimDocument] = Field(min_length=1, max_length=MOST_CLAIMS)
+
+
+class Claimed(_Answer):
+    """How many of them the server knows by now; the others may still come."""
+
+    found_count: int
+
+
+class Counters(_Answer):
+    """What the server's kernel counted since the session began."""
+
+    alone: bool = Field(description="Whether no other session was open at any time")
+    mptcp: dict[str, int]
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str | None = None
+
+
+def session_document(session: Session) -> SessionDocument:
+    """Return a session as its user sees it."""
+    return SessionDocument.model_validate(
+        {
+            "session": session.id,
+            "run_id": session.run_id,
+            "state": session.end.value,
+            "capture": session.capture.value,
+            "created_ns": session.created_ns,
+            "expires_ns": session.expires_ns,
+            "ended_ns": session.ended_ns,
+            "collect_until_ns": session.collect_until_ns,
+        }
+    )
+
+
+def capture_document(summary: Summary) -> CaptureDocument:
+    """Return a capture as its user sees it."""
+    members: dict[str, Any] = {**summary.document(), "complete": summary.complete}
+    return CaptureDocument.model_validate(members)
+
+
+def claims(document: Claims) -> list[Claim]:
+    """Return the connections that are claimed; one with half its numbers says nothing."""
+    return [
+        Claim(
+            server_key=None if one.server_key is None else int(one.server_key, 16),
+            client_isn=one.client_isn,
+            server_isn=one.server_isn,
+        )
+        for one in document.connections
+    ]

@@ -1,0 +1,131 @@
+"""Routes of one session: each needs the session's ticket."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.responses import FileResponse
+
+from mptcp_check.server.api import documents
+from mptcp_check.server.api.asking import WITH_TICKET, AllSessions, OwnSession, peer, problems
+from mptcp_check.server.api.counted_file import CountedFile
+from mptcp_check.server.api.documents import (
+    CaptureDocument,
+    Claimed,
+    Claims,
+    Counters,
+    SessionDocument,
+)
+from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.session import End
+
+router = APIRouter(prefix="/v1/sessions/{session_id}")
+
+PCAPNG = "application/x-pcapng"
+
+
+def _with_ticket(*names: str) -> dict[int | str, dict[str, Any]]:
+    return problems(*WITH_TICKET, *names)
+
+
+@router.get("", responses=_with_ticket(), operation_id="session")
+def session(own: OwnSession) -> SessionDocument:
+    """Say how a session stands."""
+    return documents.session_document(own)
+
+
+@router.post("/finish", responses=_with_ticket("capture-unavailable"), operation_id="finish")
+def finish(own: OwnSession, sessions: AllSessions) -> SessionDocument:
+    """End a session and its capture, which can be fetched for some time; again does nothing."""
+    return documents.session_document(sessions.end(own, End.FINISHED))
+
+
+@router.delete(
+    "",
+    status_code=204,
+    responses=_with_ticket("capture-unavailable"),
+    operation_id="delete_session",
+)
+def delete(own: OwnSession, sessions: AllSessions) -> Response:
+    """End a session and remove its capture at once."""
+    sessions.delete(own)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/capture/start",
+    responses=_with_ticket(
+        "session-ended", "capture-ended", "allowance-used", "capture-unavailable", "disk-full"
+    ),
+    operation_id="start_capture",
+)
+def start_capture(own: OwnSession, sessions: AllSessions) -> CaptureDocument:
+    """Capture the session's connections from now on; again does nothing."""
+    return documents.capture_document(sessions.start_capture(own))
+
+
+@router.post(
+    "/capture/stop",
+    responses=_with_ticket("capture-missing", "capture-unavailable"),
+    operation_id="stop_capture",
+)
+def stop_capture(own: OwnSession, sessions: AllSessions) -> CaptureDocument:
+    """Stop the capture and say what is in it; again says the same."""
+    return documents.capture_document(sessions.stop_capture(own))
+
+
+@router.get(
+    "/capture",
+    responses=_with_ticket("capture-missing", "capture-unavailable"),
+    operation_id="capture",
+)
+def capture(own: OwnSession, sessions: AllSessions) -> CaptureDocument:
+    """Say how the capture stands, and its hash once it is stopped."""
+    return documents.capture_document(sessions.capture(own))
+
+
+@router.get(
+    "/capture/file",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {PCAPNG: {}}, "description": "The capture"},
+        206: {"content": {PCAPNG: {}}, "description": "A part of it (RFC 9110, section 14)"},
+        **_with_ticket(
+            "capture-missing",
+            "capture-running",
+            "capture-unavailable",
+            "allowance-used",
+            "range-not-satisfiable",
+        ),
+    },
+    operation_id="capture_file",
+)
+def capture_file(own: OwnSession, request: Request, sessions: AllSessions) -> Response:
+    """Fetch the capture, whole or in parts."""
+    summary = sessions.capture(own)
+    if summary.running:
+        raise ProblemError("capture-running")
+    host, _ = peer(request)
+    sessions.may_fetch(host, size_bytes=summary.file_bytes)
+    return CountedFile(
+        sessions.captures.file(own.id),
+        media_type=PCAPNG,
+        headers={"etag": f'"{summary.sha256}"', "cache-control": "no-store"},
+        count=lambda sent_bytes: sessions.fetched(host, sent_bytes=sent_bytes),
+    )
+
+
+@router.post(
+    "/connections",
+    responses=_with_ticket("session-ended", "capture-missing", "capture-unavailable"),
+    operation_id="claim_connections",
+)
+def claim_connections(wish: Claims, own: OwnSession, sessions: AllSessions) -> Claimed:
+    """Name connections that could not say the marker, by 64 bits that only their path has seen."""
+    return Claimed(found_count=sessions.claim(own, documents.claims(wish)))
+
+
+@router.get("/counters", responses=_with_ticket(), operation_id="counters")
+def counters(own: OwnSession, sessions: AllSessions) -> Counters:
+    """Say what the server's kernel counted of Multipath TCP since the session began."""
+    count = sessions.kernel_count(own)
+    return Counters(alone=count.alone, mptcp=count.counters)

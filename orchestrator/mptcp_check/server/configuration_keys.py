@@ -1,0 +1,298 @@
+"""The table of settings: section, key, how it is read, default, meaning.  Docs are made of it."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mptcp_check.server import netblock
+from mptcp_check.server.configuration import Listen
+
+LAST_PORT: Final = 65_535
+DAY_S: Final = 86_400
+MIB: Final = 2**20
+
+Read = Callable[[object], Any]
+"""Gives a setting's value, or raises ValueError with what is wanted of it."""
+
+NEEDED: Final = object()
+"""Default of a setting that has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One setting."""
+
+    section: str
+    name: str
+    read: Read
+    default: object
+    """As it would stand in the file."""
+    meaning: str
+
+    def __str__(self) -> str:
+        """Return the name that errors use."""
+        return f"{self.section}.{self.name}"
+
+
+def whole(least: int, most: int) -> Read:
+    """Return the reader of a whole number within bounds."""
+
+    def read(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(f"a whole number from {least} to {most} is wanted")
+        return value
+
+    return read
+
+
+def absolute_path(value: object) -> Path:
+    """Read the path of a file or folder."""
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ValueError("an absolute path is wanted")
+    return Path(value)
+
+
+def server_name(value: object) -> str:
+    """Read the server's name: it stands in tickets and reports."""
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]{0,62}", value):
+        raise ValueError("up to 63 letters, digits, dots and hyphens are wanted")
+    return value
+
+
+def listen(value: object) -> Listen:
+    """Read an address and a port: ``192.0.2.1:34380`` or ``[::]:34380``."""
+    wanted = 'an address and a port such as "0.0.0.0:34380" or "[::]:34380" are wanted'
+    if not isinstance(value, str):
+        raise ValueError(wanted)  # noqa: TRY004 - one kind of error for all readers
+    host, colon, port = value.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        family = ipaddress.ip_address(bare).version
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not colon or (family == 6) != (bare != host) or not _is_port(port):  # noqa: PLR2004 - IPv6
+        raise ValueError(wanted)
+    return Listen(host=bare, port=int(port))
+
+
+def listens(value: object) -> tuple[Listen, ...]:
+    """Read a list of addresses with ports, each once."""
+    if not isinstance(value, list) or not value:
+        raise ValueError("a list of addresses with ports is wanted")
+    found = tuple(listen(item) for item in value)
+    if len(set(found)) != len(found):
+        raise ValueError("an address stands there twice")
+    return found
+
+
+def optional_listen(value: object) -> Listen | None:
+    """Read an address and a port, or an empty text for none."""
+    return None if value == "" else listen(value)
+
+
+def ports(value: object) -> tuple[tuple[int, int], ...]:
+    """Read ports and ranges of ports: ``[80, 443, "50000-50999"]``; pairs of first and last."""
+    if not isinstance(value, list) or not value:
+        raise ValueError('a list of ports such as [80, "50000-50999"] is wanted')
+    found = []
+    for item in value:
+        first, _, last = str(item).partition("-")
+        if not _is_port(first) or (last and not _is_port(last)) or isinstance(item, bool):
+            raise ValueError(f"{item!r} is no port and no range of ports")
+        pair = (int(first), int(last or first))
+        if pair[0] > pair[1]:
+            raise ValueError(f"{item!r} ends before it begins")
+        found.append(pair)
+    return tuple(found)
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Read a list of interface names; an empty one is all interfaces."""
+    if not isinstance(value, list) or not all(
+        isinstance(item, str) and re.fullmatch(r"[^\s/]{1,15}", item) for item in value
+    ):
+        raise ValueError("a list of interface names is wanted; an empty one means all")
+    return tuple(value)
+
+
+def one_of(*words: str) -> Read:
+    """Return the reader of one of some words."""
+
+    def read(value: object) -> str:
+        if value not in words:
+            raise ValueError(f"one of {', '.join(words)} is wanted")
+        return str(value)
+
+    return read
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= LAST_PORT  # noqa: PLR2004 - digits
+
+
+def _section(name: str, rows: Sequence[tuple[str, Read, object, str]]) -> list[Key]:
+    return [
+        Key(section=name, name=row[0], read=row[1], default=row[2], meaning=row[3]) for row in rows
+    ]
+
+
+def _size(
+    default: int, meaning: str, name: str, *, least: int = 4096
+) -> tuple[str, Read, object, str]:
+    return name, whole(least, 2**40), default, meaning
+
+
+KEYS: Final[tuple[Key, ...]] = (
+    *_section(
+        "server",
+        [
+            ("id", server_name, NEEDED, "Name in tickets, lists and reports."),
+            (
+                "state",
+                absolute_path,
+                "/var/lib/mptcp-check-server",
+                "Folder of sessions and captures.",
+            ),
+        ],
+    ),
+    *_section(
+        "api",
+        [
+            (
+                "listen",
+                listens,
+                ["0.0.0.0:34380", "[::]:34380"],
+                "Where the interface answers, when systemd gives no sockets.",
+            ),
+            ("certificate", absolute_path, NEEDED, "Certificate chain (PEM), own or of ACME."),
+            ("private_key", absolute_path, NEEDED, "Its private key (PEM)."),
+            _size(65_536, "Largest request body, bytes.", "request_max_bytes"),
+            ("request_within_s", whole(1, 600), 10, "A request that is not whole by then ends."),
+            (
+                "stalled_after_s",
+                whole(1, 3600),
+                20,
+                "A client that takes nothing of its answer for so long is cut off.",
+            ),
+            ("connections_max", whole(1, 60_000), 1000, "Connections at once."),
+            ("connections_per_netblock", whole(1, 60_000), 64, "The same from one netblock."),
+        ],
+    ),
+    *_section(
+        "tickets",
+        [
+            ("signing_key", absolute_path, NEEDED, "Ed25519 key (PEM): `server keygen` makes it."),
+            ("session_s", whole(10, DAY_S), 1800, "How long a session lasts at most."),
+            ("collect_s", whole(0, 30 * DAY_S), 3600, "How long after it captures can be fetched."),
+            ("leeway_s", whole(0, 300), 5, "How far clocks may be apart."),
+        ],
+    ),
+    *_section("sessions", [("at_once", whole(1, 100_000), 500, "Sessions that are open at once.")]),
+    *_section(
+        "netblocks",
+        [
+            ("ipv4_bits", whole(8, 32), netblock.IPV4_BITS, "Prefix length of an IPv4 netblock."),
+            ("ipv6_bits", whole(16, 128), netblock.IPV6_BITS, "The same of IPv6."),
+            ("sessions_at_once", whole(1, 100_000), 8, "Open sessions of one netblock."),
+            ("sessions_per_hour", whole(1, 10**6), 60, "New sessions of one netblock in an hour."),
+            _size(2**31, "Bytes captured for it in an hour.", "captured_bytes_per_hour"),
+            _size(2**32, "Bytes of captures it fetches in an hour.", "fetched_bytes_per_hour"),
+            ("session_s_per_hour", whole(10, 10**7), 36_000, "Seconds of its sessions in an hour."),
+            (
+                "service_connections",
+                whole(1, 10**6),
+                128,
+                "Connections to the services at once (`server firewall`).",
+            ),
+            (
+                "service_connections_per_minute",
+                whole(1, 10**6),
+                1200,
+                "New connections to the services in a minute (`server firewall`).",
+            ),
+            _size(
+                2**33,
+                "Bytes the services send it in an hour (`server firewall`).",
+                "service_bytes_per_hour",
+            ),
+        ],
+    ),
+    *_section(
+        "capture",
+        [
+            (
+                "run",
+                one_of("child", "unit", "off"),
+                "child",
+                "Who starts the capture service: `server run`, a systemd unit, nobody.",
+            ),
+            (
+                "control",
+                absolute_path,
+                "/run/mptcp-check-server/capture.sock",
+                "Socket between the two services.",
+            ),
+            ("interfaces", names, [], "Interfaces to capture on; none named means all."),
+            (
+                "ports",
+                ports,
+                [21, 80, 443, 34343, "50000-50999"],
+                "TCP ports of the services and FTP's passive range.",
+            ),
+            _size(64 * MIB, "Bytes of one session's capture.", "session_bytes"),
+            ("session_packets", whole(1, 10**9), 500_000, "Packets of one session's capture."),
+            ("hold_s", whole(1, 60), 5, "How long packets wait to be known as a session's."),
+            ("waiting_flows", whole(16, 10**7), 20_000, "Connections that wait at once."),
+            _size(64 * MIB, "Bytes of packets that wait at once.", "waiting_bytes"),
+            _size(32 * MIB, "Bytes of the kernel's ring.", "ring_bytes", least=MIB),
+            _size(
+                512 * MIB,
+                "Less free disk than this: no new capture.",
+                "disk_free_min_bytes",
+                least=0,
+            ),
+        ],
+    ),
+    *_section(
+        "metrics",
+        [
+            (
+                "listen",
+                optional_listen,
+                "127.0.0.1:9434",
+                "Where Prometheus asks, plain HTTP; empty for nowhere.",
+            )
+        ],
+    ),
+    *_section(
+        "log",
+        [
+            (
+                "full_addresses_s",
+                whole(0, 14 * DAY_S),
+                0,
+                "How long a file of its own keeps whole addresses; the log has netblocks only.",
+            )
+        ],
+    ),
+    *_section(
+        "retention",
+        [
+            (
+                "captures_s",
+                whole(0, 366 * DAY_S),
+                DAY_S,
+                "Captures vanish so long after the session.",
+            ),
+            (
+                "sessions_s",
+                whole(3600, 3660 * DAY_S),
+                30 * DAY_S,
+                "Records of sessions vanish then.",
+            ),
+        ],
+    ),
+)

@@ -1,0 +1,1 @@
+"""From listening sockets to the application: acceptance, TLS, deadlines, signals."""

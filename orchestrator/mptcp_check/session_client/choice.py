@@ -1,0 +1,85 @@
+"""Which server is taken, and why; what was found of the others is told too."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mptcp_check.errors import ServerError
+from mptcp_check.session_client.server_list import KnownServer
+
+Health = Callable[[KnownServer], dict[str, Any]]
+"""Asks a server's health; raises ServerError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A server that was looked at."""
+
+    server: KnownServer
+    usable: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The server to use, and all that were asked before it was found."""
+
+    server: KnownServer
+    because: str
+    asked: tuple[Candidate, ...]
+
+
+def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
+    """Ask servers in the order of their priorities and take the first that can be used.
+
+    A server that cannot capture is taken only when no other is left: without its captures
+    nothing can be compared.
+
+    Args:
+        servers: At least one.
+        health: How to ask.
+
+    Raises:
+        ServerError: None can be used; it says what each was found to be.
+    """
+    asked: list[Candidate] = []
+    without_capture: list[KnownServer] = []
+    for server in sorted(servers, key=lambda one: one.priority):  # stable: as listed
+        candidate = _look(server, health)
+        asked.append(candidate)
+        if candidate.usable:
+            return Choice(server=server, because=_why(server, asked), asked=tuple(asked))
+        if candidate.because == NO_CAPTURE:
+            without_capture.append(server)
+    if without_capture:
+        because = f"{NO_CAPTURE}, and no other server can be used"
+        return Choice(server=without_capture[0], because=because, asked=tuple(asked))
+    found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
+    raise ServerError(
+        f"no measurement server can be used: {found}",
+        hint="`mptcp-check run` without a server tests on this computer alone",
+    )
+
+
+NO_CAPTURE = "it cannot capture now"
+
+
+def _look(server: KnownServer, health: Health) -> Candidate:
+    try:
+        document = health(server)
+    except ServerError as e:
+        return Candidate(server=server, usable=False, because=e.message)
+    if document.get("status") == "lame-duck":
+        return Candidate(server=server, usable=False, because="it is being drained")
+    if document.get("status") != "ok":
+        return Candidate(server=server, usable=False, because="it is no measurement server")
+    if document.get("capture") != "ready":
+        return Candidate(server=server, usable=False, because=NO_CAPTURE)
+    return Candidate(server=server, usable=True, because="it answers and takes sessions")
+
+
+def _why(server: KnownServer, asked: Sequence[Candidate]) -> str:
+    if len(asked) == 1:
+        return f"the first by priority ({server.priority}) answers and takes sessions"
+    others = ", ".join(f"{one.server.url} ({one.because})" for one in asked[:-1])
+    return f"the first by priority that can be used, after {others}"

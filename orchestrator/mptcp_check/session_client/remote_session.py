@@ -1,0 +1,163 @@
+"""A session at a measurement server, from the client's side."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mptcp_check.errors import ServerError
+from mptcp_check.session_client.clock_offset import Exchange, Offset, offset
+from mptcp_check.session_client.connection import Connection
+
+PADDING: Final = "x" * 1400
+"""A server answers nothing that is larger than its request before there is a ticket."""
+
+CLOCK_EXCHANGES: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenAddress:
+    """Where a server saw a connection of ours come from."""
+
+    address: str
+    port: int
+
+
+def seen_address(connection: Connection) -> SeenAddress:
+    """Ask what address and port the server sees.
+
+    Raises:
+        ServerError: It cannot be asked.
+    """
+    answer = connection.ask("GET", "/v1/address")
+    return SeenAddress(
+        address=_member(connection, answer, "address", str),
+        port=_member(connection, answer, "port", int),
+    )
+
+
+def clock_offset(
+    connection: Connection, wall_ns: Callable[[], int], *, count: int = CLOCK_EXCHANGES
+) -> Offset | None:
+    """Measure how far the server's clock is ahead of ours.
+
+    Raises:
+        ServerError: It cannot be asked.
+    """
+    exchanges = []
+    with connection.kept() as post:  # its handshakes are no part of what is measured
+        for _ in range(count):
+            sent_ns = wall_ns()
+            answer = post("/v1/clock", {"client_sent_ns": sent_ns})
+            received_ns = wall_ns()
+            exchanges.append(
+                Exchange(
+                    client_sent_ns=sent_ns,
+                    server_received_ns=_member(connection, answer, "server_received_ns", int),
+                    server_sent_ns=_member(connection, answer, "server_sent_ns", int),
+                    client_received_ns=received_ns,
+                )
+            )
+    return offset(exchanges)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteSession:
+    """A session: its ticket opens everything that is its own at the server."""
+
+    connection: Connection
+    id: str
+    ticket: str
+    marker: str
+    """What its connections say among their first bytes, so that the server knows them."""
+    expires_ns: int
+    """By the server's clock."""
+
+    @classmethod
+    def create(cls, connection: Connection, run_id: str) -> "RemoteSession":
+        """Ask for a session.
+
+        Raises:
+            RefusedError: The server says no, and why.
+            ServerError: It cannot be asked.
+        """
+        wish = {"run_id": run_id, "padding": PADDING}
+        answer = connection.ask("POST", "/v1/sessions", document=wish)
+        return cls(
+            connection=connection,
+            id=_member(connection, answer, "session", str),
+            ticket=_member(connection, answer, "ticket", str),
+            marker=_member(connection, answer, "marker", str),
+            expires_ns=_member(connection, answer, "expires_ns", int),
+        )
+
+    def start_capture(self) -> dict[str, Any]:
+        """Have the session's connections captured from now on."""
+        return self._ask("POST", "/capture/start")
+
+    def stop_capture(self) -> dict[str, Any]:
+        """Stop that; the answer says whether anything is missing."""
+        return self._ask("POST", "/capture/stop")
+
+    def claim(self, connections: Sequence[dict[str, Any]]) -> int:
+        """Name connections that said no marker; return how many the server knows."""
+        answer = self._ask("POST", "/connections", {"connections": list(connections)})
+        found: int = _member(self.connection, answer, "found_count", int)
+        return found
+
+    def counters(self) -> dict[str, Any]:
+        """Return what the server's kernel counted since the session began."""
+        return self._ask("GET", "/counters")
+
+    def finish(self) -> dict[str, Any]:
+        """End the session; its capture can be fetched for some time."""
+        return self._ask("POST", "/finish")
+
+    def delete(self) -> None:
+        """End the session and have its capture removed at once."""
+        self._ask("DELETE", "")
+
+    def fetch_capture(self, path: Path) -> dict[str, Any]:
+        """Write the server's capture to a file, and compare its hash.
+
+        Returns:
+            What the server says of the capture.
+
+        Raises:
+            ServerError: It cannot be fetched, or is not what the server says it is; then there
+                is no file.
+        """
+        said = self._ask("GET", "/capture")
+        size_bytes: int = _member(self.connection, said, "file_bytes", int)
+        try:
+            with path.open("wb") as file:
+                digest = self.connection.fetch(
+                    f"/v1/sessions/{self.id}/capture/file",
+                    ticket=self.ticket,
+                    file=file,
+                    limit_bytes=size_bytes,
+                )
+            self._compare(digest, said)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return said
+
+    def _compare(self, digest: str, said: dict[str, Any]) -> None:
+        if digest != said.get("sha256"):
+            url = self.connection.server.url
+            raise ServerError(f"the capture of {url} is not what it says it is")
+
+    def _ask(self, method: str, what: str, document: object = None) -> dict[str, Any]:
+        path = f"/v1/sessions/{self.id}{what}"
+        return self.connection.ask(method, path, ticket=self.ticket, document=document)
+
+
+def _member(connection: Connection, answer: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 - of this kind
+    value = answer.get(name)
+    if type(value) is not kind:
+        raise ServerError(
+            f"{connection.server.url} does not answer as a measurement server: no {name}",
+            hint="see whether a captive portal or a proxy answers in its place",
+        )
+    return value

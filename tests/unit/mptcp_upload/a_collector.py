@@ -1,0 +1,159 @@
+"""A collector small enough to see through: tus and receipts, and troubles on demand."""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from mptcp_upload import canonical_json
+from mptcp_upload.receipt import key_id
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+PUBLIC = KEY.public_key().public_bytes_raw().hex()
+
+
+class Collector(ThreadingHTTPServer):
+    """What it has, and what it does wrong next."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.uploads: dict[str, tuple[dict[str, str], bytearray, int]] = {}
+        self.runs: dict[str, bytes] = {}
+        self.deletion: dict[str, str] = {}
+        self.stored_count = 0
+        self.patch_count = 0
+        self.cut_after: list[int] = []
+        """For each of the next PATCH requests: close after so many bytes, having kept them."""
+        self.answers: list[tuple[int, str, dict[str, str]]] = []
+        """Given to the next requests instead of what they ask for."""
+        self.spoil: dict[str, Any] = {}
+        """Fields of receipts to change after they were signed."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def receipt(self, run_id: str) -> dict[str, Any]:
+        octets = self.runs[run_id]
+        document: dict[str, Any] = {
+            "run_id": run_id,
+            "bundle_sha256": hashlib.sha256(octets).hexdigest(),
+            "size_bytes": len(octets),
+            "received_at": "2026-11-21T08:00:00Z",
+            "policy_version": "1",
+            "url": f"{self.url}/runs/{run_id}",
+            "key_id": key_id(KEY.public_key()),
+        }
+        signature = KEY.sign(canonical_json.encode(document))
+        return {**document, "signature": base64.b64encode(signature).decode(), **self.spoil}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Collector
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        pass
+
+    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def problem(self, status: int, word: str, **headers: str) -> None:
+        body = json.dumps({"type": f"urn:mptcp-check:problem:{word}", "title": f"It is {word}"})
+        self.answer(status, body.encode(), **headers)
+
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        if self.server.answers:
+            status, word, headers = self.server.answers.pop(0)
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.problem(status, word, **headers)
+            return False
+        return True
+
+    def do_POST(self) -> None:
+        pairs = (p.split(" ") for p in self.headers["Upload-Metadata"].split(","))
+        said = {k: base64.b64decode(v).decode() for k, v in pairs}
+        if said["run_id"] in self.server.runs:
+            same = hashlib.sha256(self.server.runs[said["run_id"]]).hexdigest()
+            if same == said["bundle_sha256"]:
+                self.answer(200)
+            else:
+                self.problem(409, "run_exists_with_other_digest")
+            return
+        place = f"/api/v1/uploads/{len(self.server.uploads)}"
+        self.server.uploads[place] = (said, bytearray(), int(self.headers["Upload-Length"]))
+        self.answer(201, Location=place)
+
+    def do_HEAD(self) -> None:
+        if self.path not in self.server.uploads:
+            self.answer(404)
+            return
+        self.answer(200, Upload_Offset=str(len(self.server.uploads[self.path][1])))
+
+    def do_PATCH(self) -> None:
+        self.server.patch_count += 1
+        said, octets, size_bytes = self.server.uploads[self.path]
+        length = int(self.headers["Content-Length"])
+        cut = self.server.cut_after.pop(0) if self.server.cut_after else length
+        part = self.rfile.read(min(length, cut))
+        if int(self.headers["Upload-Offset"]) != len(octets):
+            self.problem(409, "offset_mismatch")
+            return
+        octets += part
+        if cut >= length:
+            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+            assert self.headers["Upload-Checksum"] == f"sha256 {digest}"
+        if len(octets) == size_bytes and said["run_id"] not in self.server.runs:
+            self.server.runs[said["run_id"]] = bytes(octets)
+            self.server.deletion[said["run_id"]] = said["deletion_sha256"]
+            self.server.stored_count += 1
+        if cut < length:
+            self.close_connection = True
+            self.connection.close()
+            return
+        self.answer(204, Upload_Offset=str(len(octets)))
+
+    def do_GET(self) -> None:
+        run_id = self.path.split("/")[-2]
+        if run_id not in self.server.runs:
+            self.problem(404, "run_unknown")
+            return
+        self.answer(200, json.dumps(self.server.receipt(run_id)).encode())
+
+    def do_DELETE(self) -> None:
+        run_id = self.path.split("/")[-1]
+        token = self.headers["Authorization"].removeprefix("Bearer ")
+        if hashlib.sha256(token.encode()).hexdigest() != self.server.deletion[run_id]:
+            self.problem(403, "token_wrong")
+            return
+        del self.server.runs[run_id]
+        self.answer(204)
+
+
+@contextmanager
+def collector() -> Iterator[Collector]:
+    server = Collector()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

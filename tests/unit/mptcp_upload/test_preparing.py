@@ -1,0 +1,179 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from golden import diagnosed
+from mptcp_check.analysis.capture.capture_file import read
+from mptcp_check.analysis.diagnose import Diagnosis, diagnose
+from mptcp_check.model import Side
+from mptcp_upload import bundle, leak_scan, manifest, preparing
+from mptcp_upload.anonymise.identities import Identities, identities
+from mptcp_upload.consent import Consent, Purpose, agreed
+from mptcp_upload.errors import BundleError, ConsentError, LeakError
+
+KEY = bytes(range(32))
+RUN = "01m7yb61k3p14f0rs2rvpkqs67"
+EVERYTHING = agreed([Purpose.VERDICT, Purpose.TRACES])
+NAMES = ("carols-laptop.corp.example", "carols-laptop", "carol")
+REPORT = {
+    "schema": "mptcp-check.run/1",
+    "run_id": RUN,
+    "directory": "/home/carol/runs/x",
+    "report": {"packets": [{"options_hex": "1e0830050a4d0001"}], "because": "10.77.0.1:40000"},
+    "carol": "the key too",
+}
+
+
+def a_run(folder: Path, case: str = diagnosed.CLEAN) -> Path:
+    (folder / "captures").mkdir(parents=True)
+    (folder / "logs").mkdir()
+    for side in Side:
+        shutil.copyfile(diagnosed.capture_path(case, side), folder / "captures" / f"{side}.pcapng")
+    (folder / "report.json").write_text(json.dumps(REPORT))
+    (folder / "report.html").write_text("<p>10.77.0.1")
+    (folder / "logs" / "http-10.77.0.2-80.log").write_text(
+        "Carols-Laptop: 10.77.0.1 fe80::3e22:fbff:fe0a:b0c 3c:22:fb:0a:0b:0c 10%2E77.0.1 \xff"
+    )
+    about = {"run_id": RUN, "started": "s", "outcome": "o", "tool_version": "t"}
+    manifest.write(folder, manifest.build(folder, about={**about, "rules_version": "r"}))
+    return folder
+
+
+def prepared(run: Path, consent: Consent = EVERYTHING) -> bundle.Bundle:
+    return bundle.read(preparing.prepare(run, key=KEY, names=NAMES, consent=consent).octets)
+
+
+def judged(diagnosis: Diagnosis) -> list[tuple[object, ...]]:
+    return [
+        (f.behaviour, f.state, f.direction, f.connection, f.subflow, f.confidence, f.evidence)
+        for f in diagnosis.findings
+    ]
+
+
+def test_the_same_run_is_the_same_bundle(tmp_path: Path) -> None:
+    one, other = (
+        preparing.prepare(a_run(tmp_path / name), key=KEY, names=NAMES, consent=EVERYTHING)
+        for name in ("one", "other")
+    )
+
+    assert one == other
+    assert one.sha256 == bundle.digest(one.octets)
+
+
+def test_no_canary_leaves(tmp_path: Path) -> None:
+    found = prepared(a_run(tmp_path / "run"))
+    everything = b"\n".join((*map(found.content, found.names), *map(str.encode, found.names)))
+
+    for secret in (b"carol", b"10.77.0.1", b"10%2e77", b"/home/", b"0a4d0001", b"3e22:fbff"):
+        assert secret not in everything.lower()
+    assert "report.html" not in found.names
+
+
+@pytest.mark.parametrize(
+    "case",
+    ["clean", "address_translated", "checksum_invalid", "mp_join_removed", "payload_altered"],
+)
+def test_anonymised_captures_are_judged_as_the_originals(tmp_path: Path, case: str) -> None:
+    found = prepared(a_run(tmp_path / "run", case))
+    client, server = (read(found.content(f"captures/{side}.pcapng")) for side in Side)
+
+    assert judged(diagnose(client, server)) == judged(diagnosed.diagnosis_of(case))
+
+
+def test_without_traces_no_packet_leaves(tmp_path: Path) -> None:
+    found = prepared(a_run(tmp_path / "run"), agreed([Purpose.VERDICT]))
+
+    assert not [n for n in found.names if n.endswith(".pcapng")]
+    assert json.loads(found.content("report.json"))["report"]["packets"] == []
+
+
+def test_what_was_known_before_is_carried(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    made = preparing.prepare(
+        run, key=KEY, names=NAMES, consent=EVERYTHING, facts={"hmac_ok_count": 4}
+    )
+    told = bundle.read(made.octets).manifest
+
+    assert told["pre_anonymisation"]["hmac_ok_count"] == 4
+    assert told["pre_anonymisation"]["original_members"]["captures/client.pcapng"] == (
+        manifest.sha256(run / "captures" / "client.pcapng")
+    )
+    assert told["consent"]["purposes"] == ["upload_traces", "upload_verdict"]
+
+
+def test_without_consent_there_is_no_bundle(tmp_path: Path) -> None:
+    with pytest.raises(ConsentError):
+        prepared(a_run(tmp_path / "run"), agreed([Purpose.ANALYSE]))
+
+
+def test_a_changed_run_is_not_bundled(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    (run / "report.json").write_text("{}")
+
+    with pytest.raises(BundleError, match="was changed"):
+        prepared(run)
+
+
+WHO: Identities = identities(
+    [bytes([203, 0, 113, 77]), bytes.fromhex("20010db8007700000000000000001234")],
+    [bytes.fromhex("3c22fb0a0b0c")],
+    ["carols-laptop", "bob"],
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"203.0.113.77",
+        b"203.000.113.077",
+        b"203,0,113,77",
+        b"203-0-113-77",
+        b"77.113.0.203.in-addr.arpa",
+        b"cb00714d",
+        b"xxCB00714Dxx",
+        b"4d7100cb",
+        b"cb:00:71:4d",
+        b"3405803853",
+        b"2001:db8:77::1234",
+        b"2001:DB8:0077:0:0:0:0:1234",
+        b"2001:0db8:0077:0000:0000:0000:0000:1234",
+        b"::ffff:203.0.113.77",
+        b"4.3.2.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.7.7.0.0.8.b.d.0.1.0.0.2.ip6.arpa",
+        b"3c:22:fb:0a:0b:0c",
+        b"3C-22-FB-0A-0B-0C",
+        b"3c22.fb0a.0b0c",
+        b"3c22fb0a0b0c",
+        b"fe80::3e22:fbff:fe0a:0b0c",
+        b"Carols-Laptop",
+        b"mycarols-laptop7",
+        b"/home/bob/x",
+        b"carols%2Dlaptop",
+        b"203.0%2e113.77",
+        b"carols&#45;laptop",
+        b"Y2Fyb2xzLWxhcHRvcA==",
+        b"aGkgMjAzLjAuMTEzLjc3IQ==",
+        b"ywBxTQ==",
+        "carols-laptop".encode("utf-16-le"),
+        "203.0.113.77".encode("utf-16-be"),
+        rb"\xcb\x00\x71\x4d203.0.113.77",
+    ],
+)
+def test_the_scanner_finds_every_spelling(text: bytes) -> None:
+    assert leak_scan.scan("report.json", b'{"a": "' + text + b'"}', WHO)
+    with pytest.raises(LeakError) as caught:
+        leak_scan.require_clean({"report.json": text}, WHO)
+    assert "carol" not in caught.value.message.lower()
+    assert "203" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text", [b"1203.0.113.77", b"203.0.113.7", b"bobsled", b"2001:db8:77::123", b"3405803", b""]
+)
+def test_the_scanner_leaves_others_alone(text: bytes) -> None:
+    assert leak_scan.scan("report.json", text, WHO) == []
+
+
+def test_the_scanner_looks_at_names_of_members() -> None:
+    assert leak_scan.scan("logs/http-203.0.113.77.log", b"", WHO)
