@@ -1,9 +1,12 @@
 """A collector that dies at any point: nothing with a receipt is lost, nothing half is visible."""
 
+import contextlib
 import errno
 import hashlib
 import itertools
 import os
+import shutil
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -154,3 +157,24 @@ def test_bytes_that_a_power_cut_took_are_asked_for_again(tmp_path: Path) -> None
     send(again)
     assert whole_or_nothing(again)
     again.close()
+
+
+def test_a_backup_taken_while_it_runs_is_restored(tmp_path: Path) -> None:
+    running = made(configuration(tmp_path / "state"), Clock())
+    send(running)
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    # as the handbook says: the database first, then the bundles and the key
+    with (
+        contextlib.closing(sqlite3.connect(tmp_path / "state" / "collector.sqlite")) as source,
+        contextlib.closing(sqlite3.connect(backup / "collector.sqlite")) as target,
+    ):
+        source.backup(target)
+    shutil.copytree(tmp_path / "state" / "blobs", backup / "blobs")
+    shutil.copy(tmp_path / "state" / "receipt-key.pem", backup)
+    restored = made(configuration(backup), Clock())
+    assert whole_or_nothing(restored)
+    assert restored.receiving.run(RUN_ID) == running.receiving.run(RUN_ID)
+    assert restored.receiving.key.public_key() == running.receiving.key.public_key()
+    restored.close()
+    running.close()

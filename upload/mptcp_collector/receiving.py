@@ -151,8 +151,9 @@ class Receiving:
         self.spool.synchronise()
         try:
             self._see_bytes(upload, part)
-            self.blobs.put(upload.bundle_sha256, part.path)
-            run = self.meta.add_run(self._run(upload), upload_id=upload.id)
+            with self.spool.storing(upload.bundle_sha256):
+                self.blobs.put(upload.bundle_sha256, part.path)
+                run = self.meta.add_run(self._run(upload), upload_id=upload.id)
             _same(run, upload.bundle_sha256)
         except ProblemError as e:
             self.meta.forget_upload(upload.id)
@@ -287,8 +288,9 @@ class Receiving:
         )
 
     def _sweep(self, bundle_sha256: str) -> None:
-        if not self.meta.bundle_wanted(bundle_sha256):
-            self.blobs.remove(bundle_sha256)
+        with self.spool.storing(bundle_sha256):
+            if not self.meta.bundle_wanted(bundle_sha256):
+                self.blobs.remove(bundle_sha256)
 
 
 def _same(run: Run, bundle_sha256: str) -> None:

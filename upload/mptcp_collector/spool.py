@@ -81,7 +81,9 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        self._locks = folder.with_name("locks")
+        for one in (folder, self._locks):
+            one.mkdir(parents=True, exist_ok=True, mode=0o750)
 
     def path(self, upload_id: str) -> Path:
         """Return an upload's file."""
@@ -106,6 +108,21 @@ class Spool:
             yield part
         finally:
             part.close()
+
+    @contextlib.contextmanager
+    def storing(self, sha256: str) -> Iterator[None]:
+        """Let nobody else on this computer store or remove the bundle of a digest.
+
+        Between a bundle's storing and its run's, it belongs to no run: who removes what no run
+        wants must not look then.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        descriptor = os.open(self._locks / sha256[:2], flags, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def remove(self, upload_id: str) -> None:
         """Remove an upload's file."""

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_of_two_bundles_of_one_run_on_their_way_the_first_to_arrive_stays(server
 
 
 def test_an_upload_cut_at_any_byte_goes_on_there(server: Parts) -> None:
-    octets = bundle(size_bytes=120)
+    octets = bundle(size_bytes=60)
     for cut in range(len(octets)):
         run_id = f"cut-at-byte-{cut}"
         location = server.client.create(octets, run_id).headers["Location"]
@@ -311,6 +312,31 @@ def test_a_bundle_that_another_run_has_too_stays_when_one_is_deleted(server: Par
     assert len(stored(server)) == 1
     server.client.http.delete("/api/v1/runs/two-run-of-two", headers=right)
     assert stored(server) == []
+
+
+def test_a_bundle_is_not_removed_between_its_storing_and_its_run(
+    server: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    octets = bundle()
+    server.client.upload(octets, "run-that-is-deleted")
+    meta, deleting = server.collector.receiving.meta, []
+    add_run = type(meta).add_run
+
+    def add_late(self: object, *arguments: object, **named: object) -> object:
+        thread = threading.Thread(
+            target=server.collector.receiving.delete, args=("run-that-is-deleted", TOKEN)
+        )
+        thread.start()
+        deleting.append(thread)
+        while meta.counts()["deleted"] == 0:  # the tombstone is there, the bundle still is too
+            threading.Event().wait(0.01)
+        return add_run(self, *arguments, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(meta), "add_run", add_late)
+        assert server.client.upload(octets, "run-that-comes").status_code == 204
+    deleting[0].join()
+    assert stored(server) == [hashlib.sha256(octets).hexdigest()]
 
 
 def test_a_bomb_is_refused_by_what_its_head_says_and_by_what_comes_out(server: Parts) -> None:
