@@ -319,6 +319,7 @@ def _check(session: Session) -> None:
     for side, state in session.both("capture_state", lambda _: {}).items():
         for capture in state["captures"]:
             if not capture["alive"] or capture["problem"]:
+                session.network.check()  # a card that went away since took its capture with it
                 failure = FAILURES[side] if session.network.witness is None else MachineError
                 raise failure(
                     f"the {side} capture of {capture['interface']} stopped: "

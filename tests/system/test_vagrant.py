@@ -159,6 +159,7 @@ def site(image: Image) -> Iterator[Came]:
         yield came
 
 
+@pytest.mark.slow
 def test_a_whole_run_by_vagrants_machine_measures_two_bridged_networks(site: Came) -> None:
     document, said = site[0]["document"], site[0]["said"]
     joints = [(j["parent"], j["attached"]) for j in document["joints"]["client"]]
@@ -172,6 +173,7 @@ def test_a_whole_run_by_vagrants_machine_measures_two_bridged_networks(site: Cam
     assert "the real network between" in " ".join(said.split())
 
 
+@pytest.mark.slow
 def test_its_captures_are_whole_and_accuse_the_path_of_nothing(site: Came) -> None:
     document = site[0]["document"]
 
@@ -179,17 +181,20 @@ def test_its_captures_are_whole_and_accuse_the_path_of_nothing(site: Came) -> No
     assert [f for f in document["report"]["findings"] if f["state"] == "seen"] == []
 
 
+@pytest.mark.slow
 def test_a_whole_run_says_that_no_user_mode_network_ended_its_tcp(site: Came) -> None:
     passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"
 
     assert {f"by eth{n} {passed}" for n in range(2)} <= set(site[0]["document"]["notes"])
 
 
+@pytest.mark.slow
 def test_its_cards_have_no_offloads(site: Came) -> None:
     assert "mptcp-check" in site[0]["hello"]
     assert site[0]["offloads_on"] == [[], []]
 
 
+@pytest.mark.slow
 def test_it_listens_on_the_management_card_only_and_knows_one_key(
     site: Came,
 ) -> None:
@@ -202,6 +207,7 @@ def test_it_listens_on_the_management_card_only_and_knows_one_key(
     assert [line.split()[1] for line in found["keys"].splitlines()] == [public]
 
 
+@pytest.mark.slow
 def test_nothing_of_the_host_is_shared_with_it(site: Came) -> None:
     domain = ET.fromstring(site[0]["hardware"])  # noqa: S314 - libvirt's own
     devices = domain.find("devices")
@@ -219,12 +225,14 @@ def test_nothing_of_the_host_is_shared_with_it(site: Came) -> None:
     assert [b.get("bridge") for b in bridges if b is not None] == ["br0", "br1"]
 
 
+@pytest.mark.slow
 def test_a_second_machine_of_its_name_is_refused_with_one_line(
     site: Came,
 ) -> None:
     assert site[0]["second"] == "4 a machine called mptcp-check-test is there already"
 
 
+@pytest.mark.slow
 def test_a_name_that_the_hypervisor_knows_already_is_refused_in_vagrants_words(
     site: Came,
 ) -> None:
@@ -242,6 +250,7 @@ def test_ctrl_c_takes_the_machine_down(image: Image) -> None:
         assert found["left"]["machines"] == []
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_left(site: Came) -> None:
     found, work = site
     assert found["left"]["domains"] == []
