@@ -18,9 +18,16 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+ALONE: Final = threading.RLock()
+"""Held while a function is compiled or loaded: compiler, store and linker serve one at a time.
+
+Two threads that asked the compiler at once would each get the other's code, and keep it.
+"""
 
 NUMBA_SYMBOLS: Final = frozenset({"NRT_MemInfo_call_dtor"})
 """What frees arrays that Numba made: compiled functions get none of them here."""

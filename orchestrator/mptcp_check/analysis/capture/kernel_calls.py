@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from mptcp_check.analysis.capture.kernel_sources import STAMP
-from mptcp_check.machine_code import Compiler, MachineCode, Native
+from mptcp_check.machine_code import ALONE, Compiler, MachineCode, Native
 
 MOST_RESULTS: Final = 8
 FINE: Final = (0, -2)
@@ -77,7 +77,9 @@ class Kernel:
                 return self.dispatcher(*arguments)
         key = "".join(kinds)
         if key not in self._entries:
-            self._entries[key] = self._entry(key, len(numbers), arguments)
+            with ALONE:
+                if key not in self._entries:  # another thread may have been first
+                    self._entries[key] = self._entry(key, len(numbers), arguments)
         entry = self._entries[key]
         return self.dispatcher(*arguments) if entry is None else entry(*numbers)
 

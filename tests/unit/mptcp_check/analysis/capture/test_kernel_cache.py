@@ -64,6 +64,31 @@ def test_machine_code_is_made_once_and_then_runs_without_numba(tmp_path: Path) -
     assert second.stdout.split() == [answer, b"False", b"False"]
 
 
+TOGETHER = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np
+from mptcp_check.analysis.capture import capture_file
+with open(sys.argv[1], "rb") as file:
+    content = file.read()
+frames = lambda: len(capture_file.frame(np.frombuffer(content, np.uint8)).records.offset)
+packets = lambda: len(capture_file.read(content).packets)
+with ThreadPoolExecutor(4) as pool:
+    asked = [pool.submit(what) for what in (packets, frames, packets, frames)]
+print(*[one.result() for one in asked])
+"""
+
+
+def test_threads_that_need_machine_code_at_once_each_get_their_own(tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", TOGETHER, str(GOLDEN)]
+    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+
+    packets, frames, *again = done.stdout.split()
+    assert again == [packets, frames]
+    assert packets == run_in(tmp_path).stdout.split()[0]
+
+
 def test_unreadable_machine_code_is_made_again(tmp_path: Path) -> None:
     first = run_in(tmp_path)
     kept = sorted(tmp_path.rglob("*.code"))
