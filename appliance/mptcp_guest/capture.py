@@ -24,6 +24,7 @@ BUFFER_KIB = 8192
 
 DRAIN_POLL_S = 0.15
 DRAIN_LIMIT_S = 5.0
+REPORT_LIMIT_S = 2.0
 EXIT_LIMIT_S = 20.0
 NEARLY_FULL_BYTES = 65536
 FETCH_BYTES = 3 * 1024 * 1024
@@ -121,7 +122,11 @@ class Captures:
 
         self._lab.stop.wait(DRAIN_POLL_S)
         self._lab.stop.wait_until(at_rest, drained)
-        finished = [self._finish(running) for running in self._running]
+        resting = [self._counts_at_rest(running) for running in self._running]
+        finished = [
+            self._finish(running, at_rest=counts)
+            for running, counts in zip(self._running, resting, strict=True)
+        ]
         self._finished = {running.interface: running.path for running in self._running}
         self._running.clear()
         return messages.CaptureStopResult(captures=finished)
@@ -174,7 +179,17 @@ class Captures:
                 f"tcpdump on {running.interface} does not listen: {running.words()}",
             )
 
-    def _finish(self, running: Running) -> messages.CaptureFile:
+    def _counts_at_rest(self, running: Running) -> dict[str, int]:
+        """Return what a tcpdump that has drained counted so far; nothing if it does not say."""
+        if running.child.poll() is not None:
+            return {}
+        running.child.send_signal(signal.SIGUSR1)  # tcpdump(8): report and go on
+        said = self._lab.stop.wait_until(
+            lambda: "dropped_count" in parse_counts(running.words()), Deadline.after(REPORT_LIMIT_S)
+        )
+        return parse_counts(running.words()) if said else {}
+
+    def _finish(self, running: Running, *, at_rest: dict[str, int]) -> messages.CaptureFile:
         died = running.child.poll()
         self._lab.end(running.child, first=signal.SIGINT, grace_s=EXIT_LIMIT_S)
         counts = parse_counts(running.words())
@@ -186,7 +201,14 @@ class Captures:
             with running.path.open("rb") as file:
                 digest["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
             digest["bytes"] = running.path.stat().st_size
-        problem = problem_of(held, counts, died=died, free_bytes=free_bytes, words=running.words())
+        problem = problem_of(
+            held,
+            counts,
+            at_rest=at_rest,
+            died=died,
+            free_bytes=free_bytes,
+            words=running.words(),
+        )
         return messages.CaptureFile(
             interface=running.interface,
             path=str(running.path),
@@ -227,6 +249,7 @@ def problem_of(
     held: pcap_file.Contents,
     counts: dict[str, int],
     *,
+    at_rest: dict[str, int],
     died: int | None,
     free_bytes: int,
     words: str,
@@ -235,7 +258,9 @@ def problem_of(
 
     Args:
         held: What the file holds.
-        counts: From `parse_counts`.
+        counts: From `parse_counts`, at its end.
+        at_rest: The same shortly before, when the exchanges were over and it had drained: where
+            nothing was missing then, what came later (a FIN sent again) is none of theirs.
         died: tcpdump's exit code when it ended before it was asked to.
         free_bytes: Left on the disk the file is on.
         words: The end of what tcpdump said.
@@ -251,7 +276,10 @@ def problem_of(
         return f"tcpdump captured {captured} packets, the file holds {held.packet_count}{full}"
     if any(lost.values()):
         return f"{sum(lost.values())} packets were dropped ({lost})"
-    if captured != received:
+    complete = "captured_count" in at_rest and (
+        at_rest["captured_count"] == at_rest.get("received_count")
+    )
+    if captured != received and not complete:
         return f"the filter let {received} packets pass, tcpdump wrote {captured}"
     return None
 

@@ -35,6 +35,10 @@ def test_whole_packets_are_written_at_once_and_the_filter_stays_one_word() -> No
             {"captured_count": 12, "received_count": 13, "dropped_count": 1},
         ),
         ("2 packets dropped by interface", {"interface_dropped_count": 2}),
+        (
+            "tcpdump: 7 packets captured, 7 packets received by filter, 0 packets dropped by kernel",
+            {"captured_count": 7, "received_count": 7, "dropped_count": 0},
+        ),
         ("tcpdump: listening on eth0", {}),
     ],
 )
@@ -43,7 +47,26 @@ def test_what_tcpdump_counted_is_read_from_its_words(words: str, counts: dict[st
 
 
 def test_a_capture_that_lost_nothing_has_no_problem() -> None:
-    assert problem_of(WHOLE, COUNTS, died=None, free_bytes=ROOM, words="") is None
+    assert problem_of(WHOLE, COUNTS, at_rest={}, died=None, free_bytes=ROOM, words="") is None
+
+
+@pytest.mark.parametrize(
+    ("at_rest", "words"),
+    [
+        ({"captured_count": 12, "received_count": 12, "dropped_count": 0}, None),
+        (
+            {"captured_count": 11, "received_count": 12, "dropped_count": 0},
+            "the filter let 13 packets pass, tcpdump wrote 12",
+        ),
+        ({"dropped_count": 0}, "the filter let 13 packets pass, tcpdump wrote 12"),
+    ],
+)
+def test_only_what_came_after_the_exchanges_may_be_missing(
+    at_rest: dict[str, int], words: str | None
+) -> None:
+    more = {**COUNTS, "received_count": 13}
+    said = problem_of(WHOLE, more, at_rest=at_rest, died=None, free_bytes=ROOM, words="")
+    assert said == words
 
 
 @pytest.mark.parametrize(
@@ -70,7 +93,7 @@ def test_every_way_to_lose_packets_is_a_problem(
     free_bytes: int,
     words: str,
 ) -> None:
-    problem = problem_of(held, counts, died=died, free_bytes=free_bytes, words="tail")
+    problem = problem_of(held, counts, at_rest={}, died=died, free_bytes=free_bytes, words="tail")
     assert problem is not None
     assert words in problem
 
