@@ -36,7 +36,7 @@ def test_whole_packets_are_written_at_once_and_the_filter_stays_one_word() -> No
         ),
         ("2 packets dropped by interface", {"interface_dropped_count": 2}),
         (
-            "tcpdump: 7 packets captured, 7 packets received by filter, 0 packets dropped by kernel",
+            "7 packets captured, 7 packets received by filter, 0 packets dropped by kernel",
             {"captured_count": 7, "received_count": 7, "dropped_count": 0},
         ),
         ("tcpdump: listening on eth0", {}),
