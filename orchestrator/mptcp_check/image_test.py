@@ -1,7 +1,6 @@
 """Accept an image by upstream's own selftests of Multipath TCP, run in a machine that boots it."""
 
 import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from mptcp_appliance.image import Image
 from mptcp_appliance.selftests import Check, Suite
 from mptcp_check import clock, storing
 from mptcp_check.errors import MachineError
-from mptcp_check.machines import accelerator, process, qemu, workspace
+from mptcp_check.machines import workspace
+from mptcp_check.machines.image_accelerator import image_accelerator, qemu_version
 from mptcp_check.machines.management import Management, make_keys, wait_for_guest
 from mptcp_check.machines.qemu import Machine, MachineSpec
 from mptcp_check.settings import Places
@@ -157,14 +157,11 @@ def _machine(
 ) -> Iterator[_Booted]:
     """Boot the image without any network, give the way in, and end it."""
     keys = make_keys(scratch / "keys")
-    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout
-    version = (said.decode(errors="replace").splitlines() or [""])[0]
     spec = MachineSpec(
         name=selftests.IMAGE,
-        accelerator=accelerator.find(
-            qemu=qemu.PROGRAM,
-            boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{version}; {platform.platform()}; {image.digest}",
+        accelerator=image_accelerator(
+            image,
+            version=qemu_version(),
             record=places.accelerators,
             scratch=scratch,
             progress=watch.step,

@@ -4,7 +4,6 @@ Without a server there is the embedded network.  With one, the client is a machi
 this computer, this computer itself, or a Linux box elsewhere.
 """
 
-import platform
 import random
 import shutil
 import sys
@@ -20,11 +19,9 @@ from mptcp_check import clock
 from mptcp_check.doctor import FREE_FOR_RUN_BYTES, IMAGE
 from mptcp_check.errors import MachineError, PreflightError, UsageError
 from mptcp_check.machines import (
-    accelerator,
     host,
     network,
     process,
-    qemu,
     site,
     vagrant,
     vagrant_probe,
@@ -35,6 +32,7 @@ from mptcp_check.machines.addresses import LINKS
 from mptcp_check.machines.box import CLIENT_TOOLS
 from mptcp_check.machines.bridged import bridged_probe
 from mptcp_check.machines.embedded import embedded
+from mptcp_check.machines.image_accelerator import image_accelerator, qemu_version
 from mptcp_check.machines.management import RunKeys, make_keys
 from mptcp_check.machines.measured_network import MeasuredNetwork
 from mptcp_check.machines.measurement_server import MeasurementServer, server_by_ssh
@@ -380,9 +378,15 @@ def _machinery(around: Around) -> Machinery:
     with ThreadPoolExecutor(2) as pool:  # nothing of the image runs before it is verified
         verifying = pool.submit(store.check, image, pins=around.places.catalogues)
         making = pool.submit(make_keys, around.scratch / "keys")
-        version = _qemu_version()
+        version = qemu_version()
         verifying.result()
-    accelerated = _accelerator(image, version, around)
+    accelerated = image_accelerator(
+        image,
+        version=version,
+        record=around.places.accelerators,
+        scratch=around.scratch,
+        progress=around.watch.step,
+    )
     return Machinery(image=image, accelerator=accelerated, keys=making.result())
 
 
@@ -415,23 +419,3 @@ def _image(places: Places, watch: Watch) -> Image:
         watch.step("Building the appliance image (the first run only, some minutes)")
         image = cache.ensure(declared, cache_dir=places.images, progress=watch.detail)
     return image
-
-
-def _qemu_version() -> str:
-    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
-    return (said.splitlines() or [""])[0]
-
-
-def _accelerator(image: Image, version: str, around: Around) -> Accelerator:
-    record = around.places.accelerators
-    try:
-        return accelerator.find(
-            qemu=qemu.PROGRAM,
-            boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{version}; {platform.platform()}; {image.digest}",
-            record=record,
-            scratch=around.scratch,
-            progress=around.watch.step,
-        )
-    except OSError as e:
-        raise MachineError(f"{record} cannot be written: {e.strerror}") from None

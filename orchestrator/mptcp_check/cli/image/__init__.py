@@ -1,8 +1,8 @@
 """`mptcp-check image`: the images that the machines boot, built here or fetched."""
 
-import importlib
-
 import click
+
+from mptcp_check.cli.command_group import command_group
 
 _COMMANDS = {
     "list": ("listing", "list_images"),
@@ -16,25 +16,7 @@ _COMMANDS = {
 """Name -> module here and function in it; imported when used, as the commands above these are."""
 
 
-class ImageCommands(click.Group):
-    """What can be done with images."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
-        """Return the names of all commands."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        """Import a command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, function = _COMMANDS[cmd_name]
-        command: click.Command = getattr(
-            importlib.import_module(f"mptcp_check.cli.image.{module}"), function
-        )
-        return command
-
-
-@click.group(cls=ImageCommands)
+@click.group(cls=command_group(__name__, _COMMANDS))
 def image() -> None:
     """Build, fetch, verify and publish the images that the machines boot.
 

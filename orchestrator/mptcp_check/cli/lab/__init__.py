@@ -1,8 +1,8 @@
 """`mptcp-check lab`: the middleboxes that this program can play, and what is done with them."""
 
-import importlib
-
 import click
+
+from mptcp_check.cli.command_group import command_group
 
 _COMMANDS = {
     "list": ("listing", "list_behaviours"),
@@ -13,25 +13,7 @@ _COMMANDS = {
 """Name -> module here and function in it; imported when used, as the commands above these are."""
 
 
-class LabCommands(click.Group):
-    """The lab's commands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
-        """Return the names of all commands."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
-        """Import a command."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, function = _COMMANDS[cmd_name]
-        command: click.Command = getattr(
-            importlib.import_module(f"mptcp_check.cli.lab.{module}"), function
-        )
-        return command
-
-
-@click.group(cls=LabCommands)
+@click.group(cls=command_group(__name__, _COMMANDS))
 def lab() -> None:
     """Emulate middleboxes, and see whether they are named.
 

@@ -1,0 +1,49 @@
+"""The accelerator that boots an image here: `accelerator.find`, asked about one image and QEMU."""
+
+import platform
+from collections.abc import Callable
+from pathlib import Path
+
+from mptcp_appliance import boot
+from mptcp_appliance.image import Image
+from mptcp_check.errors import MachineError
+from mptcp_check.machines import accelerator, process, qemu
+from mptcp_check.machines.accelerator import Accelerator
+
+
+def qemu_version() -> str:
+    """Return the first line of what QEMU says of itself.
+
+    Raises:
+        MptcpCheckError: There is no QEMU, or it does not end.
+    """
+    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
+    return (said.splitlines() or [""])[0]
+
+
+def image_accelerator(
+    image: Image, *, version: str, record: Path, scratch: Path, progress: Callable[[str], None]
+) -> Accelerator:
+    """Return the fastest accelerator that boots an image with this QEMU on this host kernel.
+
+    Args:
+        image: Verified: the trial runs its kernel.
+        version: From `qemu_version`.
+        record: See `accelerator.find`, as the others.
+        scratch: The same.
+        progress: The same.
+
+    Raises:
+        MachineError: The record cannot be written.
+    """
+    try:
+        return accelerator.find(
+            qemu=qemu.PROGRAM,
+            boot_arguments=boot.boot_probe_arguments(image),
+            key=f"{version}; {platform.platform()}; {image.digest}",
+            record=record,
+            scratch=scratch,
+            progress=progress,
+        )
+    except OSError as e:
+        raise MachineError(f"{record} cannot be written: {e.strerror}") from None
