@@ -10,7 +10,7 @@ import hashlib
 import re
 import shutil
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
@@ -25,6 +25,7 @@ BUFFER_KIB = 8192
 DRAIN_POLL_S = 0.15
 DRAIN_LIMIT_S = 5.0
 REPORT_LIMIT_S = 2.0
+REPORTED = "dropped by kernel"
 EXIT_LIMIT_S = 20.0
 NEARLY_FULL_BYTES = 65536
 FETCH_BYTES = 3 * 1024 * 1024
@@ -47,6 +48,9 @@ class Running:
     path: Path
     log: Path
     child: Popen[bytes]
+    at_start: dict[str, int] = field(default_factory=dict)
+    """What it had counted before the first exchange: libpcap lets packets go that came before its
+    filter was in place, but the kernel counts them as received."""
 
     def words(self) -> str:
         """Return the end of what it said."""
@@ -81,6 +85,8 @@ class Captures:
                 self._running.append(self._start(interface, arguments["filter"], directory))
             for running in self._running:
                 self._await_listening(running, until)
+            for running in self._running:
+                running.at_start.update(self._report(running))
         except (RefusalError, OSError):
             self.end()
             raise
@@ -122,7 +128,7 @@ class Captures:
 
         self._lab.stop.wait(DRAIN_POLL_S)
         self._lab.stop.wait_until(at_rest, drained)
-        resting = [self._counts_at_rest(running) for running in self._running]
+        resting = [self._report(running) for running in self._running]
         finished = [
             self._finish(running, at_rest=counts)
             for running, counts in zip(self._running, resting, strict=True)
@@ -179,13 +185,14 @@ class Captures:
                 f"tcpdump on {running.interface} does not listen: {running.words()}",
             )
 
-    def _counts_at_rest(self, running: Running) -> dict[str, int]:
-        """Return what a tcpdump that has drained counted so far; nothing if it does not say."""
+    def _report(self, running: Running) -> dict[str, int]:
+        """Return what a tcpdump has counted so far; nothing if it does not say."""
         if running.child.poll() is not None:
             return {}
+        reports_count = running.words().count(REPORTED)
         running.child.send_signal(signal.SIGUSR1)  # tcpdump(8): report and go on
         said = self._lab.stop.wait_until(
-            lambda: "dropped_count" in parse_counts(running.words()), Deadline.after(REPORT_LIMIT_S)
+            lambda: running.words().count(REPORTED) > reports_count, Deadline.after(REPORT_LIMIT_S)
         )
         return parse_counts(running.words()) if said else {}
 
@@ -204,6 +211,7 @@ class Captures:
         problem = problem_of(
             held,
             counts,
+            at_start=running.at_start,
             at_rest=at_rest,
             died=died,
             free_bytes=free_bytes,
@@ -249,6 +257,7 @@ def problem_of(
     held: pcap_file.Contents,
     counts: dict[str, int],
     *,
+    at_start: dict[str, int],
     at_rest: dict[str, int],
     died: int | None,
     free_bytes: int,
@@ -259,8 +268,9 @@ def problem_of(
     Args:
         held: What the file holds.
         counts: From `parse_counts`, at its end.
-        at_rest: The same shortly before, when the exchanges were over and it had drained: where
-            nothing was missing then, what came later (a FIN sent again) is none of theirs.
+        at_start: The same before the first exchange.
+        at_rest: The same after the last exchange, when it had drained: where nothing more was
+            missing than at the start, what came later (a FIN sent again) is none of theirs.
         died: tcpdump's exit code when it ended before it was asked to.
         free_bytes: Left on the disk the file is on.
         words: The end of what tcpdump said.
@@ -276,12 +286,17 @@ def problem_of(
         return f"tcpdump captured {captured} packets, the file holds {held.packet_count}{full}"
     if any(lost.values()):
         return f"{sum(lost.values())} packets were dropped ({lost})"
-    complete = "captured_count" in at_rest and (
-        at_rest["captured_count"] == at_rest.get("received_count")
-    )
+    unwritten = [_unwritten_count(seen) for seen in (at_start, at_rest)]
+    complete = None not in unwritten and unwritten[0] == unwritten[1]
     if captured != received and not complete:
         return f"the filter let {received} packets pass, tcpdump wrote {captured}"
     return None
+
+
+def _unwritten_count(counts: dict[str, int]) -> int | None:
+    if "captured_count" not in counts or "received_count" not in counts:
+        return None
+    return counts["received_count"] - counts["captured_count"]
 
 
 def _early_problem(running: Running, free_bytes: int) -> str | None:

@@ -47,7 +47,10 @@ def test_what_tcpdump_counted_is_read_from_its_words(words: str, counts: dict[st
 
 
 def test_a_capture_that_lost_nothing_has_no_problem() -> None:
-    assert problem_of(WHOLE, COUNTS, at_rest={}, died=None, free_bytes=ROOM, words="") is None
+    assert (
+        problem_of(WHOLE, COUNTS, at_start={}, at_rest={}, died=None, free_bytes=ROOM, words="")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,8 +68,24 @@ def test_only_what_came_after_the_exchanges_may_be_missing(
     at_rest: dict[str, int], words: str | None
 ) -> None:
     more = {**COUNTS, "received_count": 13}
-    said = problem_of(WHOLE, more, at_rest=at_rest, died=None, free_bytes=ROOM, words="")
+    start = {"captured_count": 0, "received_count": 0}
+    said = problem_of(
+        WHOLE, more, at_start=start, at_rest=at_rest, died=None, free_bytes=ROOM, words=""
+    )
     assert said == words
+
+
+def test_what_came_before_the_filter_was_in_place_is_not_missing() -> None:
+    more = {**COUNTS, "received_count": 13}
+    start = {"captured_count": 0, "received_count": 1}
+
+    def said(at_rest: dict[str, int]) -> str | None:
+        return problem_of(
+            WHOLE, more, at_start=start, at_rest=at_rest, died=None, free_bytes=ROOM, words=""
+        )
+
+    assert said(more) is None
+    assert said({"captured_count": 11, "received_count": 13}) is not None
 
 
 @pytest.mark.parametrize(
@@ -93,7 +112,9 @@ def test_every_way_to_lose_packets_is_a_problem(
     free_bytes: int,
     words: str,
 ) -> None:
-    problem = problem_of(held, counts, at_rest={}, died=died, free_bytes=free_bytes, words="tail")
+    problem = problem_of(
+        held, counts, at_start={}, at_rest={}, died=died, free_bytes=free_bytes, words="tail"
+    )
     assert problem is not None
     assert words in problem
 
