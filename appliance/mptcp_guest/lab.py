@@ -1,17 +1,15 @@
 """What all verbs share: the namespace, the directory, and the processes started in them.
 
-The agent stays in the machine's root namespace and runs what is measured by ``ip netns exec``.
-Entering the namespace itself (setns(2) through ctypes) would save a few milliseconds for each
-process, but a namespace belongs to a thread: a helper thread that was started a moment too early
-would quietly measure the wrong network.  ``ip netns exec`` replaces itself by the program, so the
-process id is the program's, and it gives the program the namespace's own /sys.
+The agent stays in the machine's root namespace and runs what is measured by ``ip netns exec``,
+which replaces itself by the program, so the process id is the program's, and gives the program the
+namespace's own /sys.  What it asks the kernel itself is done by `mptcp_guest.inside`.
 """
 
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +70,23 @@ class Lab:
             RefusalError: There is no lab.
         """
         return ["ip", *([] if self.own_network else ["-n", self.namespace_name()]), *words]
+
+    def ip_batch(
+        self, ip: Sequence[str], commands: Iterable[Sequence[str]], until: Deadline
+    ) -> str:
+        """Run ip commands, all in one process: an emulated machine is slow.
+
+        Args:
+            ip: The program with its options.
+            commands: Their words; none may hold white space.
+            until: When they must be done.
+
+        Raises:
+            RefusalError: One failed; those before it were done.
+        """
+        batch = self.work_directory / "ip-commands"
+        batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
+        return self.succeed([*ip, "-batch", str(batch)], until)
 
     def namespace_name(self) -> str:
         """Return the name of the lab's namespace.
