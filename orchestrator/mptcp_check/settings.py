@@ -9,6 +9,12 @@ import platformdirs
 HOME = "MPTCP_CHECK_HOME"
 """Environment variable: one folder for everything, instead of the system's usual places."""
 
+IMAGE = "appliance"
+"""Which of the declared images machines boot."""
+
+FREE_FOR_RUN_BYTES = 500 << 20
+"""What a run may need on the disk of its folder."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:

@@ -9,12 +9,8 @@ from dataclasses import dataclass
 
 from mptcp_check.doctor import computer, hypervisors, image, networks, server
 from mptcp_check.doctor.check import Check, Question, Section, Status
-from mptcp_check.doctor.computer import FREE_FOR_RUN_BYTES
-from mptcp_check.doctor.image import IMAGE
 
 __all__ = [
-    "FREE_FOR_RUN_BYTES",
-    "IMAGE",
     "Check",
     "Examined",
     "Question",
