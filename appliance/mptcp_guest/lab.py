@@ -1,8 +1,8 @@
 """What all verbs share: the namespace, the directory, and the processes started in them.
 
-The agent stays in the machine's root namespace and runs what is measured by ``ip netns exec``,
-which replaces itself by the program, so the process id is the program's, and gives the program the
-namespace's own /sys.  What it asks the kernel itself is done by `mptcp_guest.inside`.
+The agent stays in the machine's root namespace.  What it asks the kernel about the lab, and where
+it starts programs for the lab, is done by `mptcp_guest.inside`: a child is in the network of the
+thread that makes it.  ``ip netns exec`` would be one more program for each.
 """
 
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 from subprocess import Popen
 from typing import IO
 
+from mptcp_guest.inside import inside
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.undo import Undo
 from mptcp_guest.waiting import Deadline, Stop, ends_within
@@ -29,6 +30,10 @@ ENVIRONMENT = {
 
 KILL_GRACE_S = 2.0
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+class Inside(list[str]):
+    """A command that is run in the lab's network."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,15 +58,15 @@ class Lab:
     _children: dict[int, Popen[bytes]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def inside(self, argv: Sequence[str]) -> list[str]:
-        """Return the command that runs this one in the lab's network.
+    def inside(self, argv: Sequence[str]) -> Inside:
+        """Return this command as one that `start` runs in the lab's network.
 
         Raises:
             RefusalError: There is no lab.
         """
-        if self.own_network:
-            return list(argv)
-        return ["ip", "netns", "exec", self.namespace_name(), *argv]
+        if not self.own_network:
+            self.namespace_name()
+        return Inside(argv)
 
     def ip(self, *words: str) -> list[str]:
         """Return an ip command about the lab's network.
@@ -112,8 +117,9 @@ class Lab:
         Raises:
             RefusalError: It cannot be started.
         """
-        try:
-            child = Popen(  # noqa: S603 - lists only, from the orchestrator that owns this machine
+
+        def begin() -> Popen[bytes]:
+            return Popen(  # noqa: S603 - lists only, from the orchestrator that owns this machine
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -122,6 +128,9 @@ class Lab:
                 env=dict(environment),
                 start_new_session=True,
             )
+
+        try:
+            child = inside(self.namespace if isinstance(argv, Inside) else None, begin)
         except OSError as error:
             raise RefusalError("failed", f"{argv[0]} does not start: {error.strerror}") from error
         with self._lock:
