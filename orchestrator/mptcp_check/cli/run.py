@@ -53,6 +53,7 @@ AFTERWARDS = "mptcp_check.cli.upload"
     "--iface",
     "interfaces",
     multiple=True,
+    envvar="MPTCP_CHECK_RUN_IFACE",
     metavar="NAME[,address=A/LEN][,gateway=A][,routed]",
     help="Measure the network of this interface; give several for a subflow over each.",
 )
