@@ -144,6 +144,24 @@ def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path
     assert "6.12.1-test" in call("list", catalogue).out
 
 
+def test_replaced_images_are_marked_and_pruned(call: Call) -> None:
+    old = settings.places().images / f"appliance-amd64-{7:016x}"
+    old.mkdir(parents=True)
+    (old / "manifest.json").write_text("{}")
+
+    listed = call("list")
+    assert "replaced" in listed.out
+    assert "image prune" in listed.err
+    assert json.loads(call("list", "--json").out)["images"][0]["replaced"] is True
+    dry = call("prune", "--dry-run")
+    assert (dry.out.startswith(str(old)), "would be free" in dry.err) == (True, True)
+    assert old.is_dir()
+    pruned = json.loads(call("prune", "--json").out)
+    assert pruned["removed"] == [{"folder": str(old), "bytes": 2}]
+    assert not old.exists()
+    assert "Nothing was replaced." in call("prune").err
+
+
 def test_list_goes_on_where_an_image_is_damaged(call: Call, catalogue: Path) -> None:
     folder = fetched(call, catalogue)
     (folder / "manifest.json").write_text("{")
