@@ -7,7 +7,7 @@ look is not in the answer: silence is not health.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mptcp_check.doctor import computer, hypervisors, image, networks, server
+from mptcp_check.doctor import catalogues, computer, hypervisors, image, networks, server
 from mptcp_check.doctor.check import Check, Question, Section, Status
 
 __all__ = [
@@ -33,6 +33,7 @@ PROBES: Mapping[Section, tuple[Probe, ...]] = {
         hypervisors.hypervisors,
         hypervisors.acceleration,
         image.appliance,
+        catalogues.catalogues,
     ),
     Section.NETWORK: (networks.networks,),
     Section.SERVER: (server.server,),
