@@ -109,7 +109,7 @@ def work_folders() -> list[Path]:
 def own_place() -> Path:
     """Return what lies over the product's place in all calls of this test process."""
     PLACE.mkdir(mode=0o700, exist_ok=True)
-    place = Path(tempfile.mkdtemp(prefix="mptcp-check-tested-", dir="/tmp"))
+    place = Path(tempfile.mkdtemp(prefix="tested-mptcp-check-", dir="/tmp"))
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     return place
 
