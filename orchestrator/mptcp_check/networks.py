@@ -47,7 +47,11 @@ from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
 
 MEMORY_MIB = 512
-"""Of each guest: the system needs 60, the rest is room for captures and files."""
+"""Of each guest: the system needs 60, the rest is room for files and for the captures of
+`ROOM_BYTES`."""
+
+ROOM_BYTES = 100_000_000
+"""What a machine of `MEMORY_MIB` captures without being full: half of its memory is its disk."""
 
 LINK = "link"
 """The behaviour that gives each link its delay and rate, always the last of a chain."""
@@ -84,6 +88,8 @@ class Around:
     places: Places
     boot_timeout_s: float
     watch: Watch
+    wire_bytes: int = 0
+    """What the plan is estimated to send: it is captured in the machines' memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +110,13 @@ class Machinery:
     image: Image
     accelerator: Accelerator
     keys: RunKeys
+    memory_mib: int
 
     @property
     def image_arguments(self) -> list[str]:
         """What depends on the image in QEMU's command line."""
         return boot.qemu_arguments(
-            self.image, memory_mib=MEMORY_MIB, keys_directory=self.keys.directory
+            self.image, memory_mib=self.memory_mib, keys_directory=self.keys.directory
         )
 
 
@@ -267,7 +274,7 @@ def _vagrant_client(
         box_digest=image.digest,
         networks=networks,
         home=around.places.vagrant,
-        memory_mib=MEMORY_MIB,
+        memory_mib=memory_mib(around.wire_bytes),
     )
     for name in vagrant.destroy_remains(spec.home):
         around.watch.step(f"Destroyed {name}, the machine of a run that was killed")
@@ -387,7 +394,18 @@ def _machinery(around: Around) -> Machinery:
         scratch=around.scratch,
         progress=around.watch.step,
     )
-    return Machinery(image=image, accelerator=accelerated, keys=making.result())
+    return Machinery(
+        image=image,
+        accelerator=accelerated,
+        keys=making.result(),
+        memory_mib=memory_mib(around.wire_bytes),
+    )
+
+
+def memory_mib(wire_bytes: int) -> int:
+    """Return how much memory a machine needs that captures so much; pure."""
+    more = max(0, wire_bytes - ROOM_BYTES)
+    return MEMORY_MIB + -(-3 * more // 2**20)  # half of it is disk, and tries are repeated
 
 
 def require_space(final: Path) -> None:

@@ -47,7 +47,7 @@ def of_run(diagnosis: Diagnosis, judged: Sequence["JudgedExchange"]) -> tuple[st
             paths=one.observed.exchange.paths,
         )
         for one in judged
-        if one.judgement.outcome is not Outcome.TCP
+        if one.judgement.outcome not in {Outcome.TCP, Outcome.TCP_BROKE}
     ]
     doubts = sum(bool(one.judgement.contradictions) for one in judged)
     said = sentences(items, "exchange")
