@@ -5,11 +5,16 @@ switch off.  Everything that goes with an interface or an address (routes of eve
 addresses) is noted before and put back after, however the exchange ended.
 """
 
+import errno
 import ipaddress
 import json
+import os
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 from mptcp_guest import clock, messages
@@ -17,13 +22,13 @@ from mptcp_guest.inside import PROC_NET, inside
 from mptcp_guest.lab import Lab
 from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
-from mptcp_guest.waiting import Deadline
+from mptcp_guest.waiting import Deadline, ends_within
 
 LOOK_EVERY_S = 0.004
 """At 1 Gbit/s half a megabyte passes meanwhile."""
 
 WITHIN_S = 20.0
-"""For all ip commands of one handover."""
+"""For the ip commands of one step of a handover."""
 
 NOT_RESTORED = frozenset({"local", "broadcast", "multicast", "unreachable"})
 """Types of routes that the kernel makes by itself."""
@@ -55,18 +60,17 @@ class Acting:
             self.done["problem"] = str(error)
 
     def _act(self) -> None:
-        until = Deadline.after(WITHIN_S)
-        taking, restoring = self._plan(until)
-        if not inside(self._lab.namespace, self._has_crossed):
-            return
-        self.done["began_ns"] = clock.wall_ns()
-        try:
-            self._ip(taking, "-force")
-            self._over.wait(self._wanted["lasts_ms"] / 1000)
-        finally:
-            for family, commands in restoring:
-                self._ip(commands, "-force", family)
-            self.done["ended_ns"] = clock.wall_ns()
+        taking, giving_back = self._plan(Deadline.after(WITHIN_S))
+        with _ready(self._lab, "take") as take, _ready(self._lab, "give-back") as give_back:
+            if not inside(self._lab.namespace, self._has_crossed):
+                return
+            self.done["began_ns"] = clock.wall_ns()
+            try:
+                take.do(taking)
+                self._over.wait(self._wanted["lasts_ms"] / 1000)
+            finally:
+                give_back.do(giving_back)
+                self.done["ended_ns"] = clock.wall_ns()
 
     def _has_crossed(self) -> bool:
         """Wait in the lab's network until enough has crossed; false when the client ended first."""
@@ -77,36 +81,68 @@ class Acting:
                 return True
         return False
 
-    def _plan(
-        self, until: Deadline
-    ) -> tuple[list[list[str]], list[tuple[str, list[list[str]]]]]:
-        """Return the commands that take the path away and, by family, those that give it back."""
+    def _plan(self, until: Deadline) -> tuple[list[list[str]], list[list[str]]]:
+        """Return the commands that take the path away and those that give it back."""
         name = checked_name(self._wanted["interface"])
         shown = json.loads(self._lab.succeed(self._lab.ip("-j", "address", "show", name), until))
-        routes = {
-            version: json.loads(
-                self._lab.succeed(
-                    self._lab.ip("-j", f"-{version}", "route", "show", "table", "all", "dev", name),
-                    until,
-                )
-            )
-            for version in (4, 6)
-        }
+        routes = []
+        for version in ("-4", "-6"):
+            words = ["-j", version, "route", "show", "table", "all", "dev", name]
+            routes += json.loads(self._lab.succeed(self._lab.ip(*words), until) or "[]")
         taking = {
             "interface_down": lambda: [["link", "set", "dev", name, "down"]],
             "address_removed": lambda: list(removing(self._wanted["address"], name, shown)),
         }[self._wanted["upset"]]()
-        return taking, [
-            ("-0", [["link", "set", "dev", name, "up"]]),
-            *((f"-{version}", list(giving(name, shown, routes[version], version)))
-              for version in (4, 6)),
-        ]
+        return taking, list(giving_back(name, shown, routes))
 
-    def _ip(self, commands: Sequence[Sequence[str]], *words: str) -> None:
-        batch = self._lab.work_directory / "handover-commands"
-        batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
-        # what is there still cannot be added again: only what is missing matters
-        self._lab.run(self._lab.ip(*words, "-batch", str(batch)), Deadline.after(WITHIN_S))
+
+class _Hands:
+    """An ip that has started and waits for its commands: what it is told happens at once."""
+
+    def __init__(self, lab: Lab, pipe: Path, child: Popen[bytes]) -> None:
+        self._lab = lab
+        self._pipe = pipe
+        self._child = child
+
+    def do(self, commands: Sequence[Sequence[str]]) -> None:
+        """Do some commands and wait until all are done.
+
+        Raises:
+            RefusalError: They are not done in time.
+        """
+        until = Deadline.after(WITHIN_S)
+        text = "".join(f"{' '.join(command)}\n" for command in commands).encode()
+        descriptor = self._opened(until)
+        try:
+            os.write(descriptor, text)  # less than a pipe holds
+        finally:
+            os.close(descriptor)
+        if not ends_within(self._child, until.left_s):
+            raise RefusalError("deadline", f"ip did not end in {WITHIN_S:g} s")
+
+    def _opened(self, until: Deadline) -> int:
+        while True:
+            try:
+                return os.open(self._pipe, os.O_WRONLY | os.O_NONBLOCK)
+            except OSError as error:  # nobody reads yet
+                if error.errno != errno.ENXIO or not until.left_s or self._child.poll() is not None:
+                    raise RefusalError("failed", "ip does not take its commands") from error
+            time.sleep(LOOK_EVERY_S)
+
+
+@contextmanager
+def _ready(lab: Lab, name: str) -> Iterator[_Hands]:
+    """Start an ip before it is needed: in an emulated machine a process takes its time."""
+    pipe = lab.work_directory / f"handover-{name}"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe, 0o600)
+    # what is there still cannot be added again (-force): only what is missing matters
+    child = lab.start(lab.ip("-force", "-batch", str(pipe)))
+    try:
+        yield _Hands(lab, pipe, child)
+    finally:
+        lab.end(child, grace_s=0)
+        pipe.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -168,30 +204,32 @@ def removing(address: str, name: str, shown: Sequence[dict[str, Any]]) -> Iterat
     raise RefusalError("bad_arguments", f"{name} has no address {address}")
 
 
-def giving(
-    name: str, shown: Sequence[dict[str, Any]], routes: Iterable[dict[str, Any]], version: int
+def giving_back(
+    name: str, shown: Sequence[dict[str, Any]], routes: Iterable[dict[str, Any]]
 ) -> Iterator[list[str]]:
-    """Give the commands that put an interface's addresses and routes of a family back; PURE.
+    """Give the commands that put an interface, its addresses and its routes back; PURE.
 
     Args:
         name: The interface.
         shown: What ``ip -j address show`` said of it before.
-        routes: What ``ip -j route show table all`` said of it before.
-        version: 4 or 6.
+        routes: What ``ip -j route show table all`` said of it before, in both families.
     """
     device = ["dev", name]
+    yield ["link", "set", *device, "up"]
     for local, prefix in addresses(shown):
-        if ipaddress.ip_address(local).version == version:
-            flags = ["nodad"] if version == 6 else []  # noqa: PLR2004 - the family's name
-            yield ["address", "replace", f"{local}/{prefix}", *device, *flags]
+        flags = ["nodad"] if ":" in local else []
+        yield ["address", "replace", f"{local}/{prefix}", *device, *flags]
     for route in routes:
         if route.get("type", "unicast") in NOT_RESTORED or route.get("table") == "local":
             continue
-        via = ["via", str(route["gateway"])] if "gateway" in route else []
-        metric = ["metric", str(route["metric"])] if "metric" in route else []
-        table = ["table", str(route["table"])] if "table" in route else []
-        source = ["src", str(route["prefsrc"])] if "prefsrc" in route else []
-        yield ["route", "replace", str(route["dst"]), *via, *device, *table, *metric, *source]
+        gateway = str(route["gateway"]) if "gateway" in route else ""
+        to = str(route["dst"])
+        if to == "default":  # it is told without a family
+            to = "::/0" if ":" in gateway else "0.0.0.0/0"
+        words = [to, *(["via", gateway] if gateway else []), *device]
+        for key, word in (("table", "table"), ("metric", "metric"), ("prefsrc", "src")):
+            words += [word, str(route[key])] if key in route else []
+        yield ["route", "replace", *words]
 
 
 def addresses(shown: Sequence[dict[str, Any]]) -> Iterator[tuple[str, int]]:

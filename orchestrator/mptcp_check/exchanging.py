@@ -77,7 +77,9 @@ def run_exchange(session: Asking, exchange: Exchange, *, attempt: int = 1) -> Ex
     try:
         result = session.call(Side.CLIENT, "exchange", wanted)
     finally:
-        interrupted = None if interrupter is None else _by_the_client(session, interrupter.disarm())
+        interrupted = interrupter.disarm() if interrupter else None
+    if interrupted is not None:
+        result["handover"] = _by_the_client(session, interrupted)
     # a login is in what clients say; a run may be shown to others
     for tail in ("stdout_tail", "stderr_tail"):
         result[tail] = result[tail].replace(known.password, "<password>")
@@ -95,7 +97,6 @@ def run_exchange(session: Asking, exchange: Exchange, *, attempt: int = 1) -> Ex
         after=after,
         events={str(side): tuple(said["events"]) for side, said in events.items()},
         attempt=attempt,
-        handover=result.get("handover", interrupted),
     )
 
 

@@ -12,6 +12,7 @@ from mptcp_check.analysis.handover import HandoverSeen
 from mptcp_check.analysis.outcome import Witness
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.analysis.reporting.run_document import Observed
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.measuring import Measured
@@ -84,6 +85,10 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
                 for side, joints in measured.joints().items()
             },
             "depth": about.depth,
+            "applications": {
+                name: APPLICATIONS[name].title
+                for name in dict.fromkeys(r.exchange.app for r in measured.records)
+            },
             "estimate": asdict(measured.expected),
             "amounts": _amounts(measured),
             "notes": list(measured.notes),

@@ -29,7 +29,7 @@ from mptcp_check.machines.measured_network import (
     NetworkKind,
 )
 from mptcp_check.machines.wire_agreement import Agreement
-from mptcp_check.model import Exchange, Side
+from mptcp_check.model import Exchange, Side, Upset
 from mptcp_check.watch import Watch
 from mptcp_guest.messages import CaptureFile, CaptureStateResult, CaptureStopResult, LabUpResult
 
@@ -176,12 +176,14 @@ def measure(
         if network.examine:
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
-        with _captured(session) as captures:
+        away: list[tuple[str, int, int]] = []
+        with _captured(session, away) as captures:
             services = starting.result()
             watch.planned(planned)
             watch.step(f"Running {words(expected)}")
             began_ns = clock.monotonic_ns()
             records, capped = _exchanges(session, planned, scope, watch)
+            away.extend(_away(session, records))
             exchanges_ns = clock.monotonic_ns() - began_ns
             _check(session)
             acted = network.witness.acted_counts() if network.witness else None
@@ -262,6 +264,27 @@ def _exchanges(
     return tuple(records), ()
 
 
+AWAY_SLACK_NS = 1_000_000_000
+"""How far the clocks of machines and the moments of their acts may be apart, on a busy computer."""
+
+
+def _away(session: Session, records: Sequence[ExchangeRecord]) -> Iterator[tuple[str, int, int]]:
+    """Give the interfaces of the client that were down on purpose, from when to when.
+
+    By this computer's clock that never goes back; with some slack, as a frame that arrives just
+    when an interface comes up is not captured either.
+    """
+    ahead_ns = session.client_clock.offset_ns + clock.wall_ns() - clock.monotonic_ns()
+    for one in records:
+        planned, done = one.exchange.handover, one.handover
+        if planned and planned.upset is Upset.INTERFACE_DOWN and done and done["began_ns"]:
+            yield (
+                session.addressing.first_path(one.exchange)["interface"],
+                done["began_ns"] - ahead_ns - AWAY_SLACK_NS,
+                done["ended_ns"] - ahead_ns + AWAY_SLACK_NS,
+            )
+
+
 def _check(session: Session) -> int:
     """Raise when an end is gone or a capture died: the rest would be worth nothing.
 
@@ -284,8 +307,15 @@ def _check(session: Session) -> int:
 
 
 @contextmanager
-def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
-    """Capture on every interface; at the end fill the mapping with the finished captures."""
+def _captured(
+    session: Session, away: Sequence[tuple[str, int, int]]
+) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
+    """Capture on every interface; at the end fill the mapping with the finished captures.
+
+    Args:
+        session: Both ends.
+        away: Filled while it captures: see `_away`.
+    """
     witness, addressing = session.network.witness, session.addressing
     captures: dict[Side, tuple[CaptureOfInterface, ...]] = {}
     if witness:
@@ -313,6 +343,11 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
                 file,
                 session.network.ends[side].fetch(file),
                 stop_requested_ns=stop_requested_ns,
+                away=[
+                    (began_ns, ended_ns)
+                    for name, began_ns, ended_ns in away
+                    if side is Side.CLIENT and name == file["interface"]
+                ],
             )
             for file in stopped["captures"]
         ]
@@ -323,14 +358,22 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
 
 
 def _compared(
-    session: Session, side: Side, file: CaptureFile, content: bytes, *, stop_requested_ns: int
+    session: Session,
+    side: Side,
+    file: CaptureFile,
+    content: bytes,
+    *,
+    stop_requested_ns: int,
+    away: Sequence[tuple[int, int]],
 ) -> CaptureOfInterface:
     witness, interface = session.network.witness, file["interface"]
     return CaptureOfInterface(
         interface=interface,
         content=content,
         about=file,
-        agreement=witness.agreement(side, interface, content, stop_requested_ns=stop_requested_ns)
+        agreement=witness.agreement(
+            side, interface, content, stop_requested_ns=stop_requested_ns, away=away
+        )
         if witness
         else None,
     )

@@ -58,7 +58,7 @@ class Outcome(enum.StrEnum):
     TCP = "tcp"
     """The control over plain TCP worked; only ever of an exchange whose transport is TCP."""
     TCP_BROKE = "tcp_broke"
-    """Plain TCP did not survive a handover, which nobody expects of it; only ever of its control."""
+    """Plain TCP did not survive a handover, as was to be expected; only ever of its control."""
 
 
 class Transport(enum.StrEnum):

@@ -1,24 +1,24 @@
 """What became of a transfer whose first path went away: how long it paused, and where it went on.
 
-The pause is the longest gap in what the receiver could hand to its application, which is data in
-order: bytes that come by the other path while a hole is open are progress only when it is filled.
-Times are of the receiver's own capture.
+The pause is the longest gap in what the receiver could hand to its application: data in order,
+which its own acknowledgements tell of (the DATA_ACK, over plain TCP the acknowledgement number).
+Bytes that come by the other path while a hole is open are no progress.  What arrives just when an
+interface comes up is not in that machine's capture, so arriving segments cannot tell.
 """
 
-import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from mptcp_check.analysis.capture.column_types import Column
-from mptcp_check.analysis.capture.packets import DssFlag
+from mptcp_check.analysis.capture.packets import DssFlag, Flag
 from mptcp_check.analysis.flows.connections import Role
-from mptcp_check.analysis.pairing.paired import Half, PairedConnection
+from mptcp_check.analysis.pairing.paired import BACK, Half, PairedConnection
 from mptcp_check.model import Direction, Finding, State, Upset
 
-_MAPPING: Final = int(DssFlag.MAPPING)
+_DATA_ACK: Final = int(DssFlag.DATA_ACK)
+_HALF: Final = 1 << 31
 _SLACK_NS: Final = 100_000_000
 """What may lie between the clock of who acted and the clock of a capture, and its buffers."""
 CAUSED: Final = frozenset(
@@ -104,16 +104,22 @@ def progress(
     Returns:
         None if no capture at the receiver holds any of it.
     """
-    found = [_arrivals(connection, direction) for connection in connections]
-    arrivals = max(found, key=lambda a: sum(size for _, _, size, _ in a), default=[])
-    if not arrivals:
+    moved = max(
+        ((_moved(connection, direction), connection) for connection in connections),
+        key=lambda pair: sum(size for _, size, _ in pair[0]),
+        default=None,
+    )
+    if moved is None or not moved[0]:
         return None
+    arrivals, connection = moved
     if direction is Direction.C2S:  # the receiver's clock is the server's
         clock = next((c.clock for c in connections if c.clock is not None), None)
         ahead_ns = 0 if clock is None else clock.middle_ns
         began_ns, ended_ns = began_ns + ahead_ns, ended_ns + ahead_ns
-    pause_ns, resumed_ns = _longest_pause(arrivals, from_ns=began_ns - _SLACK_NS, end_ns=ended_ns)
-    after = [(size, first) for at_ns, _, size, first in arrivals if at_ns >= began_ns]
+    pause_ns, resumed_ns = longest_pause(
+        _confirmed(connection, BACK[direction]), from_ns=began_ns - _SLACK_NS, end_ns=ended_ns
+    )
+    after = [(size, first) for at_ns, size, first in arrivals if at_ns >= began_ns]
     return Progress(
         pause_ns=pause_ns,
         resumed_ns=resumed_ns,
@@ -139,90 +145,87 @@ def excused(finding: Finding, seen: HandoverSeen, last_evidence_ns: int | None) 
     if not by_us:
         return finding
     because = f"this check itself {ACTS[seen.upset]} in mid-transfer; without that: not looked for"
-    return replace(
-        finding, state=State.NOT_MEASURED, because=because, evidence=(), measures={}
-    )
+    return replace(finding, state=State.NOT_MEASURED, because=because, evidence=(), measures={})
+
+
+def longest_pause(
+    confirmed: Sequence[tuple[int, int]], *, from_ns: int, end_ns: int
+) -> tuple[int, int]:
+    """Return the longest time without progress that ends after a moment, and when it ended; PURE.
+
+    Args:
+        confirmed: Times, and up to which place the receiver had everything by then; by time.
+        from_ns: When the path went.
+        end_ns: When it was back; where nothing was confirmed any more the pause lasts to there.
+
+    Returns:
+        Nanoseconds, and a time that is 0 when nothing was confirmed any more.
+    """
+    reached, last_ns = (confirmed[0][1], confirmed[0][0]) if confirmed else (0, from_ns)
+    longest, resumed_ns = 0, 0
+    for at_ns, place in confirmed:
+        if place <= reached:
+            continue
+        if at_ns >= from_ns and at_ns - last_ns > longest:
+            longest, resumed_ns = at_ns - last_ns, at_ns
+        reached, last_ns = place, at_ns
+    return (longest, resumed_ns) if resumed_ns else (max(0, end_ns - last_ns), 0)
 
 
 class _Arrival(NamedTuple):
-    """New data at the receiver, as far as one segment shows."""
+    """One segment with payload at the receiver."""
 
     time_ns: int
-    place: int
-    """In the stream of the connection, from its first byte captured."""
     size: int
     first: bool
     """By the first subflow."""
 
 
-def _arrivals(connection: PairedConnection, direction: Direction) -> list[_Arrival]:
-    """Return all payload of a connection as it reached its receiver, in the order of time."""
-    found: list[_Arrival] = []
+def _moved(connection: PairedConnection, direction: Direction) -> list[_Arrival]:
+    """Return the segments with payload that reached their receiver."""
+    found = []
     for subflow in connection.subflows:
-        lane = subflow.lanes.get(direction)
-        half = None if lane is None else lane.received
-        if half is not None:
-            found += _placed(half, first=subflow.role is Role.INITIAL)
+        half = subflow.lanes[direction].received if direction in subflow.lanes else None
+        if half is None:
+            continue
+        sizes = half.capture.packets.payload_bytes[half.rows].astype(np.int64)
+        times = half.capture.packets.time_ns[half.rows]
+        first = subflow.role is Role.INITIAL
+        for at_ns, size in zip(times.tolist(), sizes.tolist(), strict=True):
+            if size:
+                found.append(_Arrival(at_ns, size, first))
+    return found
+
+
+def _confirmed(connection: PairedConnection, back: Direction) -> list[tuple[int, int]]:
+    """Return up to where the receiver had everything, by its own acknowledgements, by time."""
+    halves = [
+        half
+        for subflow in connection.subflows
+        if back in subflow.lanes and (half := subflow.lanes[back].sent) is not None
+    ]
+    found = [one for half in halves for one in _data_acks(half)]
+    if not found:
+        found = [one for half in halves for one in _tcp_acks(half)]
     if not found:
         return []
-    # data sequence numbers are compared modulo 2^32 (RFC 8684, section 3.3.1 allows 32 bits)
-    origin = min(found).place
-    half_way = 1 << 31
+    # only 32 bits may be there (RFC 8684, section 3.3.1): places are taken from the first one
+    origin = min(found)[1]
     return sorted(
-        a._replace(place=((a.place - origin + half_way) & 0xFFFF_FFFF) - half_way) for a in found
+        (at_ns, ((number - origin + _HALF) & (2 * _HALF - 1)) - _HALF) for at_ns, number in found
     )
 
 
-def _placed(half: Half, *, first: bool) -> Iterator[_Arrival]:
-    """Give the segments of one subflow with their places in the connection's stream."""
+def _data_acks(half: Half) -> Iterator[tuple[int, int]]:
     packets = half.capture.packets
-    carriers = packets.payload_bytes[half.rows] > 0
-    rows, starts = half.rows[carriers], half.starts[carriers]
-    sizes = packets.payload_bytes[rows].astype(np.int64)
-    places = _data_places(half, starts)
-    times = packets.time_ns[rows]
-    for at_ns, place, size in zip(times.tolist(), places.tolist(), sizes.tolist(), strict=True):
-        yield _Arrival(at_ns, place, size, first)
+    dss = packets.dss
+    own = np.isin(dss.packet, half.rows) & ((dss.parts & _DATA_ACK) != 0)
+    numbers = (dss.data_ack[own] & np.uint64(2 * _HALF - 1)).astype(np.int64)
+    yield from zip(packets.time_ns[dss.packet[own]].tolist(), numbers.tolist(), strict=True)
 
 
-def _data_places(half: Half, starts: Column) -> Column:
-    """Return the data sequence number of each segment's first byte; of plain TCP its own place."""
-    dss = half.capture.packets.dss
-    own = np.isin(dss.packet, half.rows) & ((dss.parts & _MAPPING) != 0) & (dss.ssn > 0)
-    maps = np.flatnonzero(own)
-    if not len(maps):
-        return starts
-    order = np.argsort(dss.ssn[maps], kind="stable")
-    maps = maps[order]
-    begins = dss.ssn[maps].astype(np.int64) - 1
-    at = np.clip(np.searchsorted(begins, starts, side="right") - 1, 0, None)
-    numbers = (dss.dsn[maps[at]] & np.uint64(0xFFFF_FFFF)).astype(np.int64)
-    return np.asarray(numbers + starts - begins[at])
-
-
-def _longest_pause(
-    arrivals: Sequence[_Arrival], *, from_ns: int, end_ns: int
-) -> tuple[int, int]:
-    """Return the longest gap in the progress of data in order that ends after a moment, and its end.
-
-    Args:
-        arrivals: In the order of time.
-        from_ns: When the path went.
-        end_ns: When it was back; where nothing came after ``from_ns`` the gap lasts to there.
-    """
-    reached = min(a.place for a in arrivals)
-    waiting: list[tuple[int, int]] = []
-    last_ns = arrivals[0].time_ns
-    longest, resumed_ns = 0, 0
-    for at_ns, place, size, _ in arrivals:
-        heapq.heappush(waiting, (place, place + size))
-        before = reached
-        while waiting and waiting[0][0] <= reached:
-            reached = max(reached, heapq.heappop(waiting)[1])
-        if reached > before:
-            if at_ns >= from_ns and at_ns - last_ns > longest:
-                longest, resumed_ns = at_ns - last_ns, at_ns
-            last_ns = at_ns
-    if not resumed_ns and last_ns < end_ns:
-        return end_ns - last_ns, 0
-    return longest, resumed_ns
+def _tcp_acks(half: Half) -> Iterator[tuple[int, int]]:
+    packets = half.capture.packets
+    rows = half.rows[(packets.flags[half.rows] & (Flag.ACK | Flag.RST)) == Flag.ACK]
+    numbers = packets.ack[rows].astype(np.int64)
+    yield from zip(packets.time_ns[rows].tolist(), numbers.tolist(), strict=True)

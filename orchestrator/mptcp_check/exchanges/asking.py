@@ -124,9 +124,7 @@ def configure(
     """
     extra, announced = exchange.paths - 1, exchange.joining in ANNOUNCED
     own: list[Endpoint] = [{**e, "flags": FLAGS[exchange.joining]} for e in endpoints[:extra]]
-    wanted = ConfigureArguments(
-        checksum=exchange.checksum, extra_subflows=extra, endpoints=own
-    )
+    wanted = ConfigureArguments(checksum=exchange.checksum, extra_subflows=extra, endpoints=own)
     if announced and side is Side.CLIENT:
         wanted["endpoints"], wanted["accepted_addresses"] = [], extra
     elif announced:

@@ -56,16 +56,14 @@ TWINS = (ONE_PATH, TWO_PATHS, _mptcp(checksum=True, paths=1), CHECKED)
 
 BACKUP = _mptcp(joining=Joining.BACKUP)
 SIGNAL = _mptcp(joining=Joining.SIGNAL)
+# of an IPv6 socket only: Linux gives one of IPv4 no subflow over IPv6
 BOTH_FAMILIES = _mptcp(joining=Joining.OTHER_FAMILY)
-JOININGS = (BACKUP, SIGNAL, BOTH_FAMILIES)
 
 
 def handovers(*upsets: Upset) -> tuple[Condition, ...]:
     """Return each handover over plain TCP, to compare with, and over Multipath TCP."""
     found = []
     for upset in upsets:
-        handover = Handover(
-            upset=upset, after_bytes=HANDOVER_AFTER_BYTES, lasts_s=HANDOVER_LASTS_S
-        )
+        handover = Handover(upset=upset, after_bytes=HANDOVER_AFTER_BYTES, lasts_s=HANDOVER_LASTS_S)
         found += [Condition(transport=Transport.TCP, handover=handover), _mptcp(handover=handover)]
     return tuple(found)

@@ -34,7 +34,7 @@ SLOWEST_BYTES_PER_S = 500_000
 """What is larger than `PAYLOAD_BYTES` has so much longer."""
 
 HANDOVER_PATIENCE_S = 25.0
-"""Plain TCP doubles its timeout: what was lost 3 s after a path went is sent again 3 to 6 s later."""
+"""Plain TCP doubles its timeout: what is lost 3 s after a path went comes again 3 to 6 s later."""
 
 
 class Transferred(NamedTuple):
@@ -76,9 +76,8 @@ def plan(apps: Sequence[str] | None = None, depth: Depth = Depth.DEFAULT) -> tup
     for block in scope.blocks:
         for transferred in _transfers(block, wanted):
             conditions = found.setdefault(transferred, [])
-            mode = APPLICATIONS[transferred.app].modes[transferred.mode]
             for condition in block.conditions:
-                if condition not in conditions and _fits(condition, mode):
+                if condition not in conditions and _fits(condition, transferred):
                     conditions.append(condition)
     planned = [
         (transferred, condition)
@@ -178,10 +177,16 @@ def _directions(mode: Mode, wanted: Directions) -> tuple[Transfer, ...]:
     return mode.transfers[:1] if wanted is Directions.FIRST else mode.transfers
 
 
-def _fits(condition: Condition, mode: Mode) -> bool:
-    """Say whether a mode can be run so: nobody listens for joins beside the application's port."""
-    one = (mode.opened.by_client, mode.opened.by_server) == (1, 0)
-    return one or condition.joining not in ANNOUNCED
+def _fits(condition: Condition, transferred: Transferred) -> bool:
+    """Say whether a transfer can be run so.
+
+    Nobody listens for joins beside the application's own port; and Linux gives an application's
+    socket of IPv4 no subflow over IPv6 (mptcp_pm_addr_families_match); one of IPv6 takes both.
+    """
+    if condition.joining is Joining.OTHER_FAMILY and transferred.family is Family.IPV4:
+        return False
+    opened = APPLICATIONS[transferred.app].modes[transferred.mode].opened
+    return (opened.by_client, opened.by_server) == (1, 0) or condition.joining not in ANNOUNCED
 
 
 def _exchange(transferred: Transferred, condition: Condition) -> Exchange:
@@ -222,5 +227,3 @@ def _at_most(most: int | None, payload_bytes: int) -> int:
 
 def _numbered(planned: Iterable[Exchange]) -> tuple[Exchange, ...]:
     return tuple(replace(e, id=number) for number, e in enumerate(planned))
-
-

@@ -69,7 +69,6 @@ def record(
     after: Counters,
     events: Mapping[str, tuple[TimedText, ...]],
     attempt: int = 1,
-    handover: HandoverDone | None = None,
 ) -> ExchangeRecord:
     """Return the record of an exchange that ran.
 
@@ -82,7 +81,6 @@ def record(
         after: Counters after both ends settled.
         events: Path manager events per side since ``start_ns``.
         attempt: Which try it is.
-        handover: What was done to its first path.
 
     Raises:
         ValueError: The digest of what was sent is missing: the caller's mistake.
@@ -109,7 +107,7 @@ def record(
         transfer_times=result["stdout_tail"],
         problem=_problem(exchange, result, sent, arrived),
         attempt=attempt,
-        handover=handover,
+        handover=result.get("handover"),
     )
 
 

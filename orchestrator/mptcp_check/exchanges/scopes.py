@@ -13,7 +13,6 @@ from mptcp_check.exchanges.conditions import (
     BOTH_FAMILIES,
     CHECKED,
     CONTROL,
-    JOININGS,
     ONE_PATH,
     SIGNAL,
     THREE_PATHS,
@@ -22,7 +21,7 @@ from mptcp_check.exchanges.conditions import (
     Condition,
     handovers,
 )
-from mptcp_check.model import Family, Transfer, Upset
+from mptcp_check.model import Family, Upset
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -36,12 +35,13 @@ EACH_BYTES = 256 * KIB
 SEGMENT_BYTES = 1000
 """One segment, below every path's MTU."""
 
-LARGE_BYTES = 24 * MIB
+LARGE_BYTES = 20 * MIB
 HANDOVER_BYTES = 8 * MIB
 """At 40 Mbit/s on each of two paths 0.8 s, on one 1.7 s: the path goes after an eighth of it."""
 
 METERED_BYTES = 128 * KIB
 """The least in which a second subflow has time to join."""
+
 
 class Depth(enum.StrEnum):
     """How much a run tries."""
@@ -170,14 +170,15 @@ SCOPES: Mapping[Depth, Scope] = {
                 " application shows it for all",
                 apps=HTTP,
                 directions=Directions.FIRST,
-                conditions=(CONTROL, *JOININGS),
+                conditions=(CONTROL, BACKUP, SIGNAL),
             ),
             Block(
-                why="IPv6 takes other routes and meets other boxes",
+                why="IPv6 takes other routes and meets other boxes, and one connection may use both"
+                " families at once",
                 apps=HTTP,
                 directions=Directions.FIRST,
                 families=(Family.IPV6,),
-                conditions=(CONTROL, TWO_PATHS),
+                conditions=(CONTROL, TWO_PATHS, BOTH_FAMILIES),
             ),
             Block(
                 why="what Multipath TCP is worth here: the first path goes away in mid-transfer",

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,9 +89,7 @@ def machines_plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange,
         around: How the Multipath TCP exchanges run.
     """
     names = tuple(dict.fromkeys(STREAM_ON_MACHINES if app == STREAM else app for app in apps))
-    condition = Condition(
-        transport=Transport.MPTCP, checksum=around.checksum, paths=around.paths
-    )
+    condition = Condition(transport=Transport.MPTCP, checksum=around.checksum, paths=around.paths)
     return chosen(names, around.family, [condition])
 
 

@@ -288,7 +288,9 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
         net,
         case.behaviours,
         "configure",
-        lambda side: asking.configure(exchange, addresses.EMBEDDED.endpoints(exchange, side), side=side),
+        lambda side: asking.configure(
+            exchange, addresses.EMBEDDED.endpoints(exchange, side), side=side
+        ),
     )
     setups = [expectation(text).setup for text in case.behaviours]
     if any(setup.control or setup.urgent for setup in setups):

@@ -46,7 +46,13 @@ class SwitchWitness:
         self._switch.freeze()
 
     def agreement(
-        self, side: Side, interface: str, content: bytes, *, stop_requested_ns: int
+        self,
+        side: Side,
+        interface: str,
+        content: bytes,
+        *,
+        stop_requested_ns: int,
+        away: Sequence[tuple[int, int]] = (),
     ) -> Agreement:
         """Compare a capture with what crossed at that interface's port."""
         link = addresses.INTERFACES.index(interface)
@@ -55,6 +61,7 @@ class SwitchWitness:
             self._switch.wire_frames(link, list(Side).index(side)),
             interface=interface,
             stop_requested_ns=stop_requested_ns,
+            away=away,
         )
 
     def acted_counts(self) -> tuple[tuple[int, ...], ...]:

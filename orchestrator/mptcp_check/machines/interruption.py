@@ -1,4 +1,4 @@
-"""A link that loses every frame for a while, once so much has crossed: a handover that nobody tells.
+"""A link that loses every frame for a while, once so much has crossed: nobody tells the ends.
 
 Unlike a behaviour of `mptcp_check.middleboxes` it is no property of a path: it is armed for one
 exchange and gone with it.

@@ -103,9 +103,15 @@ class WireWitness(Protocol):
         """Let nothing cross any more."""
 
     def agreement(
-        self, side: Side, interface: str, content: bytes, *, stop_requested_ns: int
+        self,
+        side: Side,
+        interface: str,
+        content: bytes,
+        *,
+        stop_requested_ns: int,
+        away: Sequence[tuple[int, int]],
     ) -> Agreement:
-        """Compare a capture with what crossed."""
+        """Compare a capture with what crossed, but while the interface was down on purpose."""
 
     def acted_counts(self) -> tuple[tuple[int, ...], ...]:
         """Return how often each behaviour of each link acted."""

@@ -106,9 +106,7 @@ def considered(diagnosis: Diagnosis, observed: Sequence[Observed]) -> Diagnosis:
         _undisturbed(outcome, disturbed[connection.id]) if connection.id in disturbed else outcome
         for connection, outcome in zip(diagnosis.connections, diagnosis.outcomes, strict=True)
     )
-    return replace(
-        diagnosis, findings=findings, outcomes=outcomes, explained_by=blame(findings)
-    )
+    return replace(diagnosis, findings=findings, outcomes=outcomes, explained_by=blame(findings))
 
 
 def judge_exchanges(
