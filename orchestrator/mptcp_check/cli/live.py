@@ -101,7 +101,12 @@ class LiveWatch:
     def _show(self) -> None:
         self._spinner.update(text=Text.assemble(self._step, (f"  {self._detail}", "dim")))
         if self._exchanges:
-            filled = table.progress_table(self._exchanges, self._cells, self._running)
+            filled = table.progress_table(
+                self._exchanges,
+                self._cells,
+                running=self._running,
+                width=self._live.console.width,
+            )
             self._live.update(Group(filled, self._spinner))
         else:
             self._live.update(self._spinner)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from rich import box
 from rich.table import Table
@@ -30,21 +30,6 @@ OUTCOMES: Mapping[Outcome, tuple[str, str, str]] = {
     Outcome.NOT_MEASURED: ("?", "not measured", "magenta"),
 }
 """Symbol, words, style: never the colour alone."""
-
-SHORT: Final[Mapping[Outcome, str]] = {
-    Outcome.MPTCP_DEGRADED: "fewer",
-    Outcome.FELL_BACK_AT_HANDSHAKE: "TCP",
-    Outcome.FELL_BACK_AT_FIRST_DATA: "TCP",
-    Outcome.FELL_BACK_MIDSTREAM: "TCP",
-    Outcome.UNSTABLE: "varies",
-    Outcome.CORRUPTED: "changed",
-    Outcome.HUNG: "hung",
-    Outcome.REFUSED: "refused",
-    Outcome.TIMED_OUT: "no reply",
-    Outcome.UNREACHABLE: "no TCP",
-    Outcome.NOT_MEASURED: "unknown",
-}
-"""What a cell has room for; the legend says what it means."""
 
 
 def what(exchange: Exchange) -> str:
@@ -90,34 +75,35 @@ def outcome_text(outcome: Outcome) -> Text:
     return Text(f"{symbol} {said}", style=style)
 
 
-def table(found: Matrix) -> Table:
-    """Return the table of a finished run."""
-    shown = _empty([column.title for column in found.columns])
+LEGEND = (
+    "✓ 3: three exchanges of the kind, all as they should be; another sign and 1/3: one of three"
+    " was not, and below it says what happened"
+)
+
+WIDE = 100
+"""From so many columns on there is room for a word in each cell."""
+
+
+def table(found: Matrix, *, width: int) -> Table:
+    """Return the table of a finished run.
+
+    Args:
+        found: What it shows.
+        width: Of the terminal, in columns.
+    """
+    shown = _empty([column.title for column in found.columns], width=width)
     for row in found.rows:
-        shown.add_row(Text(row.title), *(_cell_text(cell) for cell in row.cells))
+        cells = (_cell_text(cell, with_words=width >= WIDE) for cell in row.cells)
+        shown.add_row(Text(row.app), *cells)
     return shown
 
 
-def legend(found: Matrix) -> list[Text]:
-    """Return what the cells of a table mean, as far as they occur in it."""
-    cells = [cell for row in found.rows for cell in row.cells if cell is not None]
-    lines = []
-    if any(cell.is_good for cell in cells):
-        lines.append(Text("✓ 3: all three exchanges of the kind went as they should", style="dim"))
-    bad = dict.fromkeys(cell.worst for cell in cells if not cell.is_good)
-    for outcome in bad:
-        symbol, _, style = OUTCOMES[outcome]
-        lines.append(
-            Text.assemble(
-                (f"{symbol} {SHORT[outcome]}", style),
-                (f" 2/3: two of three; {words.OUTCOMES[outcome].meaning}", "dim"),
-            )
-        )
-    return lines
-
-
 def progress_table(
-    exchanges: Sequence[Exchange], cells: Mapping[int, Text], running: int | None
+    exchanges: Sequence[Exchange],
+    cells: Mapping[int, Text],
+    *,
+    running: int | None,
+    width: int,
 ) -> Table:
     """Return the table of a run that goes on: how many of each kind are done, and how they look.
 
@@ -125,13 +111,14 @@ def progress_table(
         exchanges: The plan.
         cells: What is known by exchange id.
         running: The id of the exchange that runs.
+        width: Of the terminal, in columns.
     """
     kinds: dict[str, dict[str, list[Exchange]]] = {}
     for exchange in exchanges:
         title = matrix.column_title(plain(exchange)) or "handover"
         kinds.setdefault(exchange.app, {}).setdefault(title, []).append(exchange)
     titles = [t for t in matrix.ORDER if any(t in own for own in kinds.values())]
-    shown = _empty(titles)
+    shown = _empty(titles, width=width)
     for app, own in kinds.items():
         shown.add_row(app, *(_progress(own.get(t, []), cells, running) for t in titles))
     return shown
@@ -163,20 +150,26 @@ def _progress(own: Sequence[Exchange], cells: Mapping[int, Text], running: int |
     )
 
 
-def _empty(titles: Sequence[str]) -> Table:
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    shown.add_column("application", overflow="fold")
+def _empty(titles: Sequence[str], *, width: int) -> Table:
+    shown = Table(
+        # a rule and its margins take what eight columns need on a narrow terminal
+        box=box.SIMPLE_HEAD if width >= WIDE else None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        header_style="bold",
+    )
+    shown.add_column("application" if width >= WIDE else "", no_wrap=True)
     for title in titles:
         shown.add_column(title, no_wrap=True)
     return shown
 
 
-def _cell_text(cell: Cell | None) -> Text:
+def _cell_text(cell: Cell | None, *, with_words: bool) -> Text:
     if cell is None:
         return Text("")
     if cell.is_good:
         return Text(f"✓ {cell.count}", style="green")
     symbol, _, style = OUTCOMES[cell.worst]
-    short = SHORT.get(cell.worst, "")
-    many = f" {cell.count - cell.good_count}/{cell.count}" if cell.count > 1 else ""
-    return Text(f"{symbol} {short}{many}", style=style)
+    met = [words.SHORT[cell.worst]] if with_words and cell.worst in words.SHORT else []
+    many = f"{cell.count - cell.good_count}/{cell.count}"
+    return Text(" ".join([symbol, *met, many]), style=style)

@@ -35,13 +35,15 @@ def show(console: Console, document: Mapping[str, Any], *, where: str) -> None:
     sentences: Sequence[str] = document["summary"]
     console.print(Panel(Text("\n".join(sentences)), border_style=_colour(outcomes), expand=False))
     found = matrix.matrix(document["exchanges"], document.get("applications", {}))
-    console.print(table.table(found))
-    for line in table.legend(found):
-        console.print(Padding(line, (0, 0, 0, 2)))
+    console.print(table.table(found, width=console.width))
+    if any(cell and not cell.is_good for row in found.rows for cell in row.cells):
+        console.print(Padding(Text(table.LEGEND, style="dim"), (1, 0, 1, 2)))
+    elif console.width < table.WIDE:
+        console.print()
     for line in _deviations(document["exchanges"]):
         console.print(Padding(line, (0, 0, 0, 2)))
     for told in matrix.handovers(document["exchanges"]):
-        console.print(Padding(Text(f"⇄ {told}"), (0, 0, 0, 2)))
+        console.print(Padding(Text(f"⇄ {told.sentence()}"), (0, 0, 0, 2)))
     for line in _findings(document["report"]["findings"]):
         console.print(Padding(line, (0, 0, 0, 2)))
     for sentence in (*network_words.sentences(document), *amounts.sentences(document)):

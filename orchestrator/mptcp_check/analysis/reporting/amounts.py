@@ -17,12 +17,12 @@ def sentences(document: Mapping[str, Any]) -> Iterator[str]:
     if not amounts or not expected:
         return
     again = amounts["tries_count"] - amounts["exchanges_count"]
-    repeated = f", {again} of them repeated" if again else ""
+    repeated = f" ({again} {'try' if again == 1 else 'tries'} more)" if again else ""
     count = amounts["exchanges_count"]
     yield (
-        f"{count} exchange{'' if count == 1 else 's'}{repeated} in {time(amounts['duration_s'])}"
-        f" with {size(amounts['wire_bytes'])} on the client's network; expected were"
-        f" {time(expected['duration_s'])} and {size(expected['wire_bytes'])}."
+        f"{count} exchange{'' if count == 1 else 's'}{repeated} took"
+        f" {time(amounts['duration_s'])} and {size(amounts['wire_bytes'])} on the client's network;"
+        f" {time(expected['duration_s'])} and {size(expected['wire_bytes'])} were expected."
     )
 
 

@@ -178,27 +178,56 @@ def deviations(exchanges: Sequence[Exchange]) -> tuple[Deviation, ...]:
             outcome=outcome,
             because=because,
             where=tuple(described(e) for e in own),
-            tries=_tries(own[0]),
+            tries=tries(own[0]),
         )
         for (outcome, because), own in ordered
     )
 
 
-def handovers(exchanges: Sequence[Exchange]) -> tuple[str, ...]:
-    """Say of each handover what it did to plain TCP and to Multipath TCP, a sentence each."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What one handover did to a transfer over each transport, in words."""
+
+    what: str
+    """``Interface down and up``."""
+    where: str
+    """``http download``."""
+    tcp: str
+    """``paused 3.2 s, until its path was back``; empty where it did not run."""
+    mptcp: str
+
+    def sentence(self) -> str:
+        """Say it in a line."""
+        both = (("plain TCP", self.tcp), ("Multipath TCP", self.mptcp))
+        said = "; ".join(f"{name} {met}" for name, met in both if met)
+        return f"{self.what} ({self.where}): {said}"
+
+
+def handovers(exchanges: Sequence[Exchange]) -> tuple[Handed, ...]:
+    """Return what each handover did."""
     found: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
     for exchange in exchanges:
         if _upset(exchange):
             key = exchange["app"], exchange["direction"], exchange["handover"]["upset"]
             found[key][exchange["transport"]] = _met(exchange)
     return tuple(
-        f"{words.UPSETS[upset]} ({app} {direction}): "
-        + "; ".join(f"{name} {said[key]}" for key, name in _NAMES if key in said)
+        Handed(
+            what=words.UPSETS[upset],
+            where=f"{app} {direction}",
+            tcp=said.get("tcp", ""),
+            mptcp=said.get("mptcp", ""),
+        )
         for (app, direction, upset), said in found.items()
     )
 
 
-_NAMES: Final = (("tcp", "plain TCP"), ("mptcp", "Multipath TCP"))
+def transported(exchange: Exchange) -> str:
+    """Return how an exchange was transported: ``Multipath TCP, backup``."""
+    if not _over_mptcp(exchange):
+        return "TCP, path away" if _upset(exchange) else "TCP control"
+    joining = words.JOININGS.get(_joining(exchange), "")
+    upset = words.UPSETS[exchange["handover"]["upset"]].lower() if _upset(exchange) else ""
+    return ", ".join(["Multipath TCP", *filter(None, (joining, upset))])
 
 
 def described(exchange: Exchange) -> str:
@@ -236,11 +265,12 @@ def _met(exchange: Exchange) -> str:
     return f"{words.VERBS[outcome]} ({exchange['because']})"
 
 
-def _tries(exchange: Exchange) -> tuple[str, ...]:
-    tries = exchange.get("tries", ())
-    if len(tries) < 2:  # noqa: PLR2004 - one says nothing of others
+def tries(exchange: Exchange) -> tuple[str, ...]:
+    """Return what each try of an exchange met; nothing where all met the same."""
+    every = exchange.get("tries", ())
+    if len({t["outcome"] for t in every}) == 1:
         return ()
-    return tuple(f"{words.OUTCOMES[Outcome(t['outcome'])].label}: {t['because']}" for t in tries)
+    return tuple(f"{words.OUTCOMES[Outcome(t['outcome'])].label}: {t['because']}" for t in every)
 
 
 def _upset(exchange: Exchange) -> bool:

@@ -183,6 +183,21 @@ VERBS: Final[Mapping[Outcome, str]] = {
     Outcome.TCP_BROKE: "did not survive over plain TCP",
 }
 
+SHORT: Final[Mapping[Outcome, str]] = {
+    Outcome.MPTCP_DEGRADED: "fewer",
+    Outcome.FELL_BACK_AT_HANDSHAKE: "TCP",
+    Outcome.FELL_BACK_AT_FIRST_DATA: "TCP",
+    Outcome.FELL_BACK_MIDSTREAM: "TCP",
+    Outcome.UNSTABLE: "varies",
+    Outcome.CORRUPTED: "changed",
+    Outcome.HUNG: "hung",
+    Outcome.REFUSED: "refused",
+    Outcome.TIMED_OUT: "no reply",
+    Outcome.UNREACHABLE: "no TCP",
+    Outcome.NOT_MEASURED: "unknown",
+}
+"""What a cell of a table has room for, where something did not go as it should."""
+
 JOININGS: Final[Mapping[str, str]] = {
     "backup": "backup",
     "signal": "announced by the server",
