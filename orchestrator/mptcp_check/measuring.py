@@ -7,7 +7,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mptcp_check import clock
@@ -177,7 +177,7 @@ def measure(
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
         away: list[tuple[str, int, int]] = []
-        with _captured(session, away) as captures:
+        with _captured(session, away) as collected:
             services = starting.result()
             watch.planned(planned)
             watch.step(f"Running {words(expected)}")
@@ -190,8 +190,8 @@ def measure(
         return Measured(
             records=records,
             expected=expected,
-            captures=captures,
-            hello=session.both("hello", lambda _: {}),
+            captures=collected.captures,
+            hello=collected.hello,
             lab=lab,
             clocks=clocks,
             services=services["services"],
@@ -306,18 +306,24 @@ def _check(session: Session) -> int:
     return sum(capture["bytes"] for capture in states[Side.CLIENT]["captures"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """What both ends had when the last exchange was over."""
+
+    captures: dict[Side, tuple[CaptureOfInterface, ...]] = field(default_factory=dict)
+    hello: dict[Side, Mapping[str, Any]] = field(default_factory=dict)
+
+
 @contextmanager
-def _captured(
-    session: Session, away: Sequence[tuple[str, int, int]]
-) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
-    """Capture on every interface; at the end fill the mapping with the finished captures.
+def _captured(session: Session, away: Sequence[tuple[str, int, int]]) -> Iterator[_Collected]:
+    """Capture on every interface; at the end fill in what both ends have.
 
     Args:
         session: Both ends.
         away: Filled while it captures: see `_away`.
     """
     witness, addressing = session.network.witness, session.addressing
-    captures: dict[Side, tuple[CaptureOfInterface, ...]] = {}
+    collected = _Collected()
     if witness:
         witness.record()
     session.both(
@@ -327,7 +333,7 @@ def _captured(
             "filter": addressing.capture_filter(side),
         },
     )
-    yield captures
+    yield collected
     if witness:
         witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
@@ -335,7 +341,8 @@ def _captured(
     def finished(side: Side) -> list[Future[CaptureOfInterface]]:
         """Stop and fetch; what is here is compared while the next one is on its way."""
         stopped: CaptureStopResult = session.call(side, "capture_stop")
-        return [
+        asking_hello = session.pool.submit(session.call, side, "hello")
+        comparing = [
             session.pool.submit(
                 _compared,
                 session,
@@ -351,10 +358,12 @@ def _captured(
             )
             for file in stopped["captures"]
         ]
+        collected.hello[side] = asking_hello.result()
+        return comparing
 
     fetching = {side: session.pool.submit(finished, side) for side in Side}
     for side, comparing in fetching.items():
-        captures[side] = tuple(future.result() for future in comparing.result())
+        collected.captures[side] = tuple(future.result() for future in comparing.result())
 
 
 def _compared(
