@@ -83,11 +83,10 @@ class SiteAddressing:
         """Return the client's addresses but the first, or what the server announces."""
         if side is Side.SERVER:
             family = OTHER_FAMILY[exchange.family]
-            announces = exchange.joining is Joining.OTHER_FAMILY and family in self.server.holders
-            return [
-                Endpoint(address=self.server.addresses[family], interface=holder)
-                for holder in [self.server.holders[family]] * announces
-            ]
+            holder = self.server.holders.get(family)
+            if exchange.joining is not Joining.OTHER_FAMILY or holder is None:
+                return []
+            return [Endpoint(address=self.server.addresses[family], interface=holder)]
         return [
             Endpoint(address=address, interface=interface)
             for interface, address in self._sources(exchange.family)[1:]
