@@ -56,14 +56,14 @@ def services_start(
     address_of: Callable[[Transport, Family], str],
     keys: Keys,
 ) -> ServicesStartArguments:
-    """Return what the server must run for a plan: per application, transport and family one.
+    """Return what the server must run for a plan: per application, transport, family and port one.
 
     Args:
         planned: The exchanges.
         address_of: Where the server offers a transport in a family.
         keys: Of this run.
     """
-    wanted = {(e.app, e.transport, e.family): e.port for e in planned}
+    wanted = dict.fromkeys((e.app, e.transport, e.family, e.port) for e in planned)
     return services_on(
         [
             ServiceWanted(
@@ -72,7 +72,7 @@ def services_start(
                 address=address_of(transport, family),
                 port=port,
             )
-            for (app, transport, family), port in wanted.items()
+            for app, transport, family, port in wanted
         ],
         keys,
     )
