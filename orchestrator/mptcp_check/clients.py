@@ -102,7 +102,7 @@ def _vagrant_client(
         box_digest=image.digest,
         networks=networks,
         home=around.places.vagrant,
-        memory_mib=machinery.MEMORY_MIB,
+        memory_mib=machinery.memory_mib(around.wire_bytes),
     )
     for name in vagrant.destroy_remains(spec.home):
         around.watch.step(f"Destroyed {name}, the machine of a run that was killed")

@@ -11,7 +11,9 @@ from typing import Any
 
 from mptcp_check import clock, measuring, networks, run_directory, storing
 from mptcp_check.exchanges import credentials
+from mptcp_check.exchanges.estimate import estimate
 from mptcp_check.exchanges.plan import Depth, plan
+from mptcp_check.exchanges.scopes import SCOPES
 from mptcp_check.machines import workspace
 from mptcp_check.machines.guest_archive import guest_archive
 from mptcp_check.model import Exchange
@@ -74,6 +76,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             scratch=scratch,
             places=options.places,
             boot_timeout_s=options.boot_timeout_s,
+            wire_bytes=estimate(exchanges).wire_bytes,
             watch=watch,
         )
         threading.Thread(target=import_module, args=(JUDGING,), daemon=True).start()
@@ -83,6 +86,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
                 exchanges,
                 seed=run_id,
                 keys=credentials.make(os.urandom(12).hex()),
+                scope=SCOPES[options.depth],
                 watch=watch,
             )
         watch.step("Comparing the captures of both ends")
@@ -102,6 +106,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
                 image_digest=had.image_digest,
                 behind=options.wanted.behind,
                 guest_sha256=archive.sha256,
+                depth=options.depth,
                 host=f"{platform.system()} {platform.machine()}",
             ),
         )

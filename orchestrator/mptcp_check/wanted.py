@@ -33,3 +33,5 @@ class Around:
     places: Places
     boot_timeout_s: float
     watch: Watch
+    wire_bytes: int = 0
+    """What the plan is estimated to send: it is captured in the machines' memory."""

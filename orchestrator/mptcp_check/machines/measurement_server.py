@@ -107,6 +107,7 @@ def server_place(
         ports=ports,
         interfaces=tuple(interfaces),
         alone=False,
+        holders={f: holding[text] for f, text in addresses.items() if holding[text]},
     )
 
 

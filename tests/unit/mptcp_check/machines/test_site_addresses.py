@@ -11,15 +11,16 @@ from mptcp_check.machines.site_addresses import (
     ServerPlace,
     SiteAddressing,
     choose_ports,
+    further_port,
 )
-from mptcp_check.model import Family, Side, Transport
+from mptcp_check.model import ANNOUNCED, Family, Joining, Side, Transport, Upset
 from mptcp_guest.messages import InterfaceState
 
 PORTS = {"http": 8080, "ftp": 2121, ActiveControl: 8000}
 
 
 def state(
-    name: str, *addresses: str, attached: Literal["macvlan", "routed"] = "macvlan"
+    name: str, *addresses: str, attached: Literal["macvlan", "own", "routed"] = "macvlan"
 ) -> InterfaceState:
     return InterfaceState(
         name=name,
@@ -101,8 +102,49 @@ def test_an_application_has_its_own_port_or_a_free_one() -> None:
     assert choose_ports({}, [])["http"] == 80
     assert choose_ports({"http": 8443}, [])["http"] == 8443
     chosen = choose_ports({}, [80, 21, 8000])
-    assert len(set(chosen.values())) == 3
+    assert len(set(chosen.values())) == len(chosen)
     assert not {80, 21, 8000} & set(chosen.values())
+
+
+def test_further_ports_are_tried_where_nothing_else_has_them() -> None:
+    assert choose_ports({}, [8080])[further_port("http", 34343)] == 34343
+    assert further_port("http", 8080) not in choose_ports({}, [8080])
+    chosen = choose_ports({"http": 8080}, [])
+    assert (chosen["http"], further_port("http", 8080) in chosen) == (8080, False)
+
+
+def test_an_announced_address_is_the_servers_own_in_the_other_family() -> None:
+    both = SiteAddressing(
+        client=(state("path0", "10.0.0.5/24", "2001:db8::5/64"), state("path1", "10.1.0.5/24")),
+        server=ServerPlace(
+            addresses={Family.IPV4: "198.51.100.10", Family.IPV6: "2001:db8:1::10"},
+            bound={Family.IPV4: "198.51.100.10", Family.IPV6: "2001:db8:1::10"},
+            ports=PORTS,
+            interfaces=("ens3",),
+            alone=False,
+            holders={Family.IPV4: "ens3", Family.IPV6: "ens3"},
+        ),
+    )
+    found = [e for e in both.fitting(plan(["http"], Depth.FULL)) if e.joining in ANNOUNCED]
+
+    assert {(e.joining, e.family) for e in found} == {(Joining.OTHER_FAMILY, Family.IPV6)}
+    for e in found:
+        assert both.endpoints(e, Side.SERVER) == [
+            {"address": "198.51.100.10", "interface": "ens3"}
+        ]
+
+
+def test_a_card_of_the_machines_own_is_never_taken_away() -> None:
+    wanted = plan(["http"], Depth.FULL)
+    own = addressing(
+        state("eth0", "10.0.0.5/24", attached="own"),
+        state("eth1", "10.1.0.5/24", attached="own"),
+        ipv4="198.51.100.10",
+    )
+    assert not any(e.handover for e in own.fitting(wanted))
+    upsets = {e.handover.upset for e in TWO.fitting(wanted) if e.handover}
+    assert upsets == {Upset.INTERFACE_DOWN, Upset.ADDRESS_REMOVED}
+    assert TWO.first_path(wanted[0]) == {"address": "10.0.0.5", "interface": "path0"}
 
 
 def test_active_ftps_data_port_is_left_free_as_well() -> None:
