@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import ftp, http
+from mptcp_guest.serving import echo, ftp, http
 from mptcp_guest.serving.program import Program
 
-PROGRAMS: Mapping[str, Program] = {p.name: p for p in (http.PROGRAM, ftp.PROGRAM)}
+PROGRAMS: Mapping[str, Program] = {
+    program.name: program
+    for program in (
+        http.PROGRAM,
+        ftp.PROGRAM,
+        echo.CLIENT_FIRST,
+        echo.SERVER_FIRST,
+    )
+}
 """Every kind of server by its service's name."""

@@ -46,9 +46,9 @@ class Program:
     name: str
     """Of the service, as `messages.ServiceWanted` has it."""
     tool: str
-    """The executable that the machine must have."""
+    """The executable that the machine must have; empty for one of this package's own."""
     package: str
-    """Debian's, that brings it."""
+    """Debian's, that brings it; empty likewise."""
     prepare: Prepare
     shelf: Shelf = FILES
 

@@ -2,10 +2,16 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import ftp, http
+from mptcp_check.exchanges import echo, ftp, http
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
-    application.name: application for application in (http.APPLICATION, ftp.APPLICATION)
+    application.name: application
+    for application in (
+        http.APPLICATION,
+        ftp.APPLICATION,
+        echo.CLIENT_FIRST,
+        echo.SERVER_FIRST,
+    )
 }
 """Every application by its name, in the order in which they are planned."""

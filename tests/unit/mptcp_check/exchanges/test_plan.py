@@ -8,6 +8,10 @@ from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer, Transport
 
 
+OLDEST = ("http", "ftp")
+"""Enough to see the rule; what else there is follows it."""
+
+
 def words(exchange: Exchange) -> str:
     checksum = "checksum" if exchange.checksum else ""
     told = (exchange.app, exchange.mode or "", exchange.direction, exchange.transport, checksum)
@@ -26,7 +30,7 @@ def test_the_quick_plan_is_three_transfers_with_their_controls() -> None:
 
 
 def test_the_default_plan_varies_checksum_and_paths_of_every_transfer() -> None:
-    planned = plan()
+    planned = plan(OLDEST)
     assert len(planned) == 6 * 5
     assert [words(e) for e in planned[10:15]] == [
         "ftp active download tcp 1 ipv4",
@@ -57,7 +61,10 @@ def test_every_twin_comes_after_its_control_and_ids_are_positions(
     planned = plan(apps, depth, payload_bytes=payload_bytes)
     assert [e.id for e in planned] == list(range(len(planned)))
     assert {e.app for e in planned} == set(apps)
-    assert {e.payload_bytes for e in planned} == {payload_bytes}
+    assert {e.payload_bytes for e in planned} == {
+        min(APPLICATIONS[e.app].modes[e.mode].payload_bytes_max or payload_bytes, payload_bytes)
+        for e in planned
+    }
     controls = {e.control_key: e for e in planned if e.transport is Transport.TCP}
     for exchange in planned:
         if exchange.transport is Transport.TCP:
@@ -70,7 +77,7 @@ def test_every_twin_comes_after_its_control_and_ids_are_positions(
 
 
 def test_the_order_of_names_does_not_matter() -> None:
-    assert plan(["ftp", "http"]) == plan(["http", "ftp", "http"]) == plan()
+    assert plan(["ftp", "http"]) == plan(["http", "ftp", "http"]) == plan(OLDEST)
     assert {e.direction for e in plan(["http"])} == set(Transfer)
 
 
@@ -82,4 +89,4 @@ def test_what_cannot_be_planned_is_said_with_what_can(apps: list[str], message: 
     with pytest.raises(UsageError) as error:
         plan(apps)
     assert error.value.message == message
-    assert error.value.hint == "known are: http, ftp"
+    assert error.value.hint == f"known are: {', '.join(APPLICATIONS)}"
