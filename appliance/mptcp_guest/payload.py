@@ -58,6 +58,11 @@ def write(path: Path, content: Content) -> Digest:
         return _digest(block for block in blocks(content) if file.write(block))
 
 
+def digest_of(text: bytes) -> Digest:
+    """Return the digest of some bytes."""
+    return _digest(iter((text,)))
+
+
 def digest_of_file(path: Path) -> Digest | None:
     """Return the digest of a file, none when there is no such file.
 

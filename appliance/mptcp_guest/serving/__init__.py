@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import echo, ftp, http
+from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, smtp
 from mptcp_guest.serving.program import Program
 
 PROGRAMS: Mapping[str, Program] = {
@@ -12,6 +12,15 @@ PROGRAMS: Mapping[str, Program] = {
         ftp.PROGRAM,
         echo.CLIENT_FIRST,
         echo.SERVER_FIRST,
+        mailbox.IMAP,
+        mailbox.IMAPS,
+        mailbox.POP3,
+        mailbox.POP3S,
+        smtp.PROGRAM,
+        mqtt.MQTT,
+        mqtt.MQTTS,
+        redis.PROGRAM,
+        irc.PROGRAM,
     )
 }
 """Every kind of server by its service's name."""

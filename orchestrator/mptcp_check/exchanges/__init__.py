@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import echo, ftp, http
+from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, smtp
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
@@ -12,6 +12,15 @@ APPLICATIONS: Mapping[str, Application] = {
         ftp.APPLICATION,
         echo.CLIENT_FIRST,
         echo.SERVER_FIRST,
+        smtp.APPLICATION,
+        mailbox.IMAP,
+        mailbox.IMAPS,
+        mailbox.POP3,
+        mailbox.POP3S,
+        mqtt.MQTT,
+        mqtt.MQTTS,
+        redis.APPLICATION,
+        irc.APPLICATION,
     )
 }
 """Every application by its name, in the order in which they are planned."""

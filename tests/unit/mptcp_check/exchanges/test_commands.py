@@ -7,7 +7,7 @@ from mptcp_check.model import Exchange, Family, Transfer
 from mptcp_guest.own_program import WORD
 
 KNOWN = credentials.make("secret")[0]
-LOGINS = {"ftp"}
+LOGINS = {"ftp", "imap", "imaps", "pop3", "pop3s"}
 IPV4 = Target(address="10.77.0.2", file="x0003", credentials=KNOWN)
 IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 

@@ -7,7 +7,6 @@ from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer, Transport
 
-
 OLDEST = ("http", "ftp")
 """Enough to see the rule; what else there is follows it."""
 

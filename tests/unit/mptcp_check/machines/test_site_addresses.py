@@ -77,7 +77,8 @@ def test_ends_without_a_common_family_are_refused() -> None:
 
 def test_the_servers_listener_answers_the_control_at_the_same_port_but_for_active_ftp() -> None:
     listeners = {
-        (w["service"], w["transport"], w["port"]) for w in map(TWO.listener, TWO.fitting(plan(OLDEST)))
+        (w["service"], w["transport"], w["port"])
+        for w in map(TWO.listener, TWO.fitting(plan(OLDEST)))
     }
     assert listeners == {("http", "mptcp", 8080), ("ftp", "mptcp", 2121), ("ftp", "tcp", 8000)}
 
