@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, smtp
+from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, smtp, throughput
 from mptcp_guest.serving.program import Program
 
 PROGRAMS: Mapping[str, Program] = {
@@ -21,6 +21,7 @@ PROGRAMS: Mapping[str, Program] = {
         mqtt.MQTTS,
         redis.PROGRAM,
         irc.PROGRAM,
+        throughput.PROGRAM,
     )
 }
 """Every kind of server by its service's name."""

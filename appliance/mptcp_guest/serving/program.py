@@ -13,6 +13,10 @@ USER = "www-data"
 """Whose the files are: Debian's own user for servers, in every installation (base-passwd)."""
 
 
+AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs")
+"""Before the command of a server that does not change its user itself (util-linux)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where one server program works."""

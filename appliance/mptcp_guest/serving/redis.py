@@ -13,18 +13,16 @@ from pathlib import Path
 
 from mptcp_guest import messages, payload, resp
 from mptcp_guest.messages import Content, Digest
-from mptcp_guest.serving.program import USER, Place, Program
+from mptcp_guest.serving.program import AS_USER, USER, Place, Program
 from mptcp_guest.serving.shelf import Shelf
 
 MEMORY = "128mb"
 ASK_S = 10.0
-AS_NOBODY = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs")
-"""redis does not change its user itself."""
 
 
 def command(directory: Path) -> list[str]:
     """Return how redis is started in the foreground; PURE."""
-    return [*AS_NOBODY, "redis-server", str(directory / "redis.conf")]
+    return [*AS_USER, "redis-server", str(directory / "redis.conf")]
 
 
 def configuration(

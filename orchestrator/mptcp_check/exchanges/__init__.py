@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, smtp
+from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, smtp, throughput
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
@@ -21,6 +21,7 @@ APPLICATIONS: Mapping[str, Application] = {
         mqtt.MQTTS,
         redis.APPLICATION,
         irc.APPLICATION,
+        throughput.APPLICATION,
     )
 }
 """Every application by its name, in the order in which they are planned."""
