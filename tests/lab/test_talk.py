@@ -7,7 +7,7 @@ import pytest
 from lab.suite import Agents, Case, cases, family_of, require_proven
 
 pytestmark = pytest.mark.lab
-APPS = ("irc", "iperf3")
+APPS = ("irc", "sip", "iperf3")
 CASES, NAMES = cases(*APPS)
 
 

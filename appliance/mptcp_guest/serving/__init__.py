@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, smtp, throughput
+from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, sip, smtp, throughput
 from mptcp_guest.serving.program import Program
 
 PROGRAMS: Mapping[str, Program] = {
@@ -22,6 +22,7 @@ PROGRAMS: Mapping[str, Program] = {
         redis.PROGRAM,
         irc.PROGRAM,
         throughput.PROGRAM,
+        sip.PROGRAM,
     )
 }
 """Every kind of server by its service's name."""

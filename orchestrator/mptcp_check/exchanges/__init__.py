@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, smtp, throughput
+from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, sip, smtp, throughput
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
@@ -22,6 +22,7 @@ APPLICATIONS: Mapping[str, Application] = {
         redis.APPLICATION,
         irc.APPLICATION,
         throughput.APPLICATION,
+        sip.APPLICATION,
     )
 }
 """Every application by its name, in the order in which they are planned."""
