@@ -6,16 +6,8 @@ OASIS Standard MQTT 3.1.1; sections are its own.
 from collections.abc import Callable
 from typing import BinaryIO
 
-CONNECT, CONNACK, PUBLISH, PUBACK, SUBSCRIBE, SUBACK, PINGREQ, PINGRESP = (
-    0x10,
-    0x20,
-    0x30,
-    0x40,
-    0x82,
-    0x90,
-    0xC0,
-    0xD0,
-)
+CONNECT, CONNACK, PUBLISH, PUBACK = 0x10, 0x20, 0x30, 0x40
+SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 0x82, 0x90, 0xC0, 0xD0, 0xE0
 """First bytes, flags 0 but where they are fixed (2.2)."""
 RETAIN, AT_LEAST_ONCE = 0x01, 0x02
 LENGTH_BYTES_MAX = 4
@@ -37,9 +29,13 @@ def packet(first: int, body: bytes) -> bytes:
             return bytes((first,)) + bytes(size) + body
 
 
-def connect(client: str) -> bytes:
-    """Return a CONNECT of a clean session (3.1); PURE."""
-    return packet(CONNECT, _text("MQTT") + b"\x04\x02\x00\x3c" + _text(client))
+def connect(client: str, *, user: str = "", password: str = "") -> bytes:
+    """Return a CONNECT of a clean session, with a login where there is a user (3.1); PURE."""
+    flags = 0xC2 if user else 0x02
+    login = _text(user) + _text(password) if user else b""
+    keep_alive_s = 60
+    head = _text("MQTT") + bytes((4, flags)) + keep_alive_s.to_bytes(2, "big")
+    return packet(CONNECT, head + _text(client) + login)
 
 
 def publish(topic: str, payload: bytes, *, number: int) -> bytes:

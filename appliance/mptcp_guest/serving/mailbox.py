@@ -142,7 +142,8 @@ def shelf(protocol: str) -> Shelf:
 def _program(protocol: str, *, inside_tls: bool) -> Program:
     return Program(
         name=f"{protocol}s" if inside_tls else protocol,
-        tool="dovecot",
+        # each protocol is a package of its own, the server itself is another one
+        tool=f"/usr/lib/dovecot/{protocol}",
         package=PACKAGES[protocol],
         prepare=_preparing(protocol, inside_tls=inside_tls),
         shelf=shelf(protocol),
