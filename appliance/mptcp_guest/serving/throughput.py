@@ -13,7 +13,8 @@ from mptcp_guest.serving.shelf import Shelf
 
 def command(wanted: messages.ServiceWanted) -> list[str]:
     """Return how iperf3 is started in the foreground; PURE."""
-    where = ("--bind", wanted["address"], "--port", str(wanted["port"]))
+    family = "-6" if ":" in wanted["address"] else "-4"  # else :: would be IPv4's addresses too
+    where = (family, "--bind", wanted["address"], "--port", str(wanted["port"]))
     return [*AS_USER, "iperf3", "--server", "--forceflush", *where]
 
 
