@@ -69,7 +69,7 @@ def test_the_client_says_what_goes_where(
 def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
     for words in APPLICATIONS[exchange.app].commands(exchange, IPV4):
         if words[0] != "curl":
-            assert words[0] == WORD or words[0] in APPLICATIONS[exchange.app].tools
+            assert words[0] in {WORD, "env", *APPLICATIONS[exchange.app].tools}
             continue
         assert words[:2] == ("curl", "--disable")
         assert words[words.index("--noproxy") + 1] == "*"
@@ -87,4 +87,6 @@ def test_the_applications_say_who_opens_what() -> None:
     assert {what: opens for what, opens in found.items() if opens != (1, 0)} == {
         ("ftp", "active"): (1, 1),
         ("ftp", "passive"): (2, 0),
+        ("irc", None): (2, 0),
+        ("iperf3", None): (2, 0),
     }
