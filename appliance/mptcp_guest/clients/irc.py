@@ -15,6 +15,9 @@ from mptcp_guest import irc
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
 PASSWORD_FILE = "password"  # noqa: S105 - the name of a file
+AHEAD_COUNT = 64
+"""How many lines may be on their way: a server hangs up on who reads too slowly."""
+
 WELCOME, NAMES_END = "001", "366"
 REFUSALS = {"ERROR", "433", "464", "465"}
 """The server hangs up; the name is taken; the password is wrong; unwelcome."""
@@ -78,9 +81,11 @@ def main(address: str, port: str, name: str, within_s: str) -> None:
         visitor.say("JOIN", channel)
         visitor.hear(NAMES_END)
     with Path(ARRIVED_FILE).open("wb") as file:
-        for text in lines:
-            sayer.say("PRIVMSG", channel, text)
-        file.writelines(hearer.hear("PRIVMSG").encode() + b"\r\n" for _ in lines)
+        for place in range(len(lines) + AHEAD_COUNT):
+            if place < len(lines):
+                sayer.say("PRIVMSG", channel, lines[place])
+            if place >= AHEAD_COUNT:
+                file.write(hearer.hear("PRIVMSG").encode() + b"\r\n")
     for visitor in (sayer, hearer):
         visitor.leave()
 

@@ -11,8 +11,8 @@ from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.clients.irc import PASSWORD_FILE
 from mptcp_guest.own_program import WORD
 
-PAYLOAD_BYTES_MAX = 16 * 1024
-"""Some 250 lines: a server holds no more than 32 KiB for one who reads slowly."""
+PAYLOAD_BYTES_MAX = 64 * 1024
+"""Some 1000 lines, each a segment of its own: more than people say."""
 
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
