@@ -24,6 +24,10 @@ KEYS = credentials.make("for-this-run-only")
 SEED = "test"
 PAYLOAD_BYTES = 1024 * 1024
 
+AFTER_THE_END = {"MPTcpExtMPRstTx", "MPTcpExtMPRstRx"}
+"""On a busy computer a last answer is late enough to be sent once more, on the other subflow, and
+to find that one closed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuiteResult:
@@ -197,7 +201,7 @@ def require_proven(agents: Mapping[Side, AgentProcess], case: Case) -> ExchangeR
     assert found.proof.reason == "", told
     assert found.proof.opened_count - found.proof.joins_tried_count == connections, told
     if exchange.payload_bytes == PAYLOAD_BYTES:  # a short one may end before a join does
-        assert found.proof.trouble == {}, told
+        assert set(found.proof.trouble) <= AFTER_THE_END, told
         assert found.proof.joins_completed_count == found.proof.joins_wanted, told
     assert quiet == [True, True], told
     return found
