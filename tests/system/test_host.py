@@ -1,5 +1,6 @@
 """A real network, measured without a machine: this computer's kernel, or a box that ssh reaches."""
 
+import contextlib
 import html
 import json
 import os
@@ -442,8 +443,9 @@ def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
     try:
         wait_for_line(child, "1/")
         for pid in run("ip", "netns", "pids", place.name("laptop")).split():
-            if b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                os.kill(int(pid), signal.SIGKILL)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # some end meanwhile
+                if b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(int(pid), signal.SIGKILL)
         _, words = child.communicate(timeout=120)
     finally:
         child.kill()

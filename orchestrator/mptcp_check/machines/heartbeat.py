@@ -12,6 +12,8 @@ from mptcp_check.machines.agent import Agent
 
 PATIENCE_S = 60.0
 """How long a machine waits for a sign of life; more than any pause of a busy computer."""
+STARTING_S = 60.0
+"""How long the first answer may take: Python starts in the machine before it."""
 SIGNS = 6
 """In that time."""
 
@@ -27,7 +29,7 @@ def beating(agent: Agent, *, patience_s: float = PATIENCE_S) -> Iterator[None]:
     Raises:
         MachineError: It does not answer.
     """
-    agent.call("watchdog", {"within_s": patience_s})
+    agent.call("watchdog", {"within_s": patience_s}, within_s=STARTING_S)
     over = threading.Event()
 
     def beat() -> None:
