@@ -28,6 +28,10 @@ class Deadline:
         """Return this moment, or the one so many seconds away if that comes first."""
         return Deadline(min(self.end_ns, Deadline.after(seconds).end_ns))
 
+    def but(self, seconds: float) -> "Deadline":
+        """Return the moment so many seconds before this one."""
+        return Deadline(self.end_ns - int(seconds * 1e9))
+
     @property
     def left_s(self) -> float:
         """Seconds until then, 0 when it has passed."""

@@ -18,6 +18,8 @@ from mptcp_guest.serving.program import USER, Place, Program, socket_address
 from mptcp_guest.waiting import Deadline
 
 LOG_TAIL_BYTES = 2000
+LAST_LOOK_S = 15.0
+"""Kept of the time that there is, so that a server that does not listen can be named in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +139,7 @@ class Services:
             missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
-        in_time = self._lab.stop.wait_until(all_listen, until)
+        in_time = self._lab.stop.wait_until(all_listen, until.but(LAST_LOOK_S))
         if missing:
             # one that has ended tells more than one that may still come
             told = next((r for r in missing if r.child.poll() is not None), missing[0])
