@@ -11,8 +11,9 @@ import pytest
 from lab.agents import AgentProcess, agent, lab_up, machines, names_left
 from lab.suite import KEYS, SuiteResult, run_exchange, run_plan, start_services
 from mptcp_check.exchanges import asking
+from mptcp_check.exchanges.conditions import TWINS, TWO_PATHS
 from mptcp_check.exchanges.guest_api import GuestError
-from mptcp_check.exchanges.plan import Depth, plan
+from mptcp_check.exchanges.plan import chosen, plan
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.lab
 
 Agents = dict[Side, AgentProcess]
 
+EVERY = chosen(["http", "ftp"], Family.IPV4, TWINS)
+
 
 @pytest.fixture(scope="module")
 def default_run() -> SuiteResult:
@@ -33,7 +36,7 @@ def default_run() -> SuiteResult:
     endless = link.Parameters(queue_bytes=2**30)
     with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
         lab_up(agents)
-        return run_plan(agents, plan())
+        return run_plan(agents, EVERY)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def test_the_contents_are_the_ones_that_the_host_can_compute(default_run: SuiteR
 
 def test_every_exchange_runs_over_the_transport_it_claims(default_run: SuiteResult) -> None:
     assert {(r.exchange.id, r.proof.reason) for r in default_run.records} == {
-        (e.id, "") for e in plan()
+        (e.id, "") for e in EVERY
     }
 
 
@@ -104,7 +107,7 @@ def test_sockets_and_path_manager_are_watched(default_run: SuiteResult) -> None:
 
 
 def test_ipv6_has_second_subflows_too(agents: Agents) -> None:
-    full = tuple(e for e in plan(depth=Depth.FULL) if e.family is Family.IPV6)
+    full = chosen(["http", "ftp"], Family.IPV6, [TWO_PATHS])
     start_services(agents[Side.SERVER], full)
     quiet: list[bool] = []
     for exchange in picked(full, Transport.MPTCP, 2):
@@ -167,7 +170,7 @@ def test_hanging_up_in_the_middle_ends_everything() -> None:
     sleeps = f"4713.{os.getpid()}"
     with machines(carried=False) as agents:
         lab_up(agents)
-        start_services(agents[Side.SERVER], plan())
+        start_services(agents[Side.SERVER], EVERY)
         client = agents[Side.CLIENT]
         assert client.process.stdin is not None
         client.process.stdin.write(

@@ -57,9 +57,7 @@ def test_only_the_client_takes_an_address_and_only_when_it_is_announced_on_purpo
     for exchange in plan(depth=Depth.FULL):
         announced = exchange.joining in ANNOUNCED
         client = asking.configure(exchange, OTHER_PATHS, side=Side.CLIENT)
-        server = asking.configure(
-            exchange, OTHER_PATHS if announced else [], side=Side.SERVER
-        )
+        server = asking.configure(exchange, OTHER_PATHS if announced else [], side=Side.SERVER)
         assert client.get("accepted_addresses", 0) == (exchange.paths - 1 if announced else 0)
         assert "accepted_addresses" not in server
         assert server.get("joined_ports") == ([exchange.port] if announced else None)

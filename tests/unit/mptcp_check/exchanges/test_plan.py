@@ -139,9 +139,7 @@ def test_a_network_with_one_path_runs_each_thing_once_and_upsets_nothing() -> No
     one = Possible(paths={Family.IPV4: 1}, announced={}, upsets=frozenset(Upset))
     found = limited(plan(depth=Depth.FULL), one)
 
-    assert {(e.paths, e.family, e.joining) for e in found} == {
-        (1, Family.IPV4, Joining.SUBFLOW)
-    }
+    assert {(e.paths, e.family, e.joining) for e in found} == {(1, Family.IPV4, Joining.SUBFLOW)}
     assert not any(e.handover for e in found)
     assert [e.id for e in found] == list(range(len(found)))
     assert limited(plan(), NOTHING) == ()

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from mptcp_check.exchanges.plan import Depth, plan
-from mptcp_check.exchanges.proof import prove, Counters, REQUIRED
+from mptcp_check.exchanges.proof import REQUIRED, Counters, prove
 from mptcp_check.exchanges.record import ExchangeRecord
 from mptcp_check.exchanges.repetition import HABIT_COUNT, MOST_TRIES, Memory, look
 from mptcp_check.exchanging import tries
@@ -32,9 +32,7 @@ def record(
     **counted: int,
 ) -> ExchangeRecord:
     digest = {"bytes": 1, "sha256": "a"}
-    counters = Counters(
-        client=ZERO | GOOD | counted, server=ZERO | {"MPTcpExtMPJoinAckRx": joins}
-    )
+    counters = Counters(client=ZERO | GOOD | counted, server=ZERO | {"MPTcpExtMPJoinAckRx": joins})
     before = Counters(client=ZERO, server=ZERO)
     return ExchangeRecord(
         exchange=exchange,
@@ -106,7 +104,9 @@ def test_a_small_transfer_may_end_before_the_join() -> None:
 
 
 def test_a_handover_is_tried_again_when_nothing_happened_or_mptcp_failed() -> None:
-    tcp, mptcp = (next(e for e in HANDED if e.transport is t) for t in (Transport.TCP, Transport.MPTCP))
+    tcp, mptcp = (
+        next(e for e in HANDED if e.transport is t) for t in (Transport.TCP, Transport.MPTCP)
+    )
     done = HandoverDone(began_ns=5, ended_ns=9, after_bytes=1, problem="")
     never = HandoverDone(began_ns=0, ended_ns=0, after_bytes=1, problem="")
     assert look(record(mptcp, handover=done, MPTcpExtSubflowStale=1)).is_clean

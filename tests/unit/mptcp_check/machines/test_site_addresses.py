@@ -129,9 +129,7 @@ def test_an_announced_address_is_the_servers_own_in_the_other_family() -> None:
 
     assert {(e.joining, e.family) for e in found} == {(Joining.OTHER_FAMILY, Family.IPV6)}
     for e in found:
-        assert both.endpoints(e, Side.SERVER) == [
-            {"address": "198.51.100.10", "interface": "ens3"}
-        ]
+        assert both.endpoints(e, Side.SERVER) == [{"address": "198.51.100.10", "interface": "ens3"}]
 
 
 def test_a_card_of_the_machines_own_is_never_taken_away() -> None:
