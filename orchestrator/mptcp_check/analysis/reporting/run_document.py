@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mptcp_check.analysis import handover
+from mptcp_check.analysis import backup, handover
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome
 from mptcp_check.analysis.diagnose import Diagnosis, blame
 from mptcp_check.analysis.handover import HandoverSeen
@@ -22,6 +22,7 @@ from mptcp_check.model import (
     Direction,
     Exchange,
     Finding,
+    Joining,
     Outcome,
     Side,
     State,
@@ -182,6 +183,8 @@ def _judge(diagnosis: Diagnosis, observed: Observed, control: Outcome | None) ->
         [diagnosis.findings[i] for i in places],
         control=control,
     )
+    if observed.exchange.joining is Joining.BACKUP and judgement.outcome is Outcome.MPTCP:
+        judgement = replace(judgement, because=backup.words(own))
     return Try(
         observed=observed,
         judgement=judgement,
