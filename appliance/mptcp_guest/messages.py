@@ -50,8 +50,9 @@ class Nothing(TypedDict):
     """No arguments, or no result."""
 
 
-ContentForm = Literal["bytes", "lines"]
-"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them."""
+ContentForm = Literal["bytes", "lines", "zeros"]
+"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them; or zeros, where
+a program makes its own bytes and only their number is compared."""
 
 
 class Content(TypedDict):

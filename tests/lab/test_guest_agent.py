@@ -26,8 +26,9 @@ from mptcp_guest import payload
 pytestmark = pytest.mark.lab
 
 Agents = dict[Side, AgentProcess]
+OLDEST = ("http", "ftp")
 
-EVERY = chosen(["http", "ftp"], Family.IPV4, TWINS)
+EVERY = chosen(OLDEST, Family.IPV4, TWINS)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +108,7 @@ def test_sockets_and_path_manager_are_watched(default_run: SuiteResult) -> None:
 
 
 def test_ipv6_has_second_subflows_too(agents: Agents) -> None:
-    full = chosen(["http", "ftp"], Family.IPV6, [TWO_PATHS])
+    full = chosen(OLDEST, Family.IPV6, [TWO_PATHS])
     start_services(agents[Side.SERVER], full)
     quiet: list[bool] = []
     for exchange in picked(full, Transport.MPTCP, 2):

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.proof import Counters, Proof, prove
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import Digest, ExchangeResult, HandoverDone, TimedText
@@ -86,7 +87,9 @@ def record(
         ValueError: The digest of what was sent is missing: the caller's mistake.
     """
     upload = exchange.direction is Transfer.UPLOAD
-    sent, arrived = (result["sent"], received) if upload else (offered, result["arrived"])
+    at_client = not upload or APPLICATIONS[exchange.app].comes_back
+    sent = result["sent"] if upload else offered
+    arrived = result["arrived"] if at_client else received
     if sent is None:
         raise ValueError("without the digest of what was sent nothing can be compared")
     return ExchangeRecord(

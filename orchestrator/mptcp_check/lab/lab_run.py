@@ -69,7 +69,10 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                     paths=around.paths if transport is Transport.MPTCP else 1,
                     family=around.family,
                     port=application.port,
-                    payload_bytes=PAYLOAD_BYTES // 2,
+                    payload_bytes=min(
+                        PAYLOAD_BYTES // 2,
+                        application.modes[mode].payload_bytes_max or PAYLOAD_BYTES,
+                    ),
                     deadline_s=DEADLINE_S / 2,
                 )
                 for place, (mode, direction) in enumerate(

@@ -153,6 +153,8 @@ class MeasuredNetwork:
     """What the reader of the report must know, a sentence each."""
     examine: Examination | None = None
     """Asked once, before the first capture."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Applications whose programs an end lacks, each with the sentence about it."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The client's interfaces that something outside its machine joined: to which interface of
     this computer, and how."""

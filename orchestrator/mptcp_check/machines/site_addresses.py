@@ -170,19 +170,19 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
                 f"port {port} for {app} is taken on the server",
                 hint=f"leave {app}= away to have a free one, or end what listens there",
             )
-    # active ftp's data comes from the port below the control connection's
-    used |= {port - below for port in wanted.values() for below in (0, 1)}
+    for app, port in wanted.items():
+        used |= _taken_by(app, port)
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
     for name in (*APPLICATIONS, ActiveControl):
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
-        free = (p for p in candidates if not {p, p - 1} & used)
-        found: int | None = wanted[name] if name in wanted else next(free, None)
+        usable = (p for p in candidates if not _taken_by(name, p) & used)
+        found: int | None = wanted[name] if name in wanted else next(usable, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")
         chosen[name] = found
-        used |= {found, found - 1}
+        used |= _taken_by(name, found)
     for name, application in APPLICATIONS.items():
         for port in application.ports[1:]:
             if port not in used:
@@ -194,6 +194,11 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
 def further_port(app: str, port: int) -> str:
     """Return by what name `ServerPlace.ports` has another port of an application."""
     return f"{app} {port}"
+
+
+def _taken_by(name: str, port: int) -> set[int]:
+    # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
+    return {port, port - 1} if name.startswith("ftp") else {port}
 
 
 def _service(exchange: Exchange) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from mptcp_check.exchanges import asking, credentials
+from mptcp_check.exchanges import APPLICATIONS, asking, credentials
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import addresses
@@ -30,8 +30,9 @@ def test_what_is_asked_fits_the_verbs(exchange: Exchange) -> None:
 
 
 def test_every_exchange_has_a_content_of_its_own() -> None:
-    contents = [asking.content(e, run) for e in plan() for run in ("run-1", "run-11")]
-    assert len({payload.digest(c | {"bytes": 100})["sha256"] for c in contents}) == 2 * len(plan())
+    own = [e for e in plan() if APPLICATIONS[e.app].form != "zeros"]
+    contents = [asking.content(e, run) for e in own for run in ("run-1", "run-11")]
+    assert len({payload.digest(c | {"bytes": 100})["sha256"] for c in contents}) == 2 * len(own)
 
 
 def test_one_path_needs_no_endpoint_and_two_need_one() -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 
 from mptcp_check.errors import MachineError, PreflightError
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines.site_addresses import (
     ActiveControl,
@@ -16,6 +17,7 @@ from mptcp_check.machines.site_addresses import (
 from mptcp_check.model import ANNOUNCED, Family, Joining, Side, Transport, Upset
 from mptcp_guest.messages import InterfaceState
 
+OLDEST = ("http", "ftp")
 PORTS = {"http": 8080, "ftp": 2121, ActiveControl: 8000}
 
 
@@ -46,7 +48,7 @@ TWO = addressing(state("path0", "10.0.0.5/24"), state("path1", "10.1.0.5/24"), i
 
 
 def test_a_plan_gets_the_servers_ports_and_loses_the_family_that_is_not_there() -> None:
-    found = TWO.fitting(plan(None, Depth.FULL))
+    found = TWO.fitting(plan(OLDEST, Depth.FULL))
 
     assert {e.family for e in found} == {Family.IPV4}
     assert [e.id for e in found] == list(range(len(found)))
@@ -57,7 +59,7 @@ def test_a_plan_gets_the_servers_ports_and_loses_the_family_that_is_not_there() 
 
 def test_a_client_with_one_address_runs_each_exchange_once() -> None:
     one = addressing(state("path0", "10.0.0.5/24"), ipv4="198.51.100.10")
-    found = one.fitting(plan())
+    found = one.fitting(plan(OLDEST))
 
     assert {e.paths for e in found} == {1}
     assert len(found) == 18
@@ -66,23 +68,24 @@ def test_a_client_with_one_address_runs_each_exchange_once() -> None:
 
 def test_a_routed_client_runs_no_active_ftp() -> None:
     routed = addressing(state("path0", "100.100.64.2/30", attached="routed"), ipv4="198.51.100.10")
-    assert {e.mode for e in routed.fitting(plan())} == {None, "passive"}
+    assert {e.mode for e in routed.fitting(plan(OLDEST))} == {None, "passive"}
 
 
 def test_ends_without_a_common_family_are_refused() -> None:
     with pytest.raises(PreflightError, match="no address family in common"):
-        addressing(state("path0", "10.0.0.5/24"), ipv6="2001:db8::1").fitting(plan())
+        addressing(state("path0", "10.0.0.5/24"), ipv6="2001:db8::1").fitting(plan(OLDEST))
 
 
 def test_the_servers_listener_answers_the_control_at_the_same_port_but_for_active_ftp() -> None:
     listeners = {
-        (w["service"], w["transport"], w["port"]) for w in map(TWO.listener, TWO.fitting(plan()))
+        (w["service"], w["transport"], w["port"])
+        for w in map(TWO.listener, TWO.fitting(plan(OLDEST)))
     }
     assert listeners == {("http", "mptcp", 8080), ("ftp", "mptcp", 2121), ("ftp", "tcp", 8000)}
 
 
 def test_further_subflows_start_at_the_clients_other_addresses() -> None:
-    exchange = TWO.fitting(plan())[0]
+    exchange = TWO.fitting(plan(OLDEST))[0]
 
     assert TWO.endpoints(exchange, Side.SERVER) == []
     assert TWO.endpoints(exchange, Side.CLIENT) == [{"address": "10.1.0.5", "interface": "path1"}]
@@ -147,8 +150,16 @@ def test_a_card_of_the_machines_own_is_never_taken_away() -> None:
 
 def test_active_ftps_data_port_is_left_free_as_well() -> None:
     chosen = choose_ports({"ftp": 8001}, [])
-    used = [port - one for port in chosen.values() for one in (0, 1)]
+    used = list(chosen.values())
+    used += [port - 1 for name, port in chosen.items() if name.startswith("ftp")]
     assert len(set(used)) == len(used)
+
+
+def test_every_application_has_its_usual_port_on_a_server_that_has_nothing_else() -> None:
+    chosen = choose_ports({}, [])
+    assert {name: chosen[name] for name in APPLICATIONS} == {
+        name: application.port for name, application in APPLICATIONS.items()
+    }
 
 
 def test_a_port_of_the_users_own_that_is_taken_is_named() -> None:
