@@ -67,11 +67,10 @@ def run_exchange(
     agents: Mapping[Side, AgentProcess], exchange: Exchange, quiet: list[bool]
 ) -> ExchangeRecord:
     client, server = agents[Side.CLIENT], agents[Side.SERVER]
-    endpoint = addresses.address(exchange.family, link=1, host=addresses.PROBE)
-    client.call(
-        "configure", asking.configure(exchange, [{"address": endpoint, "interface": "eth1"}])
-    )
-    server.call("configure", asking.configure(exchange))
+    where = addresses.EMBEDDED
+    for side, each in agents.items():
+        endpoints = where.endpoints(exchange, side)
+        each.call("configure", asking.configure(exchange, endpoints, side=side))
     offer = asking.offer(exchange, SEED)
     offered = None if offer is None else server.call("offer", offer)
     before = _counters(agents)
@@ -80,7 +79,8 @@ def run_exchange(
         file=asking.file_name(exchange),
         credentials=KEYS[0],
     )
-    result = client.call("exchange", asking.client(exchange, target, SEED))
+    upset = asking.handover(exchange, where.first_path(exchange))
+    result = client.call("exchange", asking.client(exchange, target, SEED, handover=upset))
     quiet.extend(each.call("settle", {"within_s": 10.0})["quiet"] for each in agents.values())
     received = server.call("received", asking.received(exchange))["received"]
     server.call("discard", asking.discard(exchange))

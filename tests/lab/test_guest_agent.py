@@ -11,8 +11,9 @@ import pytest
 from lab.agents import AgentProcess, agent, lab_up, machines, names_left
 from lab.suite import KEYS, SuiteResult, run_exchange, run_plan, start_services
 from mptcp_check.exchanges import asking
+from mptcp_check.exchanges.conditions import TWINS, TWO_PATHS
 from mptcp_check.exchanges.guest_api import GuestError
-from mptcp_check.exchanges.plan import Depth, plan
+from mptcp_check.exchanges.plan import chosen, plan
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.lab
 Agents = dict[Side, AgentProcess]
 OLDEST = ("http", "ftp")
 
+EVERY = chosen(OLDEST, Family.IPV4, TWINS)
+
 
 @pytest.fixture(scope="module")
 def default_run() -> SuiteResult:
@@ -34,7 +37,7 @@ def default_run() -> SuiteResult:
     endless = link.Parameters(queue_bytes=2**30)
     with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
         lab_up(agents)
-        return run_plan(agents, plan(OLDEST))
+        return run_plan(agents, EVERY)
 
 
 @pytest.fixture
@@ -63,7 +66,7 @@ def test_the_contents_are_the_ones_that_the_host_can_compute(default_run: SuiteR
 
 def test_every_exchange_runs_over_the_transport_it_claims(default_run: SuiteResult) -> None:
     assert {(r.exchange.id, r.proof.reason) for r in default_run.records} == {
-        (e.id, "") for e in plan(OLDEST)
+        (e.id, "") for e in EVERY
     }
 
 
@@ -105,7 +108,7 @@ def test_sockets_and_path_manager_are_watched(default_run: SuiteResult) -> None:
 
 
 def test_ipv6_has_second_subflows_too(agents: Agents) -> None:
-    full = tuple(e for e in plan(OLDEST, Depth.FULL) if e.family is Family.IPV6)
+    full = chosen(OLDEST, Family.IPV6, [TWO_PATHS])
     start_services(agents[Side.SERVER], full)
     quiet: list[bool] = []
     for exchange in picked(full, Transport.MPTCP, 2):
@@ -168,7 +171,7 @@ def test_hanging_up_in_the_middle_ends_everything() -> None:
     sleeps = f"4713.{os.getpid()}"
     with machines(carried=False) as agents:
         lab_up(agents)
-        start_services(agents[Side.SERVER], plan(OLDEST))
+        start_services(agents[Side.SERVER], EVERY)
         client = agents[Side.CLIENT]
         assert client.process.stdin is not None
         client.process.stdin.write(
@@ -188,11 +191,15 @@ def test_hanging_up_in_the_middle_ends_everything() -> None:
 
 def test_a_server_that_dies_is_named_with_its_log(agents: Agents) -> None:
     server = agents[Side.SERVER]
-    start_services(server, plan(["http"]))
+    start_services(server, chosen(["http"], Family.IPV4, [TWO_PATHS]))
     place = f"{server.work_directory}/services/http-mptcp-10.77.0.2-80"
-    masters = processes(lambda words: "master" in words and place in words)
-    assert len(masters) == 1
-    os.kill(masters[0], 9)
+
+    def masters() -> list[int]:
+        return processes(lambda words: "master" in words and place in words)
+
+    # a worker that was just made has its master's command line for a moment
+    wait_until(lambda: len(masters()) == 1)
+    os.kill(masters()[0], 9)
     wait_until(lambda: not all(s["alive"] for s in server.call("services_state")["services"]))
     dead = [s for s in server.call("services_state")["services"] if not s["alive"]]
     assert [(s["name"], s["exit_code"]) for s in dead] == [("http mptcp 10.77.0.2 80", -9)]
@@ -200,7 +207,8 @@ def test_a_server_that_dies_is_named_with_its_log(agents: Agents) -> None:
 
 def test_servers_that_cannot_listen_are_an_error_that_names_them(agents: Agents) -> None:
     server = agents[Side.SERVER]
-    wanted = asking.services_start(plan(["http"]), lambda _, __: "10.77.9.9", KEYS)
+    one = chosen(["http"], Family.IPV4, [TWO_PATHS])
+    wanted = asking.services_start(one, lambda _, __: "10.77.9.9", KEYS)
     # whichever of the two is looked at first
     named = r"http (tcp|mptcp) 10\.77\.9\.9 80 ended with 1: .*bind\(\)"
     with pytest.raises(GuestError, match=named):

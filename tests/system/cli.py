@@ -42,13 +42,18 @@ class Said:
         return found
 
 
-def call(*arguments: str, path: str | None = None, home: Path | None = None) -> Said:
+def call(
+    *arguments: str,
+    path: str | None = None,
+    home: Path | None = None,
+    limit_s: float = LIMIT_S,
+) -> Said:
     """Run the program to its end."""
     done = subprocess.run(
         command(*arguments),
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=limit_s,
         env=environment(path, home),
         check=False,
     )

@@ -45,6 +45,9 @@ ACTS: Final = {
 }
 
 
+ACTED: Final = "this check itself {} in mid-transfer"
+
+
 class Progress(NamedTuple):
     """How the data of one transfer came in at their receiver."""
 
@@ -85,9 +88,9 @@ class HandoverSeen:
         return f"{paused} and never went on"
 
     @property
-    def away_s(self) -> float:
-        """How long the path was away, seconds."""
-        return (self.ended_ns - self.began_ns) / 1e9
+    def act(self) -> str:
+        """What was done, as the rest of a sentence about who did it."""
+        return ACTS[self.upset]
 
 
 def progress(
@@ -144,7 +147,7 @@ def excused(finding: Finding, seen: HandoverSeen, last_evidence_ns: int | None) 
     )
     if not by_us:
         return finding
-    because = f"this check itself {ACTS[seen.upset]} in mid-transfer; without that: not looked for"
+    because = f"{ACTED.format(seen.act)}, and what follows from that is not the path's doing"
     return replace(finding, state=State.NOT_MEASURED, because=because, evidence=(), measures={})
 
 

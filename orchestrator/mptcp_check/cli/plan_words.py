@@ -7,6 +7,8 @@ from dataclasses import asdict
 
 import click
 from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from mptcp_check.exchanges import APPLICATIONS
@@ -35,16 +37,14 @@ def show(apps: Sequence[str], depth: Depth, *, console: Console, as_json: bool) 
         return 0
     console.print(Text(f"{words(cost)}.", style="bold"))
     console.print(Text(f"Depth: {depth}, {SCOPES[depth].words}.", style="dim"))
-    counts = Counter(e.app for e in exchanges)
-    wide = max(len(APPLICATIONS[app].title) for app in counts)
-    for app, count in counts.items():
+    shown = Table.grid(padding=(0, 2, 0, 0))
+    shown.add_column()
+    shown.add_column(justify="right")
+    shown.add_column(style="dim")
+    for app, count in Counter(e.app for e in exchanges).items():
         own = [e for e in exchanges if e.app == app]
-        console.print(
-            Text.assemble(
-                f"  {APPLICATIONS[app].title:<{wide}}  {count:>3} exchange{'s' * (count != 1)}  ",
-                (_under(own), "dim"),
-            )
-        )
+        shown.add_row(Text(APPLICATIONS[app].title), str(count), Text(_under(own)))
+    console.print(Padding(shown, (0, 0, 0, 2)))
     return 0
 
 

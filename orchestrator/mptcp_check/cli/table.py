@@ -80,22 +80,27 @@ LEGEND = (
     " was not, and below it says what happened"
 )
 
-WIDE = 100
-"""From so many columns on there is room for a word in each cell."""
+RULED_GAP = 3
+"""Columns between two columns of a table with a rule below its head; without one it is 1."""
 
 
 def table(found: Matrix, *, width: int) -> Table:
-    """Return the table of a finished run.
+    """Return the table of a finished run: with a word in each cell where there is room for them.
 
     Args:
         found: What it shows.
         width: Of the terminal, in columns.
     """
-    shown = _empty([column.title for column in found.columns], width=width)
-    for row in found.rows:
-        cells = (_cell_text(cell, with_words=width >= WIDE) for cell in row.cells)
-        shown.add_row(Text(row.app), *cells)
-    return shown
+    titles = [column.title for column in found.columns]
+    rows: list[list[Text]] = []
+    for with_words in (True, False):
+        rows = [
+            [Text(row.app), *(_cell_text(cell, with_words=with_words) for cell in row.cells)]
+            for row in found.rows
+        ]
+        if _needed(titles, rows) <= width:
+            break
+    return _filled(titles, rows, width=width)
 
 
 def progress_table(
@@ -118,10 +123,11 @@ def progress_table(
         title = matrix.column_title(plain(exchange)) or "handover"
         kinds.setdefault(exchange.app, {}).setdefault(title, []).append(exchange)
     titles = [t for t in matrix.ORDER if any(t in own for own in kinds.values())]
-    shown = _empty(titles, width=width)
-    for app, own in kinds.items():
-        shown.add_row(app, *(_progress(own.get(t, []), cells, running) for t in titles))
-    return shown
+    rows = [
+        [Text(app), *(_progress(own.get(t, []), cells, running) for t in titles)]
+        for app, own in kinds.items()
+    ]
+    return _filled(titles, rows, width=width)
 
 
 def plain(exchange: Exchange) -> dict[str, Any]:
@@ -150,17 +156,30 @@ def _progress(own: Sequence[Exchange], cells: Mapping[int, Text], running: int |
     )
 
 
-def _empty(titles: Sequence[str], *, width: int) -> Table:
+def _needed(titles: Sequence[str], rows: Sequence[Sequence[Text]]) -> int:
+    """Return how wide a ruled table is."""
+    heads = [len(APPLICATION), *map(len, titles)]
+    widths = [max(head, *(row[n].cell_len for row in rows)) for n, head in enumerate(heads)]
+    return sum(widths) + RULED_GAP * len(widths)
+
+
+APPLICATION = "application"
+
+
+def _filled(titles: Sequence[str], rows: Sequence[Sequence[Text]], *, width: int) -> Table:
+    # a rule and its margins take what ten columns need on a narrow terminal
+    ruled = not rows or _needed(titles, rows) <= width
     shown = Table(
-        # a rule and its margins take what eight columns need on a narrow terminal
-        box=box.SIMPLE_HEAD if width >= WIDE else None,
+        box=box.SIMPLE_HEAD if ruled else None,
         pad_edge=False,
         padding=(0, 1, 0, 0),
         header_style="bold",
     )
-    shown.add_column("application" if width >= WIDE else "", no_wrap=True)
+    shown.add_column(APPLICATION if ruled else "", no_wrap=True)
     for title in titles:
         shown.add_column(title, no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
     return shown
 
 

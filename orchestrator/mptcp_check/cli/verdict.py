@@ -38,7 +38,7 @@ def show(console: Console, document: Mapping[str, Any], *, where: str) -> None:
     console.print(table.table(found, width=console.width))
     if any(cell and not cell.is_good for row in found.rows for cell in row.cells):
         console.print(Padding(Text(table.LEGEND, style="dim"), (1, 0, 1, 2)))
-    elif console.width < table.WIDE:
+    else:
         console.print()
     for line in _deviations(document["exchanges"]):
         console.print(Padding(line, (0, 0, 0, 2)))

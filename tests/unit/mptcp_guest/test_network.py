@@ -68,6 +68,33 @@ def test_the_path_manager_never_takes_addresses_from_a_peer() -> None:
     ]
 
 
+def test_an_address_is_taken_from_a_peer_only_when_that_is_asked_for() -> None:
+    arguments = ConfigureArguments(
+        checksum=False, extra_subflows=1, endpoints=[], accepted_addresses=1
+    )
+    assert "mptcp limits set subflow 1 add_addr_accepted 1" in text(mptcp_commands(arguments))
+    too_many = ConfigureArguments(
+        checksum=False, extra_subflows=1, endpoints=[], accepted_addresses=2
+    )
+    with pytest.raises(RefusalError, match="2 addresses for 1 extra subflows"):
+        list(mptcp_commands(too_many))
+
+
+def test_endpoints_have_the_flags_that_they_are_given() -> None:
+    arguments = ConfigureArguments(
+        checksum=False,
+        extra_subflows=2,
+        endpoints=[
+            Endpoint(address="10.77.1.1", interface="eth1", flags=["subflow", "backup"]),
+            Endpoint(address="fd77:1::2", interface="eth1", flags=["signal"]),
+        ],
+    )
+    assert text(mptcp_commands(arguments))[2:4] == [
+        "mptcp endpoint add 10.77.1.1 dev eth1 subflow backup",
+        "mptcp endpoint add fd77:1::2 dev eth1 signal",
+    ]
+
+
 @pytest.mark.parametrize(
     ("extra", "endpoint"),
     [

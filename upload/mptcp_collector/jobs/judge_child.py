@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from mptcp_check import __version__
+from mptcp_check.analysis import excusing
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import report
@@ -40,6 +41,7 @@ def _verdicts(read: Bundle) -> Iterator[dict[str, Any]]:
         document = json.loads(read.content(REPORT))
         brought = document["report"]
         applications = {int(one["port"]): str(one["app"]) for one in document["exchanges"]}
+        handovers = list(excusing.told(document))
         yield _verdict(brought, applications, prefix=CLIENT)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as e:
         raise BundleError(f"{REPORT} cannot be read: {type(e).__name__}") from None
@@ -52,7 +54,8 @@ def _verdicts(read: Bundle) -> Iterator[dict[str, Any]]:
         if not capture.format:
             raise BundleError(f"the capture of the {side.value} cannot be read")
     if Side.CLIENT in captures:
-        diagnosis = diagnose(captures[Side.CLIENT], captures.get(Side.SERVER))
+        alone = diagnose(captures[Side.CLIENT], captures.get(Side.SERVER))
+        diagnosis = excusing.excused(alone, excusing.met(alone, handovers))
         yield _verdict(report.document(diagnosis, tool_version=__version__), applications)
 
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from mptcp_check.analysis import handover
-from mptcp_check.analysis.connection_outcome import ConnectionOutcome
-from mptcp_check.analysis.diagnose import Diagnosis, blame
+from mptcp_check.analysis import backup, excusing, handover
+from mptcp_check.analysis.diagnose import Diagnosis
 from mptcp_check.analysis.handover import HandoverSeen
 from mptcp_check.analysis.outcome import (
     Judgement,
@@ -21,9 +20,8 @@ from mptcp_check.analysis.reporting import report, summary
 from mptcp_check.model import (
     Direction,
     Exchange,
-    Finding,
+    Joining,
     Outcome,
-    Side,
     State,
     Transfer,
     Transport,
@@ -94,19 +92,7 @@ def considered(diagnosis: Diagnosis, observed: Sequence[Observed]) -> Diagnosis:
             own = _connections(diagnosis, one)
             seen = _measured(one, one.witness.handover, own)
             disturbed |= {connection.id: seen for connection in own}
-    if not disturbed:
-        return diagnosis
-    findings = tuple(
-        handover.excused(f, disturbed[f.connection], _last_evidence_ns(diagnosis, f))
-        if f.connection in disturbed
-        else f
-        for f in diagnosis.findings
-    )
-    outcomes = tuple(
-        _undisturbed(outcome, disturbed[connection.id]) if connection.id in disturbed else outcome
-        for connection, outcome in zip(diagnosis.connections, diagnosis.outcomes, strict=True)
-    )
-    return replace(diagnosis, findings=findings, outcomes=outcomes, explained_by=blame(findings))
+    return excusing.excused(diagnosis, disturbed)
 
 
 def judge_exchanges(
@@ -182,6 +168,8 @@ def _judge(diagnosis: Diagnosis, observed: Observed, control: Outcome | None) ->
         [diagnosis.findings[i] for i in places],
         control=control,
     )
+    if observed.exchange.joining is Joining.BACKUP and judgement.outcome is Outcome.MPTCP:
+        judgement = replace(judgement, because=backup.words(own))
     return Try(
         observed=observed,
         judgement=judgement,
@@ -211,26 +199,6 @@ def _measured(
         own, direction=direction, began_ns=seen.began_ns, ended_ns=seen.ended_ns
     )
     return replace(seen, progress=found)
-
-
-def _undisturbed(outcome: ConnectionOutcome, seen: HandoverSeen) -> ConnectionOutcome:
-    """Return the outcome of a connection whose first subflow this program cut itself."""
-    if outcome.outcome is not Outcome.MPTCP_DEGRADED or not seen.began_ns:
-        return outcome
-    return replace(outcome, outcome=Outcome.MPTCP, because=seen.words(over_mptcp=True))
-
-
-def _last_evidence_ns(diagnosis: Diagnosis, finding: Finding) -> int | None:
-    """Return the time of the last frame that a finding rests on, by the client machine's clock."""
-    clock = diagnosis.clock
-    ahead_ns = {Side.CLIENT: 0, Side.SERVER: 0 if clock is None else clock.middle_ns}
-    times = []
-    for evidence in finding.evidence:
-        packets = diagnosis.captures[evidence.side].packets
-        place = int(packets.frame.searchsorted(packets.frame.dtype.type(evidence.frame)))
-        if place < len(packets):
-            times.append(int(packets.time_ns[place]) - ahead_ns[evidence.side])
-    return max(times, default=None)
 
 
 def _of_tries(tries: Sequence[Try]) -> JudgedExchange:

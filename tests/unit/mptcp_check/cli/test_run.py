@@ -1,5 +1,6 @@
 """`run --behind`: what cannot be played is refused before anything is built or booted."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,33 @@ def test_a_network_that_cannot_be_measured_is_one_line_with_the_next_step(
     assert len(said) == 2
     assert said[0].startswith(f"mptcp-check: {line}")
     assert not out.exists()
+
+
+@pytest.mark.parametrize("depth", ["--quick", "--full", "--metered"])
+def test_a_plan_is_said_and_nothing_runs(
+    depth: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+
+    with pytest.raises(SystemExit) as ended:
+        main(["run", depth, "--apps", "http", "--plan", "--out", str(out)])
+
+    said = capsys.readouterr()
+    assert ended.value.code == 0
+    assert "exchanges: about " in said.err
+    assert "on the client's network" in said.err
+    assert "Web (HTTP)" in said.err
+    assert said.out == ""
+    assert not out.exists()
+
+
+def test_a_plan_is_there_for_programs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--metered", "--apps", "http", "--plan", "--json"])
+
+    document = json.loads(capsys.readouterr().out)
+    assert ended.value.code == 0
+    assert (document["schema"], document["depth"]) == ("mptcp-check.plan/1", "metered")
+    assert document["estimate"]["cap_bytes"] == 2_500_000
+    assert [e["transport"] for e in document["exchanges"]] == ["tcp", "mptcp"]
+    assert document["estimate"]["exchanges_count"] == 2

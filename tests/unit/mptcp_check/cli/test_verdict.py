@@ -3,8 +3,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from mptcp_check.analysis.reporting import matrix
 from mptcp_check.cli import table, verdict
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Outcome
@@ -25,6 +29,7 @@ def run_document(outcome: str, troubles: list[str]) -> dict[str, Any]:
     exchange = {
         "app": "http", "mode": None, "direction": "download", "transport": "mptcp", "paths": 2,
         "checksum": False, "family": "ipv4", "port": 80, "bytes": 9, "outcome": outcome,
+        "because": "so",
     }  # fmt: skip
     return {
         "exchanges": [exchange],
@@ -43,14 +48,15 @@ def test_every_outcome_has_a_symbol_and_words_not_a_colour_alone() -> None:
         assert words
 
 
-def test_the_end_of_a_run_leads_from_the_table_to_the_sentence_to_the_proof() -> None:
+def test_the_end_of_a_run_leads_from_the_sentence_to_the_table_to_the_proof() -> None:
     said = printed(verdict.show, run_document("fell_back_at_handshake", []), where="/runs/x")
 
     places = [
         said.index(words)
         for words in (
-            "TCP at handshake",
             "Something removed",
+            "↓ TCP 1/1",
+            "TCP at handshake: so (http download :80, 2 paths)",
             "frames client",
             "/runs/x/report.html",
         )
@@ -83,12 +89,60 @@ def test_a_diagnosis_of_captures_alone_names_its_connections() -> None:
     assert "✓ MPTCP" in said
 
 
-def test_the_table_has_a_row_per_transfer_and_a_column_per_transport() -> None:
-    exchanges = plan(["http", "ftp"], Depth.DEFAULT)
-    shown = table.table(exchanges, {})
+def lines_of(shown: Table, width: int) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(shown)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
 
-    assert shown.row_count == 6
-    assert len(shown.columns) == 1 + 5
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_twenty_applications_under_every_condition_fit_the_terminal(width: int) -> None:
+    exchanges = plan(["http"], Depth.FULL)
+    rows = [
+        {**table.plain(e), "app": f"{name}", "outcome": "corrupted", "because": "so"}
+        for name in ("websocket", *(f"app{n}" for n in range(19)))
+        for e in exchanges
+    ]
+    rows = [{**row, "handover": row["handover"] and {"upset": "path_lost"}} for row in rows]
+    lines = lines_of(table.table(matrix.matrix(rows, {}), width=width), width)
+
+    assert all(len(line.rstrip()) <= width for line in lines)
+    assert not any("…" in line for line in lines)
+    assert len([line for line in lines if "✗" in line]) == 20
+    for title in matrix.ORDER:
+        assert any(title in line for line in lines[:2])
+
+
+def test_a_run_that_goes_on_shows_how_many_of_each_kind_are_done() -> None:
+    exchanges = plan(["http", "ftp"], Depth.QUICK)
+    done = {exchanges[0].id: Text("✓ TCP"), exchanges[1].id: Text("↓ fell back")}
+    shown = table.progress_table(exchanges, done, running=exchanges[2].id, width=20)
+
+    head, http, ftp = (line.split() for line in lines_of(shown, 20))
+    assert head == ["TCP", "2", "paths"]
+    assert http == ["http", "▸", "1/2", "↓", "1/2"]
+    assert ftp == ["ftp", "·", "1", "·", "1"]
+
+
+def test_a_second_try_says_that_it_is_one() -> None:
+    control = plan(["http"], Depth.QUICK)[0]
+    glimpse = Glimpse(
+        arrived=True, over_mptcp=False, subflow_count=1, duration_ns=1, trouble="", attempt=2
+    )
+    assert table.glimpse_text(control, glimpse).plain == "✓ TCP, try 2"
+
+
+def test_every_deviation_is_told_once_with_its_tries() -> None:
+    document = run_document("unstable", [])
+    tries = [{"outcome": "hung", "because": "a"}, {"outcome": "mptcp", "because": "b"}]
+    document["exchanges"] = [{**document["exchanges"][0], "tries": tries}] * 5
+    said = printed(verdict.show, document, where="/runs/x")
+
+    assert said.count("~ unstable") == 1
+    assert "and 2 more" in said
+    assert "try 1: hung: a" in said
+    assert "try 2: Multipath TCP: b" in said
 
 
 def test_a_glimpse_never_calls_a_fallback_mptcp() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from mptcp_check.errors import MachineError
+from mptcp_check.machines.interruption import Interruption
 from mptcp_check.machines.stream_framing import Deframer, framed
 from mptcp_check.machines.stream_port import MAX_WAITING_BYTES, PortState
 from mptcp_check.machines.switch import Switch
@@ -317,3 +318,19 @@ def test_what_the_boxes_did_can_be_asked(tmp_path: Path) -> None:
         until(lambda: net.switch.status()[0][0].received_count == 3)
 
         assert net.switch.acted_counts() == ((2,),)
+
+
+def test_an_interrupted_link_loses_its_frames_and_the_other_does_not(tmp_path: Path) -> None:
+    frames = [tcp_frame(sequence=number) for number in range(4)]
+    cables = [Chain([Link(CABLE)]) for _ in range(2)]
+    with network(tmp_path, *cables) as net:
+        (client0, server0), (client1, server1) = net.connect_all(links=2)
+        interruption = Interruption(link=0, after_bytes=1, lasts_ns=3600 * 10**9)
+        net.switch.interrupt(interruption)
+        client0.send(*frames[:2])
+        until(lambda: interruption.lost_count == 2)
+        client1.send(frames[2])
+        assert server1.receive(1) == [frames[2]]
+        net.switch.interrupt(None)
+        client0.send(frames[3])
+        assert server0.receive(1) == [frames[3]]

@@ -22,6 +22,16 @@ def agreement(captured: list[bytes], wire: list[bytes], **window: int) -> Agreem
     return compare(captured, on_wire(wire), interface="eth0", **window)
 
 
+def test_what_crossed_while_an_interface_was_down_on_purpose_may_be_missing() -> None:
+    seen = FRAMES[:2] + FRAMES[4:]
+    wire = on_wire(FRAMES)
+
+    assert compare(seen, wire, interface="eth0", away=[(2, 4)]).agrees
+    assert compare(seen, wire, interface="eth0", away=[(2, 3)]).missing_count == 1
+    assert compare(FRAMES, wire, interface="eth0", away=[(2, 4)]).agrees
+    assert not compare([*FRAMES, FRAMES[2]], wire, interface="eth0", away=[(2, 4)]).agrees
+
+
 def test_the_same_frames_agree() -> None:
     result = agreement(FRAMES, FRAMES)
 
