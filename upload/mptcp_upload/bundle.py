@@ -14,7 +14,7 @@ from typing import Any, Final
 import zstandard
 
 from mptcp_upload import archive, canonical_json
-from mptcp_upload.errors import BundleError
+from mptcp_upload.errors import VERDICT_ONLY, BundleError
 
 SCHEMA: Final = "mptcp-check.bundle/1"
 MANIFEST: Final = "manifest.json"
@@ -92,7 +92,7 @@ def write(contents: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
         raise BundleError(
             f"the run has more than {EXPANDED_BYTES_LIMIT >> 20} MiB",
             reason="too_large",
-            hint="upload the verdict without the traces",
+            hint=VERDICT_ONLY,
         )
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0)
     stored, listed = {}, {}

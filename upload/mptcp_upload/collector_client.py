@@ -10,8 +10,9 @@ from typing import Any, Final, Self
 
 import requests
 
-from mptcp_upload import bundle
-from mptcp_upload.errors import RefusedError, UnreachableError, UploadError
+from mptcp_upload import bundle, collector_limits
+from mptcp_upload.collector_limits import Limits
+from mptcp_upload.errors import VERDICT_ONLY, RefusedError, UnreachableError, UploadError
 from mptcp_upload.outbox import Entry
 
 TUS: Final = {"Tus-Resumable": "1.0.0"}
@@ -27,8 +28,8 @@ _LONGEST_WAIT_S: Final = 86400.0
 HINTS: Final = {
     "schema_too_new": "the collector is older than this program; try later",
     "schema_too_old": "update mptcp-check and measure again",
-    "too_large": "upload the verdict without the traces",
-    "expands_too_far": "upload the verdict without the traces",
+    "too_large": VERDICT_ONLY,
+    "expands_too_far": VERDICT_ONLY,
     "run_exists_with_other_digest": "somebody uploaded another bundle under this run's identifier",
     "run_deleted": "the run was deleted there; measure again",
 }
@@ -58,6 +59,8 @@ class CollectorClient:
             raise UploadError(f"{url} is not the URL of a collector", hint="give https://HOST")
         self.url = url.rstrip("/")
         self._session = requests.Session()
+        # proxies of the environment are used, passwords of ~/.netrc are nobody's business here
+        self._session.auth = lambda request: request
 
     def __enter__(self) -> Self:
         return self
@@ -70,19 +73,22 @@ class CollectorClient:
     ) -> None:
         self._session.close()
 
-    def limits(self) -> Mapping[str, Any]:
-        """Return what the collector takes.
+    def limits(self) -> Limits:
+        """Return what the collector takes; one that does not say limits nothing beforehand.
 
         Raises:
             UploadError: It did not answer, or not with that.
         """
-        answer = self._ask("GET", f"{self.url}/api/v1/limits")
+        try:
+            answer = self._ask("GET", f"{self.url}/api/v1/limits")
+        except (RefusedError, GoneError, MismatchError):
+            return Limits()
         document = _json(answer.content)
         if not isinstance(document, dict):
             raise UnreachableError(f"{self.url} does not answer as a collector does")
-        return document
+        return collector_limits.read(document)
 
-    def create(self, entry: Entry, ticket: str = "") -> str:
+    def create(self, entry: Entry) -> str:
         """Begin an upload; return its place, or nothing when the run is there already.
 
         Raises:
@@ -93,7 +99,7 @@ class CollectorClient:
             "bundle_sha256": entry.bundle_sha256,
             "schema": bundle.SCHEMA,
             "deletion_sha256": entry.deletion_sha256,
-            **({"ticket": ticket} if ticket else {}),
+            **({"ticket": entry.ticket} if entry.ticket else {}),
         }
         answer = self._ask(
             "POST",

@@ -1,6 +1,12 @@
 """What can go wrong on a run's way out: each with a message, a hint and an exit code."""
 
 
+from typing import Final
+
+VERDICT_ONLY: Final = "`mptcp-check upload --verdict-only RUN` sends it without its traces"
+"""The next step where traces cannot leave, and the verdict can."""
+
+
 class UploadError(Exception):
     """A failure with a message for people, a hint at the next step, and an exit code.
 
@@ -65,6 +71,10 @@ class RefusedError(UploadError):
         super().__init__(message, hint=hint)
         self.word = word
         self.status = status
+
+
+class NotTakenError(UploadError):
+    """The collector's limits say beforehand that it does not take this run as it is."""
 
 
 class UnreachableError(UploadError):

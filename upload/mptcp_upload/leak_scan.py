@@ -21,7 +21,7 @@ from mptcp_upload.anonymise import capture_blocks, replacements, spellings, toke
 from mptcp_upload.anonymise.capture_blocks import Frame
 from mptcp_upload.anonymise.frame_layout import layout
 from mptcp_upload.anonymise.identities import Identities
-from mptcp_upload.errors import LeakError
+from mptcp_upload.errors import VERDICT_ONLY, LeakError
 
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{6,}={0,2}")
 _HEXADECIMAL: Final = re.compile(rb"(?:\\x[0-9A-Fa-f]{2}){4,}")
@@ -57,7 +57,7 @@ def require_clean(contents: Mapping[str, bytes], who: Identities) -> None:
         more = f" and {len(found) - SHOWN_COUNT} more" if len(found) > SHOWN_COUNT else ""
         raise LeakError(
             f"the bundle would give away {shown}{more}",
-            hint="nothing was sent; upload the verdict only, or report this as a bug",
+            hint=f"nothing was sent; this is a bug, please report it; {VERDICT_ONLY}",
         )
 
 

@@ -61,8 +61,14 @@ class Entry:
     attempt_count: int = 0
     reason: str = ""
     """Why it is not there yet, or was refused."""
+    hint: str = ""
+    """What to do about the reason, where somebody can."""
     url: str = ""
     """Where to see it: only with a verified receipt."""
+    expanded_bytes: int = 0
+    """What the bundle's members expand to together; 0 where nobody counted."""
+    ticket: str = ""
+    """The measurement server's ticket for this run; empty for none, or one that is not taken."""
 
     @property
     def deletion_sha256(self) -> str:
@@ -178,7 +184,7 @@ class Outbox:
             OSError: As `keep`.
         """
         durable.replace(self._place(entry.run_id) / RECEIPT, receipt, self._disk)
-        return self.keep(replace(entry, state=State.RECEIVED, url=url, reason="", location=""))
+        return self.keep(replace(entry, state=State.RECEIVED, url=url, reason="", hint="", location=""))
 
     def forget(self, run_id: str) -> bool:
         """Take a run out, with its receipt and deletion token; say whether it was there."""

@@ -17,6 +17,8 @@ from mptcp_upload.receipt import key_id
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
 
+LIMITS = "/api/v1/limits"
+
 
 class Collector(ThreadingHTTPServer):
     """What it has, and what it does wrong next."""
@@ -33,7 +35,10 @@ class Collector(ThreadingHTTPServer):
         self.cut_after: list[int] = []
         """For each of the next PATCH requests: close after so many bytes, having kept them."""
         self.answers: list[tuple[int, str, dict[str, str]]] = []
-        """Given to the next requests instead of what they ask for."""
+        """Given to the next requests instead of what they ask for, but for limits."""
+        self.limits: dict[str, Any] = {}
+        self.tickets: list[str] = []
+        """Of all uploads that were begun."""
         self.spoil: dict[str, Any] = {}
         """Fields of receipts to change after they were signed."""
 
@@ -79,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        if self.server.answers:
+        if self.server.answers and self.path != LIMITS:
             status, word, headers = self.server.answers.pop(0)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.problem(status, word, **headers)
@@ -89,6 +94,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         pairs = (p.split(" ") for p in self.headers["Upload-Metadata"].split(","))
         said = {k: base64.b64decode(v).decode() for k, v in pairs}
+        self.server.tickets.append(said.get("ticket", ""))
         if said["run_id"] in self.server.runs:
             same = hashlib.sha256(self.server.runs[said["run_id"]]).hexdigest()
             if same == said["bundle_sha256"]:
@@ -130,6 +136,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(204, Upload_Offset=str(len(octets)))
 
     def do_GET(self) -> None:
+        if self.path == LIMITS:
+            self.answer(200, json.dumps(self.server.limits).encode())
+            return
         run_id = self.path.split("/")[-2]
         if run_id not in self.server.runs:
             self.problem(404, "run_unknown")
