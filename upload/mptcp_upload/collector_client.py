@@ -58,6 +58,8 @@ class CollectorClient:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise UploadError(f"{url} is not the URL of a collector", hint="give https://HOST")
         self.url = url.rstrip("/")
+        self.away = ""
+        """Why the last question got no answer; empty when it got one."""
         self._session = requests.Session()
         # proxies of the environment are used, passwords of ~/.netrc are nobody's business here
         self._session.auth = lambda request: request
@@ -71,6 +73,10 @@ class CollectorClient:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
         self._session.close()
 
     def limits(self) -> Limits:
@@ -192,6 +198,16 @@ class CollectorClient:
 
     def _ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> requests.Response:
+        self.away = ""
+        try:
+            return self._answer(method, url, headers, body)
+        except UnreachableError as e:
+            self.away = e.message
+            raise
+
+    def _answer(
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes
     ) -> requests.Response:
         try:
             answer = self._session.request(

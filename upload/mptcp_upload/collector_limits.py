@@ -58,7 +58,8 @@ def require_room(
     """
     if size_bytes > limits.bundle_bytes:
         raise NotTakenError(
-            f"the bundle has {size_bytes} bytes, {url} takes {limits.bundle_bytes}", hint=VERDICT_ONLY
+            f"the bundle has {size_bytes} bytes, {url} takes {limits.bundle_bytes}",
+            hint=VERDICT_ONLY,
         )
     if expanded_bytes > limits.expanded_bytes:
         raise NotTakenError(

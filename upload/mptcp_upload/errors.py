@@ -1,6 +1,5 @@
 """What can go wrong on a run's way out: each with a message, a hint and an exit code."""
 
-
 from typing import Final
 
 VERDICT_ONLY: Final = "`mptcp-check upload --verdict-only RUN` sends it without its traces"

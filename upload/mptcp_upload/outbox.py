@@ -138,10 +138,27 @@ class Outbox:
             raise UploadError(f"{path} cannot be read: {type(e).__name__} {e}") from None
 
     def entries(self) -> list[Entry]:
-        """Return all entries, oldest run first."""
+        """Return all entries that can be read, oldest run first; see `damaged` for the others."""
+        found = []
+        for name in self._names():
+            with contextlib.suppress(UploadError):
+                entry = self.get(name)
+                found += [] if entry is None else [entry]
+        return found
+
+    def damaged(self) -> dict[str, str]:
+        """Say of entries that cannot be read why, by run."""
+        said = {}
+        for name in self._names():
+            try:
+                self.get(name)
+            except UploadError as e:
+                said[name] = e.message
+        return said
+
+    def _names(self) -> list[str]:
         names = sorted(p.name for p in self._folder.iterdir()) if self._folder.is_dir() else []
-        found = (self.get(name) for name in names if archive.is_name(name))
-        return [entry for entry in found if entry is not None]
+        return [name for name in names if archive.is_name(name)]
 
     def bundle(self, entry: Entry) -> bytes:
         """Return the bundle's bytes.
@@ -184,7 +201,9 @@ class Outbox:
             OSError: As `keep`.
         """
         durable.replace(self._place(entry.run_id) / RECEIPT, receipt, self._disk)
-        return self.keep(replace(entry, state=State.RECEIVED, url=url, reason="", hint="", location=""))
+        return self.keep(
+            replace(entry, state=State.RECEIVED, url=url, reason="", hint="", location="")
+        )
 
     def forget(self, run_id: str) -> bool:
         """Take a run out, with its receipt and deletion token; say whether it was there."""

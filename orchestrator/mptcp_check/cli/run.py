@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, upload, verdict
+from mptcp_check.cli import live, run_upload, upload_places, verdict
+from mptcp_check.cli.run_upload import Uploaded
 from mptcp_check.exchanges.plan import Depth
 from mptcp_check.machines import wishes
 from mptcp_check.networks import Wanted
@@ -69,7 +70,14 @@ BOOT_TIMEOUT_S = 120.0
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option("--no-upload", is_flag=True, help="Leave alone what waits in the outbox.")
+@click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
+@upload_places.collector_options
+@click.option(
+    "--consent",
+    "consent_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A file that says what may be uploaded, for where nobody can be asked.",
+)
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -88,6 +96,9 @@ def run(  # noqa: PLR0913 - one per option
     out: Path | None,
     boot_timeout: float,
     no_upload: bool,
+    collector: str | None,
+    collector_key: str | None,
+    consent_file: Path | None,
     fail_on: str | None,
     as_json: bool,
     jsonl: bool,
@@ -101,6 +112,10 @@ def run(  # noqa: PLR0913 - one per option
     between the client and that server is measured. http and ftp run over Multipath TCP
     and, as the control, over plain TCP. Every packet is captured at both ends; the two
     captures are compared.
+
+    \b
+    With a collector (--collector, MPTCP_CHECK_COLLECTOR) the run is uploaded at the end,
+    if you agree. Exit code 6 when it waits in the outbox, 7 when nobody could be asked.
 
     \b
     On this computer or a box, the client has a network namespace with cards of its own
@@ -120,6 +135,9 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     console = live.console()
+    to_upload = run_upload.planned(
+        no_upload=no_upload, collector=collector, key=collector_key, consent_file=consent_file
+    )
     options = RunOptions(
         apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
         wanted=Wanted(
@@ -136,16 +154,16 @@ def run(  # noqa: PLR0913 - one per option
     with live.watching(console, jsonl=jsonl) as watch:
         finished = run_everything(options, watch)
     verdict.show(console, finished.document, where=str(finished.directory))
-    if not no_upload:
-        upload.drain_waiting()  # after the measurement: its packets would be among the measured
+    uploaded = run_upload.after_run(to_upload, finished.directory)
     if as_json or jsonl:
-        click.echo(json.dumps(finished.document, indent=None if jsonl else 2))
-    return _exit_code(finished, fail_on)
+        document = {**finished.document, "upload": uploaded.document()}
+        click.echo(json.dumps(document, indent=None if jsonl else 2))
+    return _exit_code(finished, fail_on, uploaded)
 
 
-def _exit_code(finished: Finished, fail_on: str | None) -> int:
+def _exit_code(finished: Finished, fail_on: str | None, uploaded: Uploaded) -> int:
     interference = (
         any(f["state"] == "seen" for f in finished.document["report"]["findings"])
         and fail_on == "interference"
     )
-    return INTERFERENCE_FOUND if interference else 0
+    return INTERFERENCE_FOUND if interference else uploaded.exit_code
