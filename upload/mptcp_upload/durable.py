@@ -15,8 +15,9 @@ class Disk:
         """Write a new file and see it on the disk; readable by its owner only."""
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            with os.fdopen(descriptor, "wb", closefd=False) as file:
-                file.write(octets)
+            left = memoryview(octets)
+            while left:
+                left = left[os.write(descriptor, left) :]
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -32,6 +33,16 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def make(self, folder: Path) -> None:
+        """Make a folder for its owner only, and those around it, and see their names on the disk.
+
+        Does nothing where it is; what was made by somebody who was killed is seen to as well.
+        """
+        if not folder.parent.is_dir():
+            self.make(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.settle(folder.parent)
 
     def unlink(self, path: Path) -> None:
         """Remove a file."""

@@ -144,6 +144,10 @@ def delete(outbox: Outbox, entry: Entry, client: CollectorClient) -> Entry:
         client.delete(entry.run_id, entry.deletion_token)
     except (GoneError, MismatchError) as e:
         raise UploadError(str(e)) from None
+    except RefusedError as e:
+        if e.word == "run_unknown":
+            e.hint = f"`mptcp-check upload --forget {entry.run_id}` takes it out of the outbox"
+        raise
     return outbox.keep(replace(entry, state=State.DELETED, url=""))
 
 

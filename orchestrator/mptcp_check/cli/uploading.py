@@ -1,6 +1,5 @@
 """Runs into the outbox and out of it, with a line for people about each."""
 
-import os
 import random
 import time
 from collections.abc import Iterable
@@ -75,9 +74,10 @@ def put(run: StoredRun, to: Collector, agreed: Consent, *, anew: bool = False) -
             return there
         box.forget(run.run_id)
     click.echo(f"==> Preparing {run.run_id}: replacing addresses and names", err=True)
+    key = upload_places.anonymisation_key()
     prepared = preparing.prepare(
         run.directory,
-        key=upload_places.anonymisation_key(),
+        key=key,
         names=upload_places.names(),
         consent=agreed,
         facts=_facts(run),
@@ -88,7 +88,7 @@ def put(run: StoredRun, to: Collector, agreed: Consent, *, anew: bool = False) -
         size_bytes=len(prepared.octets),
         collector=to.url,
         collector_key=to.key,
-        deletion_token=outboxes.deletion_token(os.urandom(32)),
+        deletion_token=outboxes.deletion_token(key, prepared.run_id, prepared.sha256),
         expanded_bytes=prepared.expanded_bytes,
         ticket=prepared.ticket,
     )

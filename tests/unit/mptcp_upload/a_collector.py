@@ -25,12 +25,14 @@ class Collector(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.uploads: dict[str, tuple[dict[str, str], bytearray, int]] = {}
         self.runs: dict[str, bytes] = {}
         self.deletion: dict[str, str] = {}
         self.stored_count = 0
+        self.stored: dict[str, int] = {}
+        """How often each run was stored."""
         self.patch_count = 0
         self.cut_after: list[int] = []
         """For each of the next PATCH requests: close after so many bytes, having kept them."""
@@ -64,6 +66,7 @@ class Collector(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Collector
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         pass
@@ -129,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.runs[said["run_id"]] = bytes(octets)
             self.server.deletion[said["run_id"]] = said["deletion_sha256"]
             self.server.stored_count += 1
+            self.server.stored[said["run_id"]] = self.server.stored.get(said["run_id"], 0) + 1
         if cut < length:
             self.close_connection = True
             self.connection.close()
@@ -148,6 +152,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         run_id = self.path.split("/")[-1]
         token = self.headers["Authorization"].removeprefix("Bearer ")
+        if run_id not in self.server.runs:
+            self.problem(404, "run_unknown")
+            return
         if hashlib.sha256(token.encode()).hexdigest() != self.server.deletion[run_id]:
             self.problem(403, "token_wrong")
             return
@@ -156,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    server = Collector()
+def collector(port: int = 0) -> Iterator[Collector]:
+    server = Collector(port)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
