@@ -37,11 +37,13 @@ def cutting(server_port: int) -> Iterator[Way]:
     listening = socket.create_server(("127.0.0.1", 0))
     way.port = listening.getsockname()[1]
     threads: list[threading.Thread] = []
+    clients: list[socket.socket] = []
 
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = listening.accept()
+                clients.append(client)
                 thread = threading.Thread(target=_carry, args=(way, client, server_port))
                 threads.append(thread)
                 thread.start()
@@ -54,6 +56,9 @@ def cutting(server_port: int) -> Iterator[Way]:
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         accepting.join()
+        for client in clients:
+            with contextlib.suppress(OSError):  # most are closed
+                client.shutdown(socket.SHUT_RDWR)
         for thread in threads:
             thread.join()
 

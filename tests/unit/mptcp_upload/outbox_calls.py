@@ -29,67 +29,79 @@ Hook = Callable[[str, str], None]
 """Is told a call's name and its path in the folder, before the call."""
 
 
-@contextmanager
-def watched(folder: Path, before: Hook) -> Iterator[None]:
-    """Call a hook before every system call on a folder, what is in it, and the one around it."""
-    open_files: dict[int, str] = {}
-    asking = False
+class _Watch:
+    """Tells a hook of calls on a folder; what the hook itself does there is not told."""
 
-    def ask(name: str, path: str) -> None:
-        nonlocal asking
-        asking = True
-        try:
-            before(name, path)
-        finally:
-            asking = False
+    def __init__(self, folder: Path, before: Hook) -> None:
+        self._folder, self._before = str(folder), before
+        self._around = str(folder.parent)
+        self._open: dict[int, str] = {}
+        self._asking = False
 
-    def place(path: object) -> str | None:
-        if asking:  # the hook looks at the folder itself
-            return None
-        text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
-        if text == str(folder.parent):
-            return "around"
-        inside = text == str(folder) or text.startswith(f"{folder}/")
-        return text[len(str(folder)) :].lstrip("/") or "." if inside else None
+    def by_path(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the call that tells of itself first."""
 
-    def by_path(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(path: object, *rest: Any, **named: Any) -> Any:  # noqa: ANN401 - any call's
-            there = place(path)
+            there = self._place(path)
             if there is not None:
-                ask(name, there)
+                self._ask(name, there)
             done = real(path, *rest, **named)
-            if name == "open" and there is not None and isinstance(done, int):
-                open_files[done] = there
+            if name == "open" and there is not None:
+                self._open[done] = there
             return done
 
         return call
 
-    def by_descriptor(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+    def by_descriptor(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the call that tells of itself first, for files that were opened meanwhile."""
+
         def call(descriptor: int, *rest: Any) -> Any:  # noqa: ANN401 - any call's
-            there = open_files.get(descriptor)
-            if there is not None:
-                try:
-                    ask(name, there)
-                finally:
-                    if name == "close":  # what fails to be closed is closed (Linux, close(2))
-                        del open_files[descriptor]
-                        real(descriptor)
-                if name == "close":
-                    return None
-            if name == "fsync" and there is not None:
+            there = self._open.get(descriptor)
+            if there is None:
+                return real(descriptor, *rest)
+            try:
+                self._ask(name, there)
+            except OSError:
+                if name == "close":  # what fails to be closed is closed (Linux, close(2))
+                    real(descriptor)
+                raise
+            if name == "close":
+                del self._open[descriptor]
+            if name == "fsync":
                 return None  # no test cuts the real power: waiting for the disk shows nothing
             return real(descriptor, *rest)
 
         return call
 
+    def _ask(self, name: str, path: str) -> None:
+        self._asking = True
+        try:
+            self._before(name, path)
+        finally:
+            self._asking = False
+
+    def _place(self, path: object) -> str | None:
+        text = os.fspath(path) if isinstance(path, str | os.PathLike) else ""
+        if self._asking:
+            return None
+        if text == self._around:
+            return "around"
+        inside = text == self._folder or text.startswith(f"{self._folder}/")
+        return text[len(self._folder) :].lstrip("/") or "." if inside else None
+
+
+@contextmanager
+def watched(folder: Path, before: Hook) -> Iterator[None]:
+    """Call a hook before every system call on a folder, what is in it, and the one around it."""
+    watch = _Watch(folder, before)
     with (
         mock.patch.multiple(
             os,
-            **{name: by_path(name, getattr(os, name)) for name in BY_PATH},
-            **{name: by_descriptor(name, getattr(os, name)) for name in BY_DESCRIPTOR},
+            **{name: watch.by_path(name, getattr(os, name)) for name in BY_PATH},
+            **{name: watch.by_descriptor(name, getattr(os, name)) for name in BY_DESCRIPTOR},
         ),
-        mock.patch.object(fcntl, "flock", by_descriptor("flock", fcntl.flock)),
-        mock.patch.object(io, "open", by_path("read", io.open)),
+        mock.patch.object(fcntl, "flock", watch.by_descriptor("flock", fcntl.flock)),
+        mock.patch.object(io, "open", watch.by_path("read", io.open)),
     ):
         yield
 

@@ -130,9 +130,7 @@ def _without_process(part: str) -> str:
     return ".".join("PID" if word.isdecimal() else word for word in part.split("."))
 
 
-@pytest.mark.parametrize(
-    "code", [errno.EIO, errno.ENOSPC, 0], ids=["EIO", "ENOSPC", "kill -9"]
-)
+@pytest.mark.parametrize("code", [errno.EIO, errno.ENOSPC, 0], ids=["EIO", "ENOSPC", "kill -9"])
 def test_a_call_that_fails_or_is_the_last_costs_no_run_and_doubles_none(
     tmp_path: Path, server: Collector, children: "subprocess.Popen[str]", code: int
 ) -> None:

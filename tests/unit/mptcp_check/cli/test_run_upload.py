@@ -150,14 +150,13 @@ def test_a_refused_run_is_kept_and_said(
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_a_disk_that_fails_costs_the_upload_and_not_the_run(
-    server: Collector,
     run: Path,
     agreed: Path,
     code: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    to = plan(server.url, agreed)
+    to = plan("https://collector.example", agreed)
 
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code), "outbox")
@@ -209,7 +208,8 @@ def test_the_command_says_how_the_upload_ended(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     document = {"report": {"findings": []}, "upload": {"state": "none", "url": None}}
-    monkeypatch.setattr(command, "run_everything", lambda *_: Finished(directory=run, document=document))
+    finished = Finished(directory=run, document=document)
+    monkeypatch.setattr(command, "run_everything", lambda *_: finished)
     monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
     to = ["--collector", server.url, "--collector-key", PUBLIC, "--consent", str(agreed)]
 

@@ -163,7 +163,7 @@ def test_a_killed_upload_goes_on_where_it_was(server: Collector, agreed: Path) -
 
 
 def test_limits_are_asked_before_anything_is_sent(
-    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+    server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.limits = {"schema_oldest": 2, "schema_newest": 3}
 
