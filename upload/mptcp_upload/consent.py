@@ -160,9 +160,10 @@ def withdraw(path: Path) -> bool:
         given = bool(read(path).purposes - {Purpose.ANALYSE})
     except ConsentError:
         given = path.exists()  # to another text, or damaged: gone as well
-    path.unlink(missing_ok=True)
-    if given:
-        durable.settle(path.parent)
-        with contextlib.suppress(OSError):  # a full disk keeps nobody's consent
-            write(path, agreed([Purpose.ANALYSE]))
-    return given
+    if not given:
+        return False
+    path.unlink()
+    durable.settle(path.parent)
+    with contextlib.suppress(OSError):  # a full disk keeps nobody's consent
+        write(path, agreed([Purpose.ANALYSE]))
+    return True
