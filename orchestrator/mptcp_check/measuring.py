@@ -7,7 +7,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mptcp_check import clock
@@ -24,7 +24,6 @@ from mptcp_check.model import Exchange, Side, Transport
 from mptcp_check.watch import Glimpse, Watch
 from mptcp_guest.messages import CaptureFile, CaptureStopResult, LabUpResult, SettleArguments
 
-FTP_USER = "mptcp"
 SETTLE_S = 10.0
 """How long connections may take to go after an exchange; a hung one stays longer."""
 
@@ -96,7 +95,7 @@ class Session:
     network: MeasuredNetwork
     addressing: Addressing
     seed: str
-    password: str
+    keys: asking.Keys
     pool: ThreadPoolExecutor
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
@@ -113,7 +112,12 @@ class Session:
 
 
 def measure(
-    network: MeasuredNetwork, plan: Sequence[Exchange], *, seed: str, password: str, watch: Watch
+    network: MeasuredNetwork,
+    plan: Sequence[Exchange],
+    *,
+    seed: str,
+    keys: asking.Keys,
+    watch: Watch,
 ) -> Measured:
     """Run a plan on a network.
 
@@ -122,7 +126,7 @@ def measure(
         plan: The exchanges, run one after the other; what the network has no addresses for is
             left out.
         seed: Makes every file of this run its own.
-        password: Of the ftp user, for this run only.
+        keys: Of this run's servers and of its user.
         watch: Told of every exchange.
 
     Raises:
@@ -134,22 +138,20 @@ def measure(
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
-        session = Session(
-            network=network, addressing=addressing, seed=seed, password=password, pool=pool
-        )
+        session = Session(network=network, addressing=addressing, seed=seed, keys=keys, pool=pool)
         setting = {s: pool.submit(_clock, network, s) for s in Side}
         clocks = {side: future.result() for side, future in setting.items()}
         starting = pool.submit(
             session.call,
             Side.SERVER,
             "services_start",
-            asking.services_on(map(addressing.listener, planned), user=FTP_USER, password=password),
+            asking.services_on(map(addressing.listener, planned), keys),
         )
         examined: tuple[str, ...] = ()
         if network.examine:
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
-        with _captured(session) as captures:
+        with _captured(session) as collected:
             services = starting.result()
             watch.planned(planned)
             watch.step("Running the exchanges, every packet captured at both ends")
@@ -160,8 +162,8 @@ def measure(
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
             records=records,
-            captures=captures,
-            hello=session.both("hello", lambda _: {}),
+            captures=collected.captures,
+            hello=collected.hello,
             lab=lab,
             clocks=clocks,
             services=services["services"],
@@ -236,8 +238,8 @@ class Asking(Protocol):
         """Makes every file of this run its own."""
 
     @property
-    def password(self) -> str:
-        """Of the ftp user."""
+    def keys(self) -> asking.Keys:
+        """Of this run's servers and of its user."""
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
         """Ask one agent."""
@@ -259,20 +261,20 @@ def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
     offering = asking.offer(exchange, session.seed)
     offered = session.call(Side.SERVER, "offer", offering) if offering else None
     before = _counters(session)
+    known, _ = session.keys
     target = Target(
         address=addressing.target(exchange),
         file=asking.file_name(exchange),
-        user=FTP_USER,
-        password=session.password,
+        credentials=known,
     )
     result = session.call(Side.CLIENT, "exchange", asking.client(exchange, target, session.seed))
-    # ftp's login is in what curl says; a run may be shown to others
-    result["stderr_tail"] = result["stderr_tail"].replace(session.password, "<password>")
+    # a login is in what clients say; a run may be shown to others
+    for tail in ("stdout_tail", "stderr_tail"):
+        result[tail] = result[tail].replace(known.password, "<password>")
     session.both("settle", lambda side: _settle(addressing.ports(side)))
     after = _counters(session)
-    name = {"name": target.file}
-    received = session.call(Side.SERVER, "received", name)["received"]
-    session.call(Side.SERVER, "discard", name)
+    received = session.call(Side.SERVER, "received", asking.received(exchange))["received"]
+    session.call(Side.SERVER, "discard", asking.discard(exchange))
     events = session.both("monitor", lambda _: {"since_ns": result["start_ns"]})
     return record(
         exchange,
@@ -328,11 +330,19 @@ def _check(session: Session) -> None:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """What both ends had when the last exchange was over."""
+
+    captures: dict[Side, tuple[CaptureOfInterface, ...]] = field(default_factory=dict)
+    hello: dict[Side, Mapping[str, Any]] = field(default_factory=dict)
+
+
 @contextmanager
-def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
-    """Capture on every interface; at the end fill the mapping with the finished captures."""
+def _captured(session: Session) -> Iterator[_Collected]:
+    """Capture on every interface; at the end fill in what both ends have."""
     witness, addressing = session.network.witness, session.addressing
-    captures: dict[Side, tuple[CaptureOfInterface, ...]] = {}
+    collected = _Collected()
     if witness:
         witness.record()
     session.both(
@@ -342,7 +352,7 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
             "filter": addressing.capture_filter(side),
         },
     )
-    yield captures
+    yield collected
     if witness:
         witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
@@ -350,7 +360,8 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
     def finished(side: Side) -> list[Future[CaptureOfInterface]]:
         """Stop and fetch; what is here is compared while the next one is on its way."""
         stopped: CaptureStopResult = session.call(side, "capture_stop")
-        return [
+        asking_hello = session.pool.submit(session.call, side, "hello")
+        comparing = [
             session.pool.submit(
                 _compared,
                 session,
@@ -361,10 +372,12 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
             )
             for file in stopped["captures"]
         ]
+        collected.hello[side] = asking_hello.result()
+        return comparing
 
     fetching = {side: session.pool.submit(finished, side) for side in Side}
     for side, comparing in fetching.items():
-        captures[side] = tuple(future.result() for future in comparing.result())
+        collected.captures[side] = tuple(future.result() for future in comparing.result())
 
 
 def _compared(

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import urllib.parse
 from collections.abc import Mapping
 from types import TracebackType
@@ -221,10 +222,11 @@ class CollectorClient:
             )
             with answer:
                 octets = answer.raw.read(ANSWER_BYTES_LIMIT + 1, decode_content=True)
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as e:
             raise UnreachableError(
-                f"the certificate of {self.url} cannot be verified",
+                f"the certificate of {self.url} cannot be verified{_why(e)}",
                 hint="look at this computer's clock, and whether somebody is in between",
+                soon=False,
             ) from None
         except (requests.RequestException, OSError, ValueError) as e:
             raise UnreachableError(f"{self.url} does not answer: {type(e).__name__}") from None
@@ -234,6 +236,18 @@ class CollectorClient:
         if answer.ok and not answer.is_redirect:
             return answer
         raise _problem(self.url, answer)
+
+
+def _why(error: BaseException) -> str:
+    """Return what OpenSSL says of a certificate, from within what urllib3 makes of it."""
+    waiting: list[object] = [error]
+    for _ in range(10):
+        inner = waiting.pop(0) if waiting else None
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f": {inner.verify_message.rstrip('.')}"
+        if isinstance(inner, BaseException):
+            waiting += [getattr(inner, "reason", None), *inner.args]
+    return ""
 
 
 def _problem(url: str, answer: requests.Response) -> Exception:

@@ -82,9 +82,13 @@ class UnreachableError(UploadError):
     Args:
         message: Names the collector and the reason.
         after_s: How long the collector asked to wait; none if it did not say.
+        soon: Whether seconds may change it; not where somebody must mend something first.
         hint: The next step.
     """
 
-    def __init__(self, message: str, *, after_s: float | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, after_s: float | None = None, soon: bool = True, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.after_s = after_s
+        self.soon = soon

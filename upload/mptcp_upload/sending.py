@@ -126,6 +126,8 @@ def deliver(
         except UnreachableError as e:
             wait_s, reason = e.after_s, e.message
             entry = outbox.keep(replace(_now(outbox, entry), reason=reason, hint=e.hint))
+            if not e.soon:
+                return entry
         failed += 1
         if failed >= pace.attempt_count or (wait_s or 0) > LONGEST_WAIT_S:
             return entry

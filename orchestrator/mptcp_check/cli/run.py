@@ -1,24 +1,29 @@
 """`mptcp-check run`: the main job."""
 
 import json
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, run_upload, upload_places, verdict
-from mptcp_check.cli.run_upload import Uploaded
+from mptcp_check.cli import collector_options, live, verdict
+from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.exchanges.plan import Depth
 from mptcp_check.machines import wishes
-from mptcp_check.networks import Wanted
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
+from mptcp_check.wanted import Wanted
 
 INTERFERENCE_FOUND = 1
 UNTRUSTWORTHY = 4
 """The run is kept, but its captures are not the whole truth."""
 
 BOOT_TIMEOUT_S = 120.0
+
+AFTERWARDS = "mptcp_check.cli.run_upload"
+"""Imported while the machines boot: what a run needs when it has ended."""
 
 
 @click.command()
@@ -49,6 +54,7 @@ BOOT_TIMEOUT_S = 120.0
     "--iface",
     "interfaces",
     multiple=True,
+    envvar="MPTCP_CHECK_RUN_IFACE",
     metavar="NAME[,address=A/LEN][,gateway=A][,routed]",
     help="Measure the network of this interface; give several for a subflow over each.",
 )
@@ -71,13 +77,7 @@ BOOT_TIMEOUT_S = 120.0
     help="How long the machines may take to boot.",
 )
 @click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
-@upload_places.collector_options
-@click.option(
-    "--consent",
-    "consent_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A file that says what may be uploaded, for where nobody can be asked.",
-)
+@collector_options.collector_options
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -135,9 +135,14 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     console = live.console()
-    to_upload = run_upload.planned(
-        no_upload=no_upload, collector=collector, key=collector_key, consent_file=consent_file
+    wish = UploadWish(
+        no_upload=no_upload,
+        collector=collector,
+        collector_key=collector_key,
+        consent_file=consent_file,
     )
+    if wish.is_said:
+        import_module(AFTERWARDS).require_sense(wish)
     options = RunOptions(
         apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
         wanted=Wanted(
@@ -152,18 +157,21 @@ def run(  # noqa: PLR0913 - one per option
         places=settings.places(),
     )
     with live.watching(console, jsonl=jsonl) as watch:
+        threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
     verdict.show(console, finished.document, where=str(finished.directory))
-    uploaded = run_upload.after_run(to_upload, finished.directory)
+    from mptcp_check.cli import run_upload  # noqa: PLC0415 - see `AFTERWARDS`
+
+    uploaded = run_upload.after_run(wish, finished.directory)
     if as_json or jsonl:
         document = {**finished.document, "upload": uploaded.document()}
         click.echo(json.dumps(document, indent=None if jsonl else 2))
-    return _exit_code(finished, fail_on, uploaded)
+    return _exit_code(finished, fail_on, uploaded.exit_code)
 
 
-def _exit_code(finished: Finished, fail_on: str | None, uploaded: Uploaded) -> int:
+def _exit_code(finished: Finished, fail_on: str | None, of_upload: int) -> int:
     interference = (
         any(f["state"] == "seen" for f in finished.document["report"]["findings"])
         and fail_on == "interference"
     )
-    return INTERFERENCE_FOUND if interference else uploaded.exit_code
+    return INTERFERENCE_FOUND if interference else of_upload

@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from mptcp_check.cli import upload_places, uploading
+from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.upload_places import Collector
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.run_directory import StoredRun
@@ -21,16 +22,6 @@ PENDING: Final = 6
 INTERRUPTED: Final = 130
 ATTEMPT_COUNT: Final = 2
 """Of connecting in vain: who measures without a network does not want to wait for one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadPlan:
-    """What was said about uploading before anything was measured."""
-
-    collector: Collector | None
-    """None: nothing is known of one, or nothing is to be uploaded."""
-    consent_file: Path | None
-    no_upload: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +40,7 @@ class Uploaded:
         return {"state": self.state, "url": self.url, "reason": self.reason}
 
 
-def planned(
-    *, no_upload: bool, collector: str | None, key: str | None, consent_file: Path | None
-) -> UploadPlan:
+def require_sense(wish: UploadWish) -> None:
     """See before a long measurement that what was said about its upload can be done.
 
     Raises:
@@ -59,32 +48,32 @@ def planned(
         MptcpCheckError: The collector is none, or its key another one than the pinned.
         UploadError: The key is none.
     """
-    if no_upload:
-        return UploadPlan(collector=None, consent_file=None, no_upload=True)
-    if consent_file is not None:
-        consents.read(consent_file)
-    to = upload_places.known_collector(collector, key)
-    if to is None and consent_file is not None:
+    if wish.consent_file is not None:
+        consents.read(wish.consent_file)
+    if _collector(wish) is None:
         click.echo(
             "mptcp-check: --consent without a collector: the run stays on this computer\n"
             "  next step: name one, --collector URL --collector-key KEY",
             err=True,
         )
-    return UploadPlan(collector=to, consent_file=consent_file, no_upload=False)
 
 
-def after_run(plan: UploadPlan, directory: Path) -> Uploaded:
+def _collector(wish: UploadWish) -> Collector | None:
+    return upload_places.known_collector(wish.collector, wish.collector_key)
+
+
+def after_run(wish: UploadWish, directory: Path) -> Uploaded:
     """Put a whole run into the outbox and send it, then what waited before it.
 
     It is called after the measurement: its packets would be among the measured. Whatever goes
     wrong here, the run is kept, and that is said.
     """
-    if plan.no_upload:
+    if wish.no_upload:
         return Uploaded()
     run = StoredRun(directory=directory, manifest=manifest.read(directory))
     try:
-        given = _consent(plan, run)
-        return _sent(plan, run, given)
+        to = _collector(wish)
+        return _sent(to, run, _consent(wish, to, run))
     except KeyboardInterrupt:
         click.echo(
             f"\nmptcp-check: interrupted; the run is kept in {directory}\n"
@@ -108,22 +97,22 @@ def after_run(plan: UploadPlan, directory: Path) -> Uploaded:
         return _as_kept(run.run_id, reason, PENDING)
 
 
-def _consent(plan: UploadPlan, run: StoredRun) -> Consent:
-    if plan.collector is not None:
-        return uploading.consent(plan.consent_file, [run], to=plan.collector, again=False)
+def _consent(wish: UploadWish, to: Collector | None, run: StoredRun) -> Consent:
+    if to is not None:
+        return uploading.consent(wish.consent_file, [run], to=to, again=False)
     try:  # what waits for a collector of the past was agreed to, and that may be withdrawn
-        return consents.read(plan.consent_file or upload_places.consent())
+        return consents.read(wish.consent_file or upload_places.consent())
     except ConsentError:
         return consents.agreed([Purpose.ANALYSE])
 
 
-def _sent(plan: UploadPlan, run: StoredRun, given: Consent) -> Uploaded:
+def _sent(to: Collector | None, run: StoredRun, given: Consent) -> Uploaded:
     if Purpose.VERDICT not in given.purposes:
-        return Uploaded(reason=None if plan.collector is None else "you did not agree to it")
+        return Uploaded(reason=None if to is None else "you did not agree to it")
     box = upload_places.outbox()
     waiting = [e.run_id for e in box.entries() if e.state is State.PENDING]
-    if plan.collector is not None:
-        run_id = uploading.put(run, plan.collector, given).run_id
+    if to is not None:
+        run_id = uploading.put(run, to, given).run_id
         waiting = [run_id, *(w for w in waiting if w != run_id)]
     if waiting:
         uploading.drain(waiting, attempt_count=ATTEMPT_COUNT)

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import upload_places, uploading
+from mptcp_check.cli import collector_options, upload_places, uploading
 from mptcp_check.errors import UsageError
 from mptcp_check.run_directory import StoredRun
 from mptcp_upload import consent as consents
@@ -26,13 +26,7 @@ REFUSED: Final = 2
 @click.command()
 @click.argument("runs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every run that is on this computer.")
-@upload_places.collector_options
-@click.option(
-    "--consent",
-    "consent_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A file that says what may leave, for where nobody can be asked.",
-)
+@collector_options.collector_options
 @click.option(
     "--verdict-only", is_flag=True, help="Leave the traces of RUNS here, whatever was agreed to."
 )

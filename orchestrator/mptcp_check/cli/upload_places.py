@@ -3,12 +3,8 @@
 import json
 import os
 import pwd
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
-
-import click
 
 from mptcp_check import settings
 from mptcp_check.errors import UsageError
@@ -16,8 +12,6 @@ from mptcp_upload import durable, receipt
 from mptcp_upload.anonymise.prefix_map import KEY_BYTES
 from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.outbox import Outbox
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def home() -> Path:
@@ -59,22 +53,6 @@ def names() -> tuple[str, ...]:
     user = pwd.getpwuid(os.getuid())
     full = user.pw_gecos.split(",")[0]
     return (node, node.split(".")[0], user.pw_name, full, *full.split(), Path(user.pw_dir).name)
-
-
-COLLECTOR: Final = "MPTCP_CHECK_COLLECTOR"
-"""Environment variable: URL of the collector, for `run` and `upload`."""
-COLLECTOR_KEY: Final = "MPTCP_CHECK_COLLECTOR_KEY"
-"""Environment variable: its public key."""
-
-
-def collector_options(command: Command) -> Command:
-    """Add `--collector` and `--collector-key`, which also come from the environment."""
-    for name, variable, metavar, words in (
-        ("--collector-key", COLLECTOR_KEY, "KEY", "Its public key; pinned at first use."),
-        ("--collector", COLLECTOR, "URL", "Where runs are uploaded to; remembered."),
-    ):
-        command = click.option(name, envvar=variable, metavar=metavar, help=words)(command)
-    return command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

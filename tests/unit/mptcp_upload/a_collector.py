@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,8 +26,15 @@ class Collector(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
+        self.scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.authorizations: set[str] = set()
+        """What came as Authorization."""
         self.uploads: dict[str, tuple[dict[str, str], bytearray, int]] = {}
         self.runs: dict[str, bytes] = {}
         self.deletion: dict[str, str] = {}
@@ -44,9 +52,12 @@ class Collector(ThreadingHTTPServer):
         self.spoil: dict[str, Any] = {}
         """Fields of receipts to change after they were signed."""
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that break off: they are meant to."""
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def receipt(self, run_id: str) -> dict[str, Any]:
         octets = self.runs[run_id]
@@ -87,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
+        if "Authorization" in self.headers:
+            self.server.authorizations.add(self.headers["Authorization"])
         if self.server.answers and self.path != LIMITS:
             status, word, headers = self.server.answers.pop(0)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -163,8 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collector(port: int = 0) -> Iterator[Collector]:
-    server = Collector(port)
+def collector(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
+    server = Collector(port, tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

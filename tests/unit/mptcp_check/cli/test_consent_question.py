@@ -20,8 +20,9 @@ AFTER_RUN = """
 import sys
 from pathlib import Path
 from mptcp_check.cli import run_upload
-plan = run_upload.planned(no_upload=False, collector=None, key=None, consent_file=None)
-done = run_upload.after_run(plan, Path(sys.argv[1]))
+from mptcp_check.cli.collector_options import UploadWish
+wish = UploadWish(no_upload=False, collector=None, collector_key=None, consent_file=None)
+done = run_upload.after_run(wish, Path(sys.argv[1]))
 print(done)
 sys.exit(done.exit_code)
 """

@@ -14,8 +14,10 @@ from a_collector import PUBLIC, Collector, collector
 
 from a_stored_run import RUN, stored_run
 from mptcp_check.cli import run as command
+from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.main import main
-from mptcp_check.cli.run_upload import Uploaded, UploadPlan, after_run, planned
+from mptcp_check.cli.run_upload import Uploaded, after_run, require_sense
+from mptcp_check.errors import UsageError
 from mptcp_check.run import Finished
 from mptcp_upload import consent, durable, manifest, server_session
 from mptcp_upload.consent import Purpose
@@ -49,9 +51,9 @@ def agreed(home: Path) -> Path:
     return path
 
 
-def plan(url: str | None, agreed: Path | None) -> UploadPlan:
+def wish(url: str | None, agreed: Path | None, *, no_upload: bool = False) -> UploadWish:
     key = PUBLIC if url else None
-    return planned(no_upload=False, collector=url, key=key, consent_file=agreed)
+    return UploadWish(no_upload=no_upload, collector=url, collector_key=key, consent_file=agreed)
 
 
 def whole(run: Path) -> bool:
@@ -59,7 +61,7 @@ def whole(run: Path) -> bool:
 
 
 def test_a_run_with_consent_is_received(server: Collector, run: Path, agreed: Path) -> None:
-    done = after_run(plan(server.url, agreed), run)
+    done = after_run(wish(server.url, agreed), run)
 
     assert done == Uploaded(state="received", url=f"{server.url}/runs/{RUN}")
     assert whole(run)
@@ -71,19 +73,19 @@ def test_without_a_network_it_waits_and_the_next_run_takes_it_along(
     older = stored_run(home / "runs" / OLDER, run_id=OLDER)
     with collector() as server:
         url = server.url
-    done = after_run(plan(url, agreed), older)
+    done = after_run(wish(url, agreed), older)
     assert (done.state, done.url, done.exit_code) == ("pending", None, 6)
     assert "does not answer" in str(done.reason)
     assert "stays in the outbox" in capsys.readouterr().err
     with collector(int(url.rpartition(":")[2])) as server:
-        assert after_run(plan(url, agreed), run).state == "received"
+        assert after_run(wish(url, agreed), run).state == "received"
         assert set(server.runs) == {OLDER, RUN}
 
 
 def test_where_nobody_can_be_asked_nothing_leaves(
     server: Collector, run: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = after_run(plan(server.url, None), run)
+    done = after_run(wish(server.url, None), run)
 
     assert (done.state, done.exit_code) == ("none", 7)
     assert "nobody agreed to an upload yet" in capsys.readouterr().err
@@ -94,10 +96,10 @@ def test_a_consent_file_that_is_none_is_said_before_anything_is_measured(
     server: Collector, home: Path
 ) -> None:
     with pytest.raises(ConsentError, match="there is no"):
-        plan(server.url, home / "missing.json")
+        require_sense(wish(server.url, home / "missing.json"))
     (home / "bad.json").write_text("{}")
     with pytest.raises(ConsentError, match="holds no consent"):
-        plan(server.url, home / "bad.json")
+        require_sense(wish(server.url, home / "bad.json"))
 
 
 def test_who_agreed_to_analysing_only_uploads_nothing(
@@ -105,20 +107,40 @@ def test_who_agreed_to_analysing_only_uploads_nothing(
 ) -> None:
     consent.write(home / "consent.json", consent.agreed([Purpose.ANALYSE]))
 
-    assert after_run(plan(server.url, None), run).exit_code == 0
+    assert after_run(wish(server.url, None), run).exit_code == 0
     assert server.uploads == {}
 
 
+def test_a_collector_whose_key_changed_is_said_before_anything_is_measured(
+    server: Collector, run: Path, agreed: Path
+) -> None:
+    assert after_run(wish(server.url, agreed), run).state == "received"
+    forged = UploadWish(
+        no_upload=False, collector=server.url, collector_key="00" * 32, consent_file=agreed
+    )
+
+    with pytest.raises(UsageError, match="another key is pinned"):
+        require_sense(forged)
+    assert after_run(forged, run).exit_code == UsageError.exit_code
+
+
+def test_consent_without_a_collector_is_said(
+    agreed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    require_sense(wish(None, agreed))
+    assert "--consent without a collector" in capsys.readouterr().err
+
+
 def test_without_a_collector_nobody_is_asked_and_nothing_happens(run: Path) -> None:
-    assert after_run(plan(None, None), run) == Uploaded()
+    assert after_run(wish(None, None), run) == Uploaded()
 
 
 def test_no_upload_leaves_alone_what_waits(server: Collector, home: Path, agreed: Path) -> None:
     older = stored_run(home / "runs" / OLDER, run_id=OLDER)
     server.limits = {"schema_oldest": 2}
-    assert after_run(plan(server.url, agreed), older).state == "pending"
+    assert after_run(wish(server.url, agreed), older).state == "pending"
     server.limits = {}
-    off = planned(no_upload=True, collector=server.url, key=PUBLIC, consent_file=agreed)
+    off = wish(server.url, agreed, no_upload=True)
 
     assert after_run(off, older) == Uploaded()
     assert server.runs == {}
@@ -128,11 +150,11 @@ def test_withdrawn_consent_stops_what_waits(server: Collector, home: Path, run: 
     older = stored_run(home / "runs" / OLDER, run_id=OLDER)
     consent.write(home / "consent.json", consent.agreed([Purpose.VERDICT]))
     server.limits = {"schema_oldest": 2}
-    assert after_run(plan(server.url, None), older).state == "pending"
+    assert after_run(wish(server.url, None), older).state == "pending"
     server.limits = {}
     assert consent.withdraw(home / "consent.json")
 
-    assert after_run(plan(server.url, None), run).state == "none"
+    assert after_run(wish(server.url, None), run).state == "none"
     assert server.runs == {}
 
 
@@ -140,7 +162,7 @@ def test_a_refused_run_is_kept_and_said(
     server: Collector, run: Path, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.answers = [(409, "run_exists_with_other_digest", {})]
-    done = after_run(plan(server.url, agreed), run)
+    done = after_run(wish(server.url, agreed), run)
 
     assert (done.state, done.exit_code) == ("refused", 6)
     assert "run_exists_with_other_digest" in str(done.reason)
@@ -156,7 +178,7 @@ def test_a_disk_that_fails_costs_the_upload_and_not_the_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    to = plan("https://collector.example", agreed)
+    to = wish("https://collector.example", agreed)
 
     def fail(*_: object) -> None:
         raise OSError(code, os.strerror(code), "outbox")
@@ -174,7 +196,7 @@ def test_a_disk_that_fails_costs_the_upload_and_not_the_run(
 def test_a_run_that_cannot_be_made_safe_stays_here(
     server: Collector, run: Path, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    to = plan(server.url, agreed)
+    to = wish(server.url, agreed)
     (run / "logs" / "probe.log").write_text("changed")
     done = after_run(to, run)
 
@@ -194,7 +216,7 @@ def test_the_ticket_goes_beside_the_bundle_and_never_in_it(
     about = {k: v for k, v in manifest.read(run).items() if k != "members"}
     manifest.write(run, manifest.build(run, about=about))
 
-    assert after_run(plan(server.url, agreed), run).state == "received"
+    assert after_run(wish(server.url, agreed), run).state == "received"
     assert server.tickets == [ticket]
     assert ticket.encode() not in server.runs[RUN]
     assert b'"server_id":"measure-1","session_id":"s1"' in server.runs[RUN]
@@ -231,3 +253,23 @@ def test_the_command_says_how_the_upload_ended(
     with pytest.raises(SystemExit):
         main(["runs", "show", "last", "--json"])
     assert json.loads(capsys.readouterr().out)["upload"] == upload
+
+
+def test_what_the_settings_say_of_uploads_holds_for_runs_too(
+    server: Collector,
+    home: Path,
+    run: Path,
+    agreed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (home / "config.toml").write_text(
+        f'[upload]\ncollector = "{server.url}"\ncollector-key = "{PUBLIC}"\nconsent = "{agreed}"\n'
+    )
+    finished = Finished(directory=run, document={"report": {"findings": []}})
+    monkeypatch.setattr(command, "run_everything", lambda *_: finished)
+    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+
+    with pytest.raises(SystemExit) as ended:
+        main(["run"])
+    assert ended.value.code == 0
+    assert RUN in server.runs
