@@ -28,12 +28,25 @@ class UploadWish:
     collector: str | None
     collector_key: str | None
     consent_file: Path | None
+    rate_mbps: float | None = None
+    """Cap on what is sent, megabits per second."""
 
     @property
     def is_said(self) -> bool:
         """Whether there is something that could be wrong."""
         said = self.collector or self.collector_key or self.consent_file
         return bool(said) and not self.no_upload
+
+
+def upload_rate_option(command: Command) -> Command:
+    """Add `--upload-rate`, for a command that does more than uploading."""
+    return click.option(
+        "--upload-rate",
+        type=click.FloatRange(min=0.01),
+        metavar="MBIT/S",
+        default=_of_settings("rate"),
+        help="The upload takes at most so many Mbit/s.",
+    )(command)
 
 
 def collector_options(command: Command) -> Command:

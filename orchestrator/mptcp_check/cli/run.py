@@ -78,6 +78,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 )
 @click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
 @collector_options.collector_options
+@collector_options.upload_rate_option
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -99,6 +100,7 @@ def run(  # noqa: PLR0913 - one per option
     collector: str | None,
     collector_key: str | None,
     consent_file: Path | None,
+    upload_rate: float | None,
     fail_on: str | None,
     as_json: bool,
     jsonl: bool,
@@ -140,6 +142,7 @@ def run(  # noqa: PLR0913 - one per option
         collector=collector,
         collector_key=collector_key,
         consent_file=consent_file,
+        rate_mbps=upload_rate,
     )
     if wish.is_said:
         import_module(AFTERWARDS).require_sense(wish)

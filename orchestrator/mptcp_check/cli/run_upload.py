@@ -73,7 +73,7 @@ def after_run(wish: UploadWish, directory: Path) -> Uploaded:
     run = StoredRun(directory=directory, manifest=manifest.read(directory))
     try:
         to = _collector(wish)
-        return _sent(to, run, _consent(wish, to, run))
+        return _sent(to, run, _consent(wish, to, run), wish.rate_mbps)
     except KeyboardInterrupt:
         click.echo(
             f"\nmptcp-check: interrupted; the run is kept in {directory}\n"
@@ -106,7 +106,9 @@ def _consent(wish: UploadWish, to: Collector | None, run: StoredRun) -> Consent:
         return consents.agreed([Purpose.ANALYSE])
 
 
-def _sent(to: Collector | None, run: StoredRun, given: Consent) -> Uploaded:
+def _sent(
+    to: Collector | None, run: StoredRun, given: Consent, rate_mbps: float | None
+) -> Uploaded:
     if Purpose.VERDICT not in given.purposes:
         return Uploaded(reason=None if to is None else "you did not agree to it")
     box = upload_places.outbox()
@@ -115,7 +117,7 @@ def _sent(to: Collector | None, run: StoredRun, given: Consent) -> Uploaded:
         run_id = uploading.put(run, to, given).run_id
         waiting = [run_id, *(w for w in waiting if w != run_id)]
     if waiting:
-        uploading.drain(waiting, attempt_count=ATTEMPT_COUNT)
+        uploading.drain(waiting, rate_mbps=rate_mbps, attempt_count=ATTEMPT_COUNT)
     return _as_kept(run.run_id, "", 0)
 
 
