@@ -125,6 +125,8 @@ def deliver(
             entry = outbox.keep(replace(_now(outbox, entry), location="", reason=reason, hint=""))
         except UnreachableError as e:
             wait_s, reason = e.after_s, e.message
+            if (wait_s or 0) > LONGEST_WAIT_S:
+                reason += f"; it asks to wait {(wait_s or 0) / 60:.0f} minutes"
             entry = outbox.keep(replace(_now(outbox, entry), reason=reason, hint=e.hint))
             if not e.soon:
                 return entry

@@ -85,7 +85,8 @@ def after_run(wish: UploadWish, directory: Path) -> Uploaded:
         click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {e.hint}", err=True)
         return Uploaded(reason=e.message, exit_code=NO_CONSENT)
     except (MptcpCheckError, UploadError) as e:
-        click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {e.hint}", err=True)
+        hint = e.hint.replace("RUN", run.run_id) or "`mptcp-check upload` tries again"
+        click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {hint}", err=True)
         return _as_kept(run.run_id, e.message, e.exit_code)
     except OSError as e:
         reason = f"{e.filename or 'the outbox'}: {(e.strerror or str(e)).lower()}"

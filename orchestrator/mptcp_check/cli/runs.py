@@ -45,14 +45,15 @@ def list_runs(*, as_json: bool) -> int:
         click.echo("There are no runs yet; `mptcp-check run` makes one.", err=True)
         return 0
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("run", "started (UTC)", "worst outcome", "behind", "upload"):
+    shown.add_column("run", no_wrap=True)  # what other commands take, in one piece
+    for title in ("started (UTC)", "worst outcome", "behind", "upload"):
         shown.add_column(title)
     for r in found:
         about = r.manifest
         behind = ", ".join(map(str, about.get("behind", []))) or "-"
         shown.add_row(
             r.run_id,
-            str(about.get("started", "?")),
+            str(about.get("started", "?")).replace("T", " ")[:16],
             str(about.get("outcome", "?")),
             behind,
             uploads.get(r.run_id, "none"),

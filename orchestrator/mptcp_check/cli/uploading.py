@@ -69,7 +69,12 @@ def put(run: StoredRun, to: Collector, agreed: Consent, *, anew: bool = False) -
     """
     box = upload_places.outbox()
     there = box.get(run.run_id)
-    if there is not None and there.collector == to.url:
+    if there is not None:
+        if there.collector != to.url:
+            raise UploadError(
+                f"run {run.run_id} is in the outbox for {there.collector} ({there.state})",
+                hint=f"`mptcp-check upload --forget {run.run_id}` takes it out there",
+            )
         if not anew or there.state not in (State.PENDING, State.REFUSED):
             return there
         box.forget(run.run_id)
@@ -190,9 +195,11 @@ def say(entry: Entry) -> None:
     if entry.state is State.RECEIVED:
         click.echo(f"{entry.run_id} is received: {entry.url}", err=True)
         return
+    if entry.state is State.DELETED:
+        click.echo(f"{entry.run_id} was received by {entry.collector}, and deleted there", err=True)
+        return
     refused = entry.state is State.REFUSED
     stands = "was refused" if refused else "stays in the outbox"
     again = f"`mptcp-check upload{f' {entry.run_id}' if refused else ''}` tries again"
-    click.echo(
-        f"{entry.run_id} {stands}: {entry.reason}\n  next step: {entry.hint or again}", err=True
-    )
+    hint = entry.hint.replace("RUN", entry.run_id) or again
+    click.echo(f"{entry.run_id} {stands}: {entry.reason}\n  next step: {hint}", err=True)

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import random
 import sys
 from collections.abc import Iterator
@@ -159,8 +160,9 @@ def test_a_quota_of_hours_is_not_waited_for(tmp_path: Path, server: Collector) -
     server.answers = [(429, "quota_exceeded", {"Retry-After": "3600"})]
     slept: list[float] = []
 
-    assert send(box, entry, slept=slept).state is State.PENDING
-    assert slept == []
+    done = send(box, entry, slept=slept)
+    assert (done.state, slept) == (State.PENDING, [])
+    assert "it asks to wait 60 minutes" in done.reason
 
 
 @pytest.mark.parametrize(
@@ -207,6 +209,43 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
     send(box, entry, slept=slept, rate_bps=8000)
 
     assert slept == [0.5, 1.0]
+
+
+def test_a_request_carries_what_the_way_takes_in_a_second() -> None:
+    at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
+
+    assert at_will.first_chunk_bytes == sending.FIRST_CHUNK_BYTES
+    assert at_will.next_chunk_bytes(65536, 0.1) == 131072
+    assert at_will.next_chunk_bytes(65536, 1.0) == 65536
+    assert at_will.next_chunk_bytes(65536, 5.0) == 32768
+    assert at_will.next_chunk_bytes(4096, 60.0) == sending.SMALLEST_CHUNK_BYTES
+    assert at_will.next_chunk_bytes(sending.CHUNK_BYTES, 0.1) == sending.CHUNK_BYTES
+
+
+@pytest.mark.parametrize("rate_bps", [64_000, 200_000, 8_000_000])
+def test_a_cap_is_kept_in_small_requests(tmp_path: Path, server: Collector, rate_bps: int) -> None:
+    bundle = bytes(200_000)
+    box, now_ns, sent_at = Outbox(tmp_path), 0, []
+    entry = box.put(entry_for(server, bundle), bundle)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_ns
+        now_ns += int(seconds * 1e9)
+
+    class Noting(Quiet):
+        def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
+            super().sent(entry, offset_bytes, eta_s)
+            sent_at.append((now_ns, offset_bytes, eta_s))
+
+    slowly = Pace(monotonic_ns=lambda: now_ns, sleep=sleep, rng=chance(), rate_bps=rate_bps)
+    with CollectorClient(entry.collector) as client:
+        assert deliver(box, entry, client, slowly, Noting()).state is State.RECEIVED
+    sizes = [b - a for a, b in itertools.pairwise([0, *(offset for _, offset, _ in sent_at)])]
+    assert max(sizes) <= max(4096, min(rate_bps // 8, 65536))
+    for at_ns, offset, eta_s in sent_at[:-1]:
+        assert offset * 8 <= rate_bps * at_ns / 1e9 + 1
+        assert eta_s == pytest.approx((len(bundle) - offset) * 8 / rate_bps, rel=0.01)
+    assert sent_at[-1][2] == 0
 
 
 def test_backoff_doubles_with_a_half_by_chance_and_has_a_cap() -> None:

@@ -113,11 +113,13 @@ def test_another_key_for_a_known_collector_is_not_believed(
 
 
 def test_a_run_is_deleted_by_its_owner_and_forgotten(
-    home: Path, server: Collector, agreed: Path
+    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sent(server, agreed) == 0
     assert called("upload", "--delete", RUN[:8]) == 0
     assert server.runs == {}
+    assert called("verify", "last") == 0
+    assert "deleted there since" in capsys.readouterr().err
     assert called("upload", "--forget", RUN[:8]) == 0
     assert not (home / "outbox" / RUN).exists()
     assert called("verify", "last") == 6
@@ -269,7 +271,7 @@ def test_the_key_of_a_former_collector_stays_pinned(
     assert sent(server, agreed) == 0
     other = ("--collector", "https://collector.example", "--collector-key", "11" * 32)
     assert called("upload", "last", *other, "--consent", str(agreed)) == 6
-    assert "for another collector" in capsys.readouterr().err
+    assert f"is in the outbox for {server.url} (received)" in capsys.readouterr().err
 
     forged = ("--collector", server.url, "--collector-key", "00" * 32)
     assert called("upload", "last", *forged, "--consent", str(agreed)) == 2
