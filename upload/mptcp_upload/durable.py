@@ -4,8 +4,13 @@ The steps are methods of `Disk` so that tests can stop the world after any of th
 """
 
 import contextlib
+import errno
 import os
 from pathlib import Path
+from typing import Final
+
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.ENOTSUP})
+"""Of fsync(2) on a folder: shared folders of virtual machines, some of FUSE."""
 
 
 class Disk:
@@ -27,10 +32,13 @@ class Disk:
         os.replace(source, target)  # noqa: PTH105 - one system call, the one that tests stop at
 
     def settle(self, folder: Path) -> None:
-        """See the names in a folder on the disk."""
+        """See the names in a folder on the disk, on file systems that can do that."""
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
+        except OSError as e:
+            if e.errno not in _UNSUPPORTED:
+                raise
         finally:
             os.close(descriptor)
 
@@ -67,6 +75,22 @@ def replace(path: Path, octets: bytes, disk: Disk = DISK) -> None:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
         raise
+
+
+def settle_tree(folder: Path) -> None:
+    """See everything below a folder on the disk: bytes and names.
+
+    Raises:
+        OSError: The disk failed.
+    """
+    for place, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(Path(place, name), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        settle(Path(place))
 
 
 def settle(folder: Path) -> None:

@@ -82,7 +82,8 @@ def after_run(wish: UploadWish, directory: Path) -> Uploaded:
         )
         return _as_kept(run.run_id, "interrupted", INTERRUPTED)
     except ConsentError as e:
-        click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {e.hint}", err=True)
+        hint = e.hint or "`mptcp-check upload last` asks on a terminal"
+        click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {hint}", err=True)
         return Uploaded(reason=e.message, exit_code=NO_CONSENT)
     except (MptcpCheckError, UploadError) as e:
         hint = e.hint.replace("RUN", run.run_id) or "`mptcp-check upload` tries again"

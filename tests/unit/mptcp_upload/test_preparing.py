@@ -84,9 +84,11 @@ def test_no_canary_leaves(tmp_path: Path) -> None:
     assert "report.html" not in found.names
 
 
+_SOME = ("clean", "address_translated", "checksum_invalid", "mp_join_removed", "payload_altered")
+
+
 @pytest.mark.parametrize(
-    "case",
-    ["clean", "address_translated", "checksum_invalid", "mp_join_removed", "payload_altered"],
+    "case", [c if c in _SOME else pytest.param(c, marks=pytest.mark.slow) for c in diagnosed.CASES]
 )
 def test_anonymised_captures_are_judged_as_the_originals(tmp_path: Path, case: str) -> None:
     found = prepared(a_run(tmp_path / "run", case))

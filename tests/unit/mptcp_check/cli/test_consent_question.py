@@ -14,6 +14,8 @@ from a_collector import PUBLIC, Collector, collector
 
 from a_stored_run import RUN, stored_run
 from mptcp_upload import bundle
+from mptcp_upload import consent as consents
+from mptcp_upload.consent import Purpose
 from terminal import END_OF_FILE, INTERRUPT, Terminal, on_terminal
 
 AFTER_RUN = """
@@ -28,6 +30,7 @@ sys.exit(done.exit_code)
 """
 """What `run` does when it has measured."""
 INTERRUPTED = 130
+EVERYTHING = consents.agreed([Purpose.VERDICT, Purpose.TRACES])
 UPLOAD = "import sys; from mptcp_check.cli.main import main; main(sys.argv[1:])"
 
 
@@ -195,3 +198,20 @@ def test_on_a_terminal_progress_is_one_line_that_changes(run: Path, server: Coll
     assert line.count(" % of") > 1
     assert line.count("\r") >= line.count(" % of") - 1
     assert stat.S_IMODE((run.parents[1] / "outbox" / RUN / "state.json").stat().st_mode) == 0o600
+
+
+def test_an_upload_that_is_interrupted_goes_on_where_it_was(run: Path, server: Collector) -> None:
+    consents.write(run.parents[1] / "consent.json", EVERYTHING)
+    slowly = ("upload", "last", "--rate", "0.05")
+    with asked(run, server, UPLOAD, *slowly) as terminal:
+        terminal.expect("left")
+        terminal.type(INTERRUPT)
+        terminal.expect("interrupted; `mptcp-check upload` goes on where it stopped")
+        assert terminal.end() == INTERRUPTED
+    assert "Traceback" not in terminal.text
+    ((_, octets, size_bytes),) = server.uploads.values()
+    assert 0 < len(octets) < size_bytes
+    with asked(run, server, UPLOAD, "upload") as terminal:
+        terminal.expect("is received")
+        assert terminal.end() == 0
+    assert (len(server.uploads), server.stored_count) == (1, 1)
