@@ -18,6 +18,10 @@ TEXT: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
 """Where a text may be among bytes: the shortest address has seven characters."""
 
 
+_SHORTEST_BYTES: Final = 6
+"""Fewer are neither a name in UTF-16 nor anything compressed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """Some bytes as they are after one decoding."""
@@ -46,8 +50,8 @@ _LINE_END: Final = re.compile(rb"(?:\\r)?\\n|\r?\n")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z])[^;\s]{1,8};")
 _UTF16: Final = (
-    ("utf-16-le", re.compile(rb"(?:[\t\r\n\x20-\x7e]\0){3,}"), 0),
-    ("utf-16-be", re.compile(rb"(?:\0[\t\r\n\x20-\x7e]){3,}"), 1),
+    ("utf-16-le", re.compile(rb"(?:[\t-\xff]\0){3,}"), 0),
+    ("utf-16-be", re.compile(rb"(?:\0[\t-\xff]){3,}"), 1),
 )
 
 
@@ -56,8 +60,9 @@ def views(content: bytes) -> Iterator[View]:
     for run in TEXT.finditer(content):
         for decode in _OF_TEXT:
             yield from decode(run[0], run.start())
-    yield from _wide(content)
-    yield from _compressed(content)
+    if len(content) >= _SHORTEST_BYTES:
+        yield from _wide(content)
+        yield from _compressed(content)
 
 
 def _escapes(text: bytes, at: int) -> Iterator[View]:

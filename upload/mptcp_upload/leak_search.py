@@ -42,7 +42,7 @@ class Search:
             for p in sorted(self._packed)
             for name, form in spellings.binary(p).items()
         ]
-        names = sorted(n.encode() for n in who.names)
+        names = sorted({form for n in who.names for form in spellings.name_forms(n)})
         self._names = _any(spellings.name_pattern(n) for n in names)
         # decoding any word gives some bytes: three letters that are a name come up by chance
         self._names_decoded = _any(spellings.name_pattern(n) for n in names if len(n) >= _DECODED)

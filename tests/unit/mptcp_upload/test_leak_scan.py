@@ -2,6 +2,7 @@
 
 import base64
 import bz2
+import contextlib
 import gzip
 import html
 import itertools
@@ -9,6 +10,7 @@ import json
 import lzma
 import quopri
 import random
+import unicodedata
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -269,6 +271,30 @@ def _plant(path: Path, octets: bytes) -> None:
         path.write_text(json.dumps(document))
     else:
         path.write_bytes(b"it said: " + octets + b"\n")
+
+
+@pytest.mark.parametrize("name", ["büro-pc", "josé", "łódź-pc", "中文主机", "ångström"])
+@pytest.mark.parametrize("how", ["lower", "upper", "title"])
+def test_names_that_are_not_ascii_are_replaced_and_found(
+    tmp_path: Path, name: str, how: str
+) -> None:
+    spelt: str = getattr(name, how)()
+    forms = [unicodedata.normalize(form, spelt).encode() for form in ("NFC", "NFD")]
+    with contextlib.suppress(UnicodeEncodeError):
+        forms.append(spelt.encode("latin-1"))
+    who = identities([], [], [name])
+    for form in forms:
+        for octets in (form, base64.b64encode(b"on " + form), form.hex().encode()):
+            assert leak_scan.scan("a.log", b"on " + octets + b" now", who), octets
+    run = stored_run(tmp_path / "run")
+    (run / "logs" / "a.log").write_bytes(b"on %s now, on %s later" % (forms[0], forms[1]))
+    (run / "a.json").write_text(json.dumps({"host": spelt, spelt: 1}))
+    about = {k: v for k, v in manifest.read(run).items() if k != "members"}
+    manifest.write(run, manifest.build(run, about=about))
+    made = preparing.prepare(run, key=KEY, names=[name], consent=agreed([Purpose.VERDICT]))
+    found = bundle.read(made.octets)
+    for form in forms:
+        assert all(form not in found.content(member) for member in found.names)
 
 
 def test_html_is_unescaped_as_a_browser_does() -> None:

@@ -71,11 +71,16 @@ class Replacements:
             new = spellings.binary(other)
             for name, old in spellings.binary(packed).items():
                 binary.setdefault(old, new[name])
+        self._names: dict[bytes, bytes] = {}
         for name, word in sorted(pseudonyms.names.items()):
-            forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+            for form in spellings.name_forms(name):
+                # as many bytes as what it replaces, whatever its encoding
+                fitted = (word.encode() * (len(form) // len(word) + 1))[: len(form)]
+                self._names.setdefault(form, fitted)
+            if name.isascii():
+                forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
         self._forms = forms
         self._binary = binary
-        self._names = {n.encode(): w.encode() for n, w in pseudonyms.names.items()}
         self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
         self._any_form = _any(patterns.get(f, re.escape(f)) for f in _longest_first(forms))
 

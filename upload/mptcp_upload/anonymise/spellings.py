@@ -1,7 +1,9 @@
 """The ways in which programs write an identity down: one table for replacing and for looking."""
 
+import contextlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -77,6 +79,25 @@ def text(packed: bytes) -> Mapping[str, bytes]:
         "not compressed": ":".join(f"{int(g, 16):x}" for g in groups).encode(),
         "of DNS": address.reverse_pointer.removesuffix(".ip6.arpa").encode(),
     }
+
+
+def name_forms(name: str) -> tuple[bytes, ...]:
+    """Return a name as programs write it, ASCII letters in lower case.
+
+    One form where it is ASCII. Others: UTF-8 composed and decomposed, in capitals too, Latin-1, and
+    what is left without the accents, which names of computers are made of.
+    """
+    if name.isascii():
+        return (name.lower().encode(),)
+    forms: dict[bytes, None] = {}
+    for cased in (name.lower(), name.upper(), name.title()):
+        composed, apart = (unicodedata.normalize(how, cased) for how in ("NFC", "NFD"))
+        plain = "".join(c for c in apart if not unicodedata.combining(c))
+        forms |= dict.fromkeys(f.encode(errors="replace").lower() for f in (composed, apart))
+        for text, how in ((composed, "latin-1"), (plain, "ascii")):
+            with contextlib.suppress(UnicodeEncodeError):
+                forms.setdefault(text.encode(how).lower())
+    return tuple(forms)
 
 
 def name_pattern(name: bytes) -> bytes:
