@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, verdict
+from mptcp_check.cli import collector_options, live, plan_words, verdict
 from mptcp_check.cli.collector_options import UploadWish
-from mptcp_check.exchanges.plan import Depth
+from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
@@ -40,8 +40,34 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
     help="Put an emulated middlebox in the way (`mptcp-check lab list`); may be given several "
     "times, first is nearest to the client.",
 )
-@click.option("--quick", "depth", flag_value=Depth.QUICK, type=Depth, help="The shortest check.")
-@click.option("--full", "depth", flag_value=Depth.FULL, type=Depth, help="IPv6 as well.")
+@click.option(
+    "--quick",
+    "depth",
+    flag_value=Depth.QUICK,
+    type=Depth,
+    help="A few transfers: under a minute of traffic, under 20 MB.",
+)
+@click.option(
+    "--full",
+    "depth",
+    flag_value=Depth.FULL,
+    type=Depth,
+    help="Everything: each application in each mode, IPv6, backup and announced paths, handovers.",
+)
+@click.option(
+    "--metered",
+    "depth",
+    flag_value=Depth.METERED,
+    type=Depth,
+    help="For who pays by the byte: a few transfers, and an end at "
+    f"{METERED_CAP_BYTES / 1e6:g} MB whatever happens.",
+)
+@click.option(
+    "--plan",
+    "plan_only",
+    is_flag=True,
+    help="Say what would run, how long and how much it would take, and run nothing.",
+)
 @click.option(
     "--machine",
     default="auto",
@@ -91,6 +117,7 @@ def run(  # noqa: PLR0913 - one per option
     apps: str,
     behind: tuple[str, ...],
     depth: Depth | None,
+    plan_only: bool,
     machine: str,
     interfaces: tuple[str, ...],
     server: str | None,
@@ -128,6 +155,7 @@ def run(  # noqa: PLR0913 - one per option
     Examples:
       mptcp-check run
       mptcp-check run --quick --apps http
+      mptcp-check run --full --plan
       mptcp-check run --behind mp_capable_removed_from_syn
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
@@ -137,6 +165,9 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     console = live.console()
+    names = tuple(a.strip() for a in apps.split(",") if a.strip())
+    if plan_only:
+        return plan_words.show(names, depth or Depth.DEFAULT, console=console, as_json=as_json)
     wish = UploadWish(
         no_upload=no_upload,
         collector=collector,
@@ -147,7 +178,7 @@ def run(  # noqa: PLR0913 - one per option
     if wish.is_said:
         import_module(AFTERWARDS).require_sense(wish)
     options = RunOptions(
-        apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
+        apps=names,
         wanted=Wanted(
             machine=wishes.machine_wish(machine),
             interfaces=tuple(wishes.interface_wish(text) for text in interfaces),
