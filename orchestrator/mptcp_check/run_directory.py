@@ -1,16 +1,17 @@
 """Runs on this computer: where they live, how one becomes whole, and the list of them."""
 
+import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mptcp_check.errors import UsageError
-from mptcp_upload import manifest
+from mptcp_upload import durable, manifest
 
 PARTIAL = ".partial"
 """Suffix of a run that is being made; a name without it is a whole run."""
@@ -59,10 +60,26 @@ def being_made(final: Path) -> Iterator[Path]:
         ) from None
     try:
         yield partial
+        _settle(durable.settle_tree, partial)
         _rename(partial, final)
+        _settle(durable.settle, final.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def _settle(settle: Callable[[Path], None], path: Path) -> None:
+    """See that a run that is said to be whole is whole after a power cut too.
+
+    Raises:
+        OSError: There is no room for it after all.
+    """
+    try:
+        settle(path)
+    except OSError as e:
+        if e.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        # what can be read is worth more than nothing, and the manifest tells the rest
 
 
 def _rename(partial: Path, final: Path) -> None:

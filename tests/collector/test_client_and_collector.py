@@ -58,7 +58,7 @@ def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path
                 size_bytes=len(content),
                 collector=url,
                 collector_key=base64.b64encode(receipt.public_octets(key)).decode(),
-                deletion_token=deletion_token(b"d" * 32),
+                deletion_token=deletion_token(b"d" * 32, RUN_ID, ""),
             ),
             content,
         )

@@ -14,7 +14,7 @@ from typing import Any, Final
 import zstandard
 
 from mptcp_upload import archive, canonical_json
-from mptcp_upload.errors import BundleError
+from mptcp_upload.errors import VERDICT_ONLY, BundleError
 
 SCHEMA: Final = "mptcp-check.bundle/1"
 MANIFEST: Final = "manifest.json"
@@ -38,6 +38,9 @@ _TEXTS: Final = (
 _OBJECTS: Final = ("anonymisation", "consent", "pre_anonymisation", "members")
 _MEMBER: Final = {"bytes": int, "sha256": str, "content_bytes": int, "content_sha256": str}
 _FIELDS: Final = frozenset({"schema", *_TEXTS, *_OBJECTS})
+_SESSION: Final = "server_session"
+"""May be missing, as in the first bundles; then it is the same as null."""
+_SESSION_FIELDS: Final = ("server", "server_id", "session_id", "run_id", "ticket_sha256")
 _TEXT_LIMIT: Final = 200
 _SHA256: Final = re.compile("[0-9a-f]{64}", re.ASCII)
 
@@ -89,7 +92,7 @@ def write(contents: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
         raise BundleError(
             f"the run has more than {EXPANDED_BYTES_LIMIT >> 20} MiB",
             reason="too_large",
-            hint="upload the verdict without the traces",
+            hint=VERDICT_ONLY,
         )
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0)
     stored, listed = {}, {}
@@ -136,8 +139,8 @@ def _check_manifest(manifest: object) -> None:
     if not isinstance(manifest, dict):
         raise BundleError(f"{MANIFEST} is no object")
     _check_schema(manifest.get("schema"))
-    if manifest.keys() != _FIELDS:
-        odd = ", ".join(sorted(map(str, manifest.keys() ^ _FIELDS)))
+    if (there := manifest.keys() - {_SESSION}) != _FIELDS:
+        odd = ", ".join(sorted(map(str, there ^ _FIELDS)))
         raise BundleError(f"{MANIFEST}: these fields are missing or unknown: {odd[:_TEXT_LIMIT]}")
     for field in _TEXTS:
         if not isinstance(manifest[field], str) or len(manifest[field]) > _TEXT_LIMIT:
@@ -145,6 +148,7 @@ def _check_manifest(manifest: object) -> None:
     for field in _OBJECTS:
         if not isinstance(manifest[field], dict):
             raise BundleError(f"{MANIFEST}: {field} is no object")
+    _check_session(manifest.get(_SESSION))
     for name, member in manifest["members"].items():
         _check_member(name, member)
     expanded_bytes = sum(m["content_bytes"] for m in manifest["members"].values())
@@ -154,6 +158,19 @@ def _check_manifest(manifest: object) -> None:
             f" {EXPANDED_BYTES_LIMIT} are allowed",
             reason="too_large",
         )
+
+
+def _check_session(session: object) -> None:
+    if session is None:
+        return
+    if not isinstance(session, dict) or session.keys() != set(_SESSION_FIELDS):
+        raise BundleError(f"{MANIFEST}: {_SESSION} does not describe a session")
+    for field in _SESSION_FIELDS:
+        text = session[field]
+        if not isinstance(text, str) or len(text) > _TEXT_LIMIT:
+            raise BundleError(f"{MANIFEST}: {field} of {_SESSION} is no short text")
+    if _SHA256.fullmatch(session["ticket_sha256"]) is None:
+        raise BundleError(f"{MANIFEST}: ticket_sha256 of {_SESSION} is no digest")
 
 
 def _check_schema(schema: object) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import urllib.parse
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,8 +11,9 @@ from typing import Any, Final, Self
 
 import requests
 
-from mptcp_upload import bundle
-from mptcp_upload.errors import RefusedError, UnreachableError, UploadError
+from mptcp_upload import bundle, collector_limits
+from mptcp_upload.collector_limits import Limits
+from mptcp_upload.errors import VERDICT_ONLY, RefusedError, UnreachableError, UploadError
 from mptcp_upload.outbox import Entry
 
 TUS: Final = {"Tus-Resumable": "1.0.0"}
@@ -27,8 +29,8 @@ _LONGEST_WAIT_S: Final = 86400.0
 HINTS: Final = {
     "schema_too_new": "the collector is older than this program; try later",
     "schema_too_old": "update mptcp-check and measure again",
-    "too_large": "upload the verdict without the traces",
-    "expands_too_far": "upload the verdict without the traces",
+    "too_large": VERDICT_ONLY,
+    "expands_too_far": VERDICT_ONLY,
     "run_exists_with_other_digest": "somebody uploaded another bundle under this run's identifier",
     "run_deleted": "the run was deleted there; measure again",
 }
@@ -57,7 +59,11 @@ class CollectorClient:
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
             raise UploadError(f"{url} is not the URL of a collector", hint="give https://HOST")
         self.url = url.rstrip("/")
+        self.away = ""
+        """Why the last question got no answer; empty when it got one."""
         self._session = requests.Session()
+        # proxies of the environment are used, passwords of ~/.netrc are nobody's business here
+        self._session.auth = lambda request: request
 
     def __enter__(self) -> Self:
         return self
@@ -68,21 +74,28 @@ class CollectorClient:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections."""
         self._session.close()
 
-    def limits(self) -> Mapping[str, Any]:
-        """Return what the collector takes.
+    def limits(self) -> Limits:
+        """Return what the collector takes; one that does not say limits nothing beforehand.
 
         Raises:
             UploadError: It did not answer, or not with that.
         """
-        answer = self._ask("GET", f"{self.url}/api/v1/limits")
+        try:
+            answer = self._ask("GET", f"{self.url}/api/v1/limits")
+        except (RefusedError, GoneError, MismatchError):
+            return Limits()
         document = _json(answer.content)
         if not isinstance(document, dict):
             raise UnreachableError(f"{self.url} does not answer as a collector does")
-        return document
+        return collector_limits.read(document)
 
-    def create(self, entry: Entry, ticket: str = "") -> str:
+    def create(self, entry: Entry) -> str:
         """Begin an upload; return its place, or nothing when the run is there already.
 
         Raises:
@@ -93,7 +106,7 @@ class CollectorClient:
             "bundle_sha256": entry.bundle_sha256,
             "schema": bundle.SCHEMA,
             "deletion_sha256": entry.deletion_sha256,
-            **({"ticket": ticket} if ticket else {}),
+            **({"ticket": entry.ticket} if entry.ticket else {}),
         }
         answer = self._ask(
             "POST",
@@ -187,6 +200,16 @@ class CollectorClient:
     def _ask(
         self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> requests.Response:
+        self.away = ""
+        try:
+            return self._answer(method, url, headers, body)
+        except UnreachableError as e:
+            self.away = e.message
+            raise
+
+    def _answer(
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes
+    ) -> requests.Response:
         try:
             answer = self._session.request(
                 method,
@@ -199,10 +222,11 @@ class CollectorClient:
             )
             with answer:
                 octets = answer.raw.read(ANSWER_BYTES_LIMIT + 1, decode_content=True)
-        except requests.exceptions.SSLError:
+        except requests.exceptions.SSLError as e:
             raise UnreachableError(
-                f"the certificate of {self.url} cannot be verified",
+                f"the certificate of {self.url} cannot be verified{_why(e)}",
                 hint="look at this computer's clock, and whether somebody is in between",
+                soon=False,
             ) from None
         except (requests.RequestException, OSError, ValueError) as e:
             raise UnreachableError(f"{self.url} does not answer: {type(e).__name__}") from None
@@ -212,6 +236,18 @@ class CollectorClient:
         if answer.ok and not answer.is_redirect:
             return answer
         raise _problem(self.url, answer)
+
+
+def _why(error: BaseException) -> str:
+    """Return what OpenSSL says of a certificate, from within what urllib3 makes of it."""
+    waiting: list[object] = [error]
+    for _ in range(10):
+        inner = waiting.pop(0) if waiting else None
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return f": {inner.verify_message.rstrip('.')}"
+        if isinstance(inner, BaseException):
+            waiting += [getattr(inner, "reason", None), *inner.args]
+    return ""
 
 
 def _problem(url: str, answer: requests.Response) -> Exception:

@@ -1,5 +1,6 @@
 """What the user agreed to, in which words: versioned, per purpose, never assumed."""
 
+import contextlib
 import enum
 import json
 from collections.abc import Iterable
@@ -24,28 +25,32 @@ class Purpose(enum.StrEnum):
     PUBLISH = "publish"
 
 
+TITLES: Final[dict[Purpose, str]] = {
+    Purpose.ANALYSE: "Analyse here",
+    Purpose.VERDICT: "The verdict, about {verdict}",
+    Purpose.TRACES: "The traces, about {traces}",
+    Purpose.PUBLISH: "Publication",
+}
 TEXTS: Final[dict[Purpose, str]] = {
     Purpose.ANALYSE: (
-        "Analyse here. Packets between this computer and the measurement server are captured and"
-        " kept in your data folder. Nothing leaves this computer."
+        "Packets between this computer and the measurement server are captured and kept in your"
+        " data folder. Nothing leaves this computer."
     ),
     Purpose.VERDICT: (
-        "Upload the verdict. What the path did to Multipath TCP, the counters and logs of the"
-        " exchanges and the versions of the software, about {verdict}. IP and MAC addresses and"
-        " the names of this computer and its users are replaced by others first; the key for that"
-        " stays here."
+        "What the path did to Multipath TCP, the counters and logs of the exchanges, and the"
+        " versions of the software."
     ),
     Purpose.TRACES: (
-        "Upload the traces. The captured packets themselves, about {traces}, with the same"
-        " replacements. Their payload is test data of this program. Times, packet sizes and TCP"
-        " timestamps stay as they were; somebody who watched your network could recognise them."
+        "The captured packets themselves, with the same replacements. Their payload is test data"
+        " of this program. Times, packet sizes and TCP timestamps stay as they were: somebody who"
+        " recorded your network could recognise them."
     ),
     Purpose.PUBLISH: (
-        "Publish. What was uploaded may be shown to everybody and become part of a public data"
-        " set after an embargo. You keep a token that deletes it again; copies that others made"
-        " by then cannot be called back."
+        "What you send may be shown to everybody and become part of a public data set. You keep a"
+        " token that deletes it again; copies that others made by then cannot be called back."
     ),
 }
+"""What each means. Before all of them it is said that addresses and names are replaced first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +83,19 @@ class Consent:
 
 def size_text(octets: int) -> str:
     """Return a size for people."""
-    return f"{octets / 1e6:.1f} MB" if octets >= 100_000 else f"{octets / 1e3:.0f} kB"  # noqa: PLR2004 - from here on
+    return f"{octets / 1e6:.1f} MB" if octets >= 100_000 else f"{max(1, round(octets / 1e3))} kB"  # noqa: PLR2004 - from here on
 
 
-def text(purpose: Purpose, *, verdict_bytes: int, traces_bytes: int) -> str:
-    """Return what is asked, with how much would leave.
+def titled(purpose: Purpose, *, verdict_bytes: int, traces_bytes: int) -> tuple[str, str]:
+    """Return what is asked, with how much would leave: a title, and what it means.
 
     Args:
         purpose: For what.
         verdict_bytes: About how much a verdict is.
         traces_bytes: About how much the traces are.
     """
-    return TEXTS[purpose].format(verdict=size_text(verdict_bytes), traces=size_text(traces_bytes))
+    sizes = {"verdict": size_text(verdict_bytes), "traces": size_text(traces_bytes)}
+    return TITLES[purpose].format(**sizes), TEXTS[purpose]
 
 
 def agreed(purposes: Iterable[Purpose]) -> Consent:
@@ -143,10 +149,21 @@ def write(path: Path, consent: Consent) -> None:
 
 
 def withdraw(path: Path) -> bool:
-    """Take the answer back; say whether there was one."""
+    """Take the answer back; say whether something had been agreed to.
+
+    What is left is the answer "no", so that nobody is asked again who did not ask for it.
+
+    Raises:
+        OSError: The former answer cannot be removed.
+    """
     try:
-        path.unlink()
-    except FileNotFoundError:
+        given = bool(read(path).purposes - {Purpose.ANALYSE})
+    except ConsentError:
+        given = path.exists()  # to another text, or damaged: gone as well
+    if not given:
         return False
+    path.unlink()
     durable.settle(path.parent)
+    with contextlib.suppress(OSError):  # a full disk keeps nobody's consent
+        write(path, agreed([Purpose.ANALYSE]))
     return True

@@ -1,5 +1,10 @@
 """What can go wrong on a run's way out: each with a message, a hint and an exit code."""
 
+from typing import Final
+
+VERDICT_ONLY: Final = "`mptcp-check upload --verdict-only RUN` sends it without its traces"
+"""The next step where traces cannot leave, and the verdict can."""
+
 
 class UploadError(Exception):
     """A failure with a message for people, a hint at the next step, and an exit code.
@@ -67,15 +72,23 @@ class RefusedError(UploadError):
         self.status = status
 
 
+class NotTakenError(UploadError):
+    """The collector's limits say beforehand that it does not take this run as it is."""
+
+
 class UnreachableError(UploadError):
     """The collector did not answer, or answered that it cannot now; trying again may help.
 
     Args:
         message: Names the collector and the reason.
         after_s: How long the collector asked to wait; none if it did not say.
+        soon: Whether seconds may change it; not where somebody must mend something first.
         hint: The next step.
     """
 
-    def __init__(self, message: str, *, after_s: float | None = None, hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, after_s: float | None = None, soon: bool = True, hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint)
         self.after_s = after_s
+        self.soon = soon

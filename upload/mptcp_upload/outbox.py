@@ -11,6 +11,7 @@ import dataclasses
 import enum
 import fcntl
 import hashlib
+import hmac
 import json
 import os
 from collections.abc import Iterator
@@ -61,8 +62,14 @@ class Entry:
     attempt_count: int = 0
     reason: str = ""
     """Why it is not there yet, or was refused."""
+    hint: str = ""
+    """What to do about the reason, where somebody can."""
     url: str = ""
     """Where to see it: only with a verified receipt."""
+    expanded_bytes: int = 0
+    """What the bundle's members expand to together; 0 where nobody counted."""
+    ticket: str = ""
+    """The measurement server's ticket for this run; empty for none, or one that is not taken."""
 
     @property
     def deletion_sha256(self) -> str:
@@ -70,9 +77,16 @@ class Entry:
         return hashlib.sha256(self.deletion_token.encode()).hexdigest()
 
 
-def deletion_token(random_bytes: bytes) -> str:
-    """Return a token made of 32 random bytes."""
-    return base64.urlsafe_b64encode(random_bytes[:32]).decode().rstrip("=")
+def deletion_token(key: bytes, run_id: str, bundle_sha256: str) -> str:
+    """Return the token of a bundle: whoever forgets it and sends the bundle again has it again.
+
+    Args:
+        key: A secret that stays here.
+        run_id: Of the run.
+        bundle_sha256: Of its bundle.
+    """
+    made = hmac.digest(key, f"deletion {run_id} {bundle_sha256}".encode(), "sha256")
+    return base64.urlsafe_b64encode(made).decode().rstrip("=")
 
 
 class Outbox:
@@ -92,9 +106,10 @@ class Outbox:
 
         Raises:
             UploadError: Another bundle of this run is there.
-            OSError: It cannot be written; then it is not there at all.
+            OSError: It cannot be written; then it is not there, or nobody knows yet whether a
+                power cut would leave it: the same bundle again is right in both cases.
         """
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._disk.make(self._folder)
         here = self.get(entry.run_id)
         if here is not None:
             if here.bundle_sha256 != entry.bundle_sha256 or here.collector != entry.collector:
@@ -105,12 +120,16 @@ class Outbox:
                 )
             return here
         new = self._folder / f".{entry.run_id}.{os.getpid()}.new"
-        with contextlib.suppress(FileExistsError):
-            new.mkdir(mode=0o700)
-        self._disk.write(new / BUNDLE, bundle)
-        self._disk.write(new / STATE, _document(entry))
-        self._disk.settle(new)
-        self._disk.rename(new, self._place(entry.run_id))
+        try:
+            new.mkdir(mode=0o700, exist_ok=True)
+            self._disk.write(new / BUNDLE, bundle)
+            self._disk.write(new / STATE, _document(entry))
+            self._disk.settle(new)
+            self._disk.rename(new, self._place(entry.run_id))
+        except OSError:
+            with contextlib.suppress(OSError):
+                self._remove(new)
+            raise
         self._disk.settle(self._folder)
         return entry
 
@@ -132,10 +151,27 @@ class Outbox:
             raise UploadError(f"{path} cannot be read: {type(e).__name__} {e}") from None
 
     def entries(self) -> list[Entry]:
-        """Return all entries, oldest run first."""
+        """Return all entries that can be read, oldest run first; see `damaged` for the others."""
+        found = []
+        for name in self._names():
+            with contextlib.suppress(UploadError):
+                entry = self.get(name)
+                found += [] if entry is None else [entry]
+        return found
+
+    def damaged(self) -> dict[str, str]:
+        """Say of entries that cannot be read why, by run."""
+        said = {}
+        for name in self._names():
+            try:
+                self.get(name)
+            except UploadError as e:
+                said[name] = e.message
+        return said
+
+    def _names(self) -> list[str]:
         names = sorted(p.name for p in self._folder.iterdir()) if self._folder.is_dir() else []
-        found = (self.get(name) for name in names if archive.is_name(name))
-        return [entry for entry in found if entry is not None]
+        return [name for name in names if archive.is_name(name)]
 
     def bundle(self, entry: Entry) -> bytes:
         """Return the bundle's bytes.
@@ -178,7 +214,9 @@ class Outbox:
             OSError: As `keep`.
         """
         durable.replace(self._place(entry.run_id) / RECEIPT, receipt, self._disk)
-        return self.keep(replace(entry, state=State.RECEIVED, url=url, reason="", location=""))
+        return self.keep(
+            replace(entry, state=State.RECEIVED, url=url, reason="", hint="", location="")
+        )
 
     def forget(self, run_id: str) -> bool:
         """Take a run out, with its receipt and deletion token; say whether it was there."""
@@ -195,7 +233,7 @@ class Outbox:
     @contextmanager
     def alone(self) -> Iterator[bool]:
         """Hold the outbox while sending; gives False if somebody else does already."""
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._disk.make(self._folder)
         descriptor = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -209,10 +247,13 @@ class Outbox:
             os.close(descriptor)
 
     def _sweep(self) -> None:
-        """Remove what killed processes left half-made."""
+        """Remove what killed processes left half-made, beside the entries and in them."""
         for path in (*self._folder.glob(".*.new"), *self._folder.glob(".*.gone")):
             if path.is_dir() and not _is_alive(path.name.split(".")[-2]):
                 self._remove(path)
+        for path in self._folder.glob("*/.*.new"):
+            if not _is_alive(path.name.split(".")[-2]):
+                self._disk.unlink(path)
 
     def _remove(self, folder: Path) -> None:
         for path in folder.iterdir():

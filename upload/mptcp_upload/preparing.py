@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_upload import bundle, leak_scan, manifest
+from mptcp_upload import bundle, leak_scan, manifest, server_session
 from mptcp_upload.anonymise import captures, identities
 from mptcp_upload.anonymise.captures import Done, Found
 from mptcp_upload.anonymise.identities import Identities
@@ -16,8 +16,8 @@ from mptcp_upload.consent import Consent, Purpose
 from mptcp_upload.errors import BundleError
 
 CAPTURES: Final = (".pcapng", ".pcap")
-LEFT_OUT: Final = frozenset({"report.html", manifest.NAME})
-"""Made again from the report by whoever shows it."""
+LEFT_OUT: Final = frozenset({"report.html", manifest.NAME, server_session.NAME})
+"""Made again from the report by whoever shows it; and what holds a secret."""
 METHOD: Final = "mptcp-check.anonymisation/1"
 
 
@@ -28,6 +28,10 @@ class Prepared:
     run_id: str
     octets: bytes
     sha256: str
+    expanded_bytes: int
+    """Of all members together."""
+    ticket: str
+    """Of the measurement server, to go beside the bundle; empty where there was none."""
 
 
 def prepare(
@@ -54,6 +58,7 @@ def prepare(
     """
     consent.require(Purpose.VERDICT)
     about = _whole(run)
+    session = server_session.read(run)
     with_traces = Purpose.TRACES in consent.purposes
     contents = _chosen(run, about["members"], with_traces=with_traces)
     who = _who(contents, names)
@@ -86,6 +91,7 @@ def prepare(
                 "masked_count": texts.masked_count,
                 **asdict(done),
             },
+            "server_session": None if session is None else texts.value(session.reference()),
             "pre_anonymisation": {
                 "judged_on_originals": True,
                 "original_members": {
@@ -99,7 +105,13 @@ def prepare(
     expanded = {name: finished.content(name) for name in finished.names}
     plain = json.dumps(finished.manifest).encode()
     leak_scan.require_clean({**expanded, bundle.MANIFEST: plain}, who)
-    return Prepared(run_id=finished.manifest["run_id"], octets=octets, sha256=bundle.digest(octets))
+    return Prepared(
+        run_id=finished.manifest["run_id"],
+        octets=octets,
+        sha256=bundle.digest(octets),
+        expanded_bytes=sum(map(len, expanded.values())),
+        ticket="" if session is None else session.ticket,
+    )
 
 
 def _whole(run: Path) -> dict[str, Any]:

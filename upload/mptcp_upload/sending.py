@@ -5,16 +5,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from mptcp_upload import receipt
+from mptcp_upload import collector_limits, receipt
 from mptcp_upload.collector_client import CollectorClient, GoneError, MismatchError
-from mptcp_upload.errors import ReceiptError, RefusedError, UnreachableError, UploadError
+from mptcp_upload.errors import (
+    NotTakenError,
+    ReceiptError,
+    RefusedError,
+    UnreachableError,
+    UploadError,
+)
 from mptcp_upload.outbox import Entry, Outbox, State
 
 CHUNK_BYTES: Final = 1 << 20
+"""The most that one request carries."""
+FIRST_CHUNK_BYTES: Final = 1 << 16
+SMALLEST_CHUNK_BYTES: Final = 1 << 12
+CHUNK_S: Final = 1.0
+"""About how long a request should take: what is cut off in the middle of one is sent again."""
 FIRST_WAIT_S: Final = 1.0
 LONGEST_WAIT_S: Final = 300.0
 RESTART_COUNT: Final = 5
 """How often in one attempt an upload is begun anew, or its offset asked for again."""
+
+_WITHOUT_TICKET: Final = frozenset({"ticket_invalid", "ticket_too_old", "ticket_of_another_run"})
+"""Refusals of a ticket: it lifts a quota and joins captures, and keeps no run from being taken."""
 
 
 class Progress(Protocol):
@@ -39,6 +53,27 @@ class Pace:
     rate_bps: int | None = None
     """Cap on what is sent, bits per second; none for no cap."""
     chunk_bytes: int = CHUNK_BYTES
+
+    @property
+    def first_chunk_bytes(self) -> int:
+        """How much goes with the first request, while nobody knows how fast the way is."""
+        if self.rate_bps is None:
+            return min(self.chunk_bytes, FIRST_CHUNK_BYTES)
+        # a cap is kept by pauses between requests: none of these may be a burst of seconds
+        fair = max(SMALLEST_CHUNK_BYTES, int(self.rate_bps / 8 * CHUNK_S))
+        return min(self.chunk_bytes, FIRST_CHUNK_BYTES, fair)
+
+    def next_chunk_bytes(self, sent_bytes: int, spent_s: float) -> int:
+        """Return how much goes with the next request: twice as much as long as it was quick.
+
+        Args:
+            sent_bytes: What the last one carried.
+            spent_s: What it took.
+        """
+        quick = spent_s < CHUNK_S / 2 and self.rate_bps is None
+        slow = spent_s > 2 * CHUNK_S
+        wanted = sent_bytes * 2 if quick else sent_bytes // 2 if slow else sent_bytes
+        return min(self.chunk_bytes, max(SMALLEST_CHUNK_BYTES, wanted))
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:
@@ -80,18 +115,21 @@ def deliver(
             )
             return outbox.received(entry, signed.octets, signed.url)
         except RefusedError as e:
-            return outbox.keep(
-                replace(entry, state=State.REFUSED, reason=f"{e.word}: {e.message}", location="")
-            )
-        except ReceiptError as e:
-            # not refused: the operator may have to mend it, and the run is there
-            return outbox.keep(replace(entry, reason=e.message))
+            refused = replace(_now(outbox, entry), state=State.REFUSED, location="", hint=e.hint)
+            return outbox.keep(replace(refused, reason=f"{e.word}: {e.message}"))
+        except (ReceiptError, NotTakenError) as e:
+            # not refused: limits change, an operator may have to mend a receipt
+            return outbox.keep(replace(_now(outbox, entry), reason=e.message, hint=e.hint))
         except (GoneError, MismatchError) as e:
             wait_s, reason = None, str(e)
-            entry = outbox.keep(replace(_now(outbox, entry), location="", reason=reason))
+            entry = outbox.keep(replace(_now(outbox, entry), location="", reason=reason, hint=""))
         except UnreachableError as e:
             wait_s, reason = e.after_s, e.message
-            entry = outbox.keep(replace(_now(outbox, entry), reason=reason))
+            if (wait_s or 0) > LONGEST_WAIT_S:
+                reason += f"; it asks to wait {(wait_s or 0) / 60:.0f} minutes"
+            entry = outbox.keep(replace(_now(outbox, entry), reason=reason, hint=e.hint))
+            if not e.soon:
+                return entry
         failed += 1
         if failed >= pace.attempt_count or (wait_s or 0) > LONGEST_WAIT_S:
             return entry
@@ -110,6 +148,10 @@ def delete(outbox: Outbox, entry: Entry, client: CollectorClient) -> Entry:
         client.delete(entry.run_id, entry.deletion_token)
     except (GoneError, MismatchError) as e:
         raise UploadError(str(e)) from None
+    except RefusedError as e:
+        if e.word == "run_unknown":
+            e.hint = f"`mptcp-check upload --forget {entry.run_id}` takes it out of the outbox"
+        raise
     return outbox.keep(replace(entry, state=State.DELETED, url=""))
 
 
@@ -131,6 +173,7 @@ def _sent(
     for _ in range(RESTART_COUNT):
         try:
             if not entry.location:
+                _require_taken(entry, client)
                 location = client.create(entry)
                 if not location:
                     return entry
@@ -140,9 +183,26 @@ def _sent(
             entry = outbox.keep(replace(entry, location=""))
         except MismatchError:
             continue
+        except RefusedError as e:
+            if not entry.ticket or e.word not in _WITHOUT_TICKET:
+                raise
+            entry = outbox.keep(replace(entry, ticket=""))
         else:
             return entry
     raise UnreachableError(f"{client.url} loses the upload again and again")
+
+
+def _require_taken(entry: Entry, client: CollectorClient) -> None:
+    """Ask for the collector's limits before anything else: a bundle too many costs nobody time."""
+    limits = client.limits()
+    collector_limits.require_schema(limits, client.url)
+    collector_limits.require_room(
+        limits,
+        client.url,
+        size_bytes=entry.size_bytes,
+        expanded_bytes=entry.expanded_bytes,
+        with_ticket=bool(entry.ticket),
+    )
 
 
 def _send_rest(
@@ -150,11 +210,14 @@ def _send_rest(
 ) -> None:
     offset = first = client.offset_bytes(entry.location)
     began_ns = pace.monotonic_ns()
+    chunk_bytes = pace.first_chunk_bytes
     while offset < len(octets):
-        chunk = octets[offset : offset + pace.chunk_bytes]
+        chunk = octets[offset : offset + chunk_bytes]
+        sent_ns = pace.monotonic_ns()
         there = client.send(entry.location, offset, chunk)
         if not offset < there <= offset + len(chunk):
             raise UnreachableError(f"{client.url} counts other bytes than were sent")
+        chunk_bytes = pace.next_chunk_bytes(len(chunk), (pace.monotonic_ns() - sent_ns) / 1e9)
         offset = there
         spent_s = (pace.monotonic_ns() - began_ns) / 1e9
         if pace.rate_bps is not None and offset < len(octets):

@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, plan_words, verdict
+from mptcp_check.cli import collector_options, live, plan_words, verdict
+from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
@@ -21,7 +22,7 @@ UNTRUSTWORTHY = 4
 
 BOOT_TIMEOUT_S = 120.0
 
-AFTERWARDS = "mptcp_check.cli.upload"
+AFTERWARDS = "mptcp_check.cli.run_upload"
 """Imported while the machines boot: what a run needs when it has ended."""
 
 
@@ -101,7 +102,9 @@ AFTERWARDS = "mptcp_check.cli.upload"
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option("--no-upload", is_flag=True, help="Leave alone what waits in the outbox.")
+@click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
+@collector_options.collector_options
+@collector_options.upload_rate_option
 @click.option(
     "--fail-on",
     type=click.Choice(["interference"]),
@@ -121,6 +124,10 @@ def run(  # noqa: PLR0913 - one per option
     out: Path | None,
     boot_timeout: float,
     no_upload: bool,
+    collector: str | None,
+    collector_key: str | None,
+    consent_file: Path | None,
+    upload_rate: float | None,
     fail_on: str | None,
     as_json: bool,
     jsonl: bool,
@@ -134,6 +141,10 @@ def run(  # noqa: PLR0913 - one per option
     between the client and that server is measured. http and ftp run over Multipath TCP
     and, as the control, over plain TCP. Every packet is captured at both ends; the two
     captures are compared.
+
+    \b
+    With a collector (--collector, MPTCP_CHECK_COLLECTOR) the run is uploaded at the end,
+    if you agree. Exit code 6 when it waits in the outbox, 7 when nobody could be asked.
 
     \b
     On this computer or a box, the client has a network namespace with cards of its own
@@ -157,6 +168,15 @@ def run(  # noqa: PLR0913 - one per option
     names = tuple(a.strip() for a in apps.split(",") if a.strip())
     if plan_only:
         return plan_words.show(names, depth or Depth.DEFAULT, console=console, as_json=as_json)
+    wish = UploadWish(
+        no_upload=no_upload,
+        collector=collector,
+        collector_key=collector_key,
+        consent_file=consent_file,
+        rate_mbps=upload_rate,
+    )
+    if wish.is_said:
+        import_module(AFTERWARDS).require_sense(wish)
     options = RunOptions(
         apps=names,
         wanted=Wanted(
@@ -174,18 +194,18 @@ def run(  # noqa: PLR0913 - one per option
         threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
     verdict.show(console, finished.document, where=str(finished.directory))
-    if not no_upload:
-        from mptcp_check.cli import upload  # noqa: PLC0415 - see `AFTERWARDS`
+    from mptcp_check.cli import run_upload  # noqa: PLC0415 - see `AFTERWARDS`
 
-        upload.drain_waiting()  # after the measurement: its packets would be among the measured
+    uploaded = run_upload.after_run(wish, finished.directory)
     if as_json or jsonl:
-        click.echo(json.dumps(finished.document, indent=None if jsonl else 2))
-    return _exit_code(finished, fail_on)
+        document = {**finished.document, "upload": uploaded.document()}
+        click.echo(json.dumps(document, indent=None if jsonl else 2))
+    return _exit_code(finished, fail_on, uploaded.exit_code)
 
 
-def _exit_code(finished: Finished, fail_on: str | None) -> int:
+def _exit_code(finished: Finished, fail_on: str | None, of_upload: int) -> int:
     interference = (
         any(f["state"] == "seen" for f in finished.document["report"]["findings"])
         and fail_on == "interference"
     )
-    return INTERFERENCE_FOUND if interference else 0
+    return INTERFERENCE_FOUND if interference else of_upload

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import live, upload_places, verdict
+from mptcp_check.cli import live, run_upload, upload_places, verdict
 from mptcp_upload import manifest
 
 DAMAGED = 2
@@ -24,7 +24,9 @@ def runs() -> None:
 def list_runs(*, as_json: bool) -> int:
     """List the runs, oldest first."""
     found = run_directory.stored(settings.places().runs)
-    uploads = {e.run_id: e.state.value for e in upload_places.outbox().entries()}
+    box_of_runs = upload_places.outbox()
+    uploads = {e.run_id: e.state.value for e in box_of_runs.entries()}
+    uploads |= dict.fromkeys(box_of_runs.damaged(), "damaged")
     if as_json:
         rows = [
             {
@@ -43,14 +45,15 @@ def list_runs(*, as_json: bool) -> int:
         click.echo("There are no runs yet; `mptcp-check run` makes one.", err=True)
         return 0
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("run", "started (UTC)", "worst outcome", "behind", "upload"):
+    shown.add_column("run", no_wrap=True)  # what other commands take, in one piece
+    for title in ("started (UTC)", "worst outcome", "behind", "upload"):
         shown.add_column(title)
     for r in found:
         about = r.manifest
         behind = ", ".join(map(str, about.get("behind", []))) or "-"
         shown.add_row(
             r.run_id,
-            str(about.get("started", "?")),
+            str(about.get("started", "?")).replace("T", " ")[:16],
             str(about.get("outcome", "?")),
             behind,
             uploads.get(r.run_id, "none"),
@@ -68,7 +71,7 @@ def show(run: str, *, as_json: bool) -> int:
     Exit code 2 when its files are not what its manifest says.
     """
     found = run_directory.find(run, settings.places().runs)
-    document = found.document()
+    document = {**found.document(), "upload": run_upload.state_of(found.run_id)}
     if as_json:
         click.echo(json.dumps(document, indent=2))
     else:

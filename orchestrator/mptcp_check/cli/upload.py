@@ -1,46 +1,34 @@
 """`mptcp-check upload`: runs to the collector, with consent, until there is a receipt."""
 
 import json
-import os
-import random
-import sys
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import click
 
-from mptcp_check import clock, inspecting, run_directory, settings
-from mptcp_check.cli import upload_places
+from mptcp_check import run_directory, settings
+from mptcp_check.cli import collector_options, upload_places, uploading
 from mptcp_check.errors import UsageError
 from mptcp_check.run_directory import StoredRun
 from mptcp_upload import consent as consents
-from mptcp_upload import outbox as outboxes
-from mptcp_upload import preparing, sending
+from mptcp_upload import sending
 from mptcp_upload.collector_client import CollectorClient
-from mptcp_upload.consent import Consent, Purpose
-from mptcp_upload.errors import ConsentError, UploadError
+from mptcp_upload.consent import Purpose
+from mptcp_upload.errors import UploadError
 from mptcp_upload.outbox import Entry, State
-from mptcp_upload.sending import Pace
 
-INTERRUPTED = 130
-PENDING = 6
-REFUSED = 2
-_OF_ORIGINALS = ("hmac_ok", "hmac_bad", "dss_checksum_ok", "dss_checksum_bad")
-_EXPECTED_RATIO = 0.6
-"""About how much of a run's folder is left as a bundle."""
+INTERRUPTED: Final = 130
+PENDING: Final = 6
+REFUSED: Final = 2
 
 
 @click.command()
 @click.argument("runs", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every run that is on this computer.")
-@click.option("--collector", metavar="URL", help="Where to; remembered.")
-@click.option("--collector-key", metavar="KEY", help="Its public key; pinned at first use.")
+@collector_options.collector_options
 @click.option(
-    "--consent",
-    "consent_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A file that says what may leave, for where nobody can be asked.",
+    "--verdict-only", is_flag=True, help="Leave the traces of RUNS here, whatever was agreed to."
 )
 @click.option("--rate", type=click.FloatRange(min=0.01), help="At most so many Mbit/s.")
 @click.option("--withdraw-consent", is_flag=True, help="Take back what you agreed to, and stop.")
@@ -54,6 +42,7 @@ def upload(  # noqa: PLR0913 - one argument for each option
     collector: str | None,
     collector_key: str | None,
     consent_file: Path | None,
+    verdict_only: bool,
     rate: float | None,
     withdraw_consent: bool,
     forget: bool,
@@ -70,21 +59,29 @@ def upload(  # noqa: PLR0913 - one argument for each option
     Examples:
       mptcp-check upload last --collector https://collector.example --collector-key KEY
       mptcp-check upload                     try again what waits
+      mptcp-check upload --verdict-only last send no captures
       mptcp-check upload --delete 01kxyz     delete it there
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     try:
-        return _uploaded(
-            runs,
+        if withdraw_consent:
+            return _withdraw()
+        if (forget or delete or verdict_only) and not (runs or (verdict_only and everything)):
+            raise UsageError("name the runs", hint="`mptcp-check runs list` shows them")
+        if forget:
+            return _forget(runs)
+        if delete:
+            return _delete(runs)
+        wish = Wish(
+            runs=runs,
             everything=everything,
             to=(collector, collector_key),
             consent_file=consent_file,
-            rate=rate,
-            deeds=Deeds(withdraw=withdraw_consent, forget=forget, delete=delete),
-            as_json=as_json,
+            verdict_only=verdict_only,
         )
+        chosen, entries = _uploaded(wish, rate)
     except KeyboardInterrupt:
         click.echo(
-            "mptcp-check: interrupted; `mptcp-check upload` goes on where it stopped", err=True
+            "\nmptcp-check: interrupted; `mptcp-check upload` goes on where it stopped", err=True
         )
         return INTERRUPTED
     except OSError as e:
@@ -93,52 +90,68 @@ def upload(  # noqa: PLR0913 - one argument for each option
             f"{place}{(e.strerror or str(e)).lower()}; what was there is safe",
             hint="free some space or look at the rights of the folder, then try again",
         ) from None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deeds:
-    """What else than sending was asked for."""
-
-    withdraw: bool
-    forget: bool
-    delete: bool
-
-
-def _uploaded(
-    runs: tuple[str, ...],
-    *,
-    everything: bool,
-    to: tuple[str | None, str | None],
-    consent_file: Path | None,
-    rate: float | None,
-    deeds: Deeds,
-    as_json: bool,
-) -> int:
-    if deeds.withdraw:
-        return _withdraw()
-    if (deeds.forget or deeds.delete) and not runs:
-        raise UsageError("name the runs", hint="`mptcp-check runs list` shows them")
-    if deeds.forget:
-        return _forget(runs)
-    if deeds.delete:
-        return _delete(runs)
-    box = upload_places.outbox()
-    chosen = _chosen(runs, everything=everything)
-    if chosen:
-        named = upload_places.collector(*to)
-        agreed = _consent(consent_file, chosen)
-        for run in chosen:
-            _put(run, named, agreed)
-    elif any(e.state is State.PENDING for e in box.entries()):
-        # what waits was agreed to, but the consent may have been withdrawn since
-        _given(consent_file).require(Purpose.VERDICT)
-    wanted = {r.run_id for r in chosen} or {e.run_id for e in box.entries()}
-    entries = _drained(wanted, rate)
     if as_json:
         click.echo(json.dumps(_document(entries), indent=2))
     if any(e.state is State.PENDING for e in entries):
         return PENDING
-    return REFUSED if any(e.state is State.REFUSED for e in entries if chosen) else 0
+    return REFUSED if chosen and any(e.state is State.REFUSED for e in entries) else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be sent, where to, and why that is allowed."""
+
+    runs: tuple[str, ...]
+    everything: bool
+    to: tuple[str | None, str | None]
+    consent_file: Path | None
+    verdict_only: bool
+
+
+def _uploaded(wish: Wish, rate_mbps: float | None) -> tuple[list[str], list[Entry]]:
+    """Put in what was named, send what waits; return which runs were named and how all stand."""
+    box = upload_places.outbox()
+    for run_id, why in box.damaged().items():
+        click.echo(
+            f"mptcp-check: {why}\n  next step: `mptcp-check upload --forget {run_id}`, then upload"
+            " the run again",
+            err=True,
+        )
+    chosen = _put(wish, _chosen(wish))
+    waiting = [e.run_id for e in box.entries() if e.state is State.PENDING]
+    if not chosen and waiting:
+        # what waits was agreed to, but the consent may have been withdrawn since
+        consents.read(wish.consent_file or upload_places.consent()).require(Purpose.VERDICT)
+    if not waiting and not any(_stands(run_id) for run_id in chosen):
+        click.echo("Nothing waits in the outbox.", err=True)
+    wanted = chosen or [e.run_id for e in box.entries()]
+    return chosen, uploading.drain(wanted, rate_mbps=rate_mbps)
+
+
+def _stands(run_id: str) -> bool:
+    """Say of a run that need not be sent how it stands; return whether there was one to say."""
+    entry = upload_places.outbox().get(run_id)
+    if entry is None or entry.state is State.PENDING:
+        return False
+    uploading.say(entry)
+    return True
+
+
+def _put(wish: Wish, runs: list[StoredRun]) -> list[str]:
+    """Put runs into the outbox; one that was refused, and is named again, waits again."""
+    if not runs:
+        return []
+    to = upload_places.collector(*wish.to)
+    given = uploading.consent(wish.consent_file, runs, to=to, again=True)
+    if wish.verdict_only:
+        given = consents.agreed(given.purposes - {Purpose.TRACES})
+    box, chosen = upload_places.outbox(), []
+    for run in runs:
+        entry = uploading.put(run, to, given, anew=wish.verdict_only)
+        if entry.state is State.REFUSED:
+            box.keep(replace(entry, state=State.PENDING))
+        chosen.append(entry.run_id)
+    return chosen
 
 
 def _document(entries: list[Entry]) -> dict[str, object]:
@@ -156,169 +169,20 @@ def _document(entries: list[Entry]) -> dict[str, object]:
     return {"schema": "mptcp-check.uploads/1", "uploads": rows}
 
 
-def _chosen(runs: tuple[str, ...], *, everything: bool) -> list[StoredRun]:
+def _chosen(wish: Wish) -> list[StoredRun]:
     folder = settings.places().runs
-    return (
-        run_directory.stored(folder)
-        if everything
-        else [run_directory.find(name, folder) for name in runs]
-    )
-
-
-def _put(run: StoredRun, to: upload_places.Collector, agreed: Consent) -> None:
-    box = upload_places.outbox()
-    if (there := box.get(run.run_id)) is not None and there.collector == to.url:
-        return
-    click.echo(f"==> Preparing {run.run_id}", err=True)
-    prepared = preparing.prepare(
-        run.directory,
-        key=upload_places.anonymisation_key(),
-        names=upload_places.names(),
-        consent=agreed,
-        facts=_facts(run),
-    )
-    box.put(
-        Entry(
-            run_id=prepared.run_id,
-            bundle_sha256=prepared.sha256,
-            size_bytes=len(prepared.octets),
-            collector=to.url,
-            collector_key=to.key,
-            deletion_token=outboxes.deletion_token(os.urandom(32)),
-        ),
-        prepared.octets,
-    )
-
-
-def _facts(run: StoredRun) -> dict[str, object]:
-    """Return what can be found out on the original packets only: digests cover addresses."""
-    captures = {}
-    for path in sorted((run.directory / "captures").glob("*.pcapng")):
-        totals = inspecting.inspect_file(path).inspection.totals
-        captures[path.stem] = {name: getattr(totals, name) for name in _OF_ORIGINALS}
-    return {"captures": captures}
-
-
-def drain_waiting() -> None:
-    """Try once to send what waits, if consent still holds, and say what became of it."""
-    try:
-        waiting = {e.run_id for e in upload_places.outbox().entries() if e.state is State.PENDING}
-        if waiting and Purpose.VERDICT in _given(None).purposes:
-            _drained(waiting, None, attempt_count=1)
-    except (UploadError, OSError) as e:
-        click.echo(f"mptcp-check: the outbox waits: {e}", err=True)
-
-
-def _drained(wanted: set[str], rate_mbps: float | None, *, attempt_count: int = 4) -> list[Entry]:
-    """Send what waits, and say of each run how it stands."""
-    box = upload_places.outbox()
-    pace = Pace(
-        monotonic_ns=clock.monotonic_ns,
-        sleep=time.sleep,
-        rng=random.SystemRandom(),
-        attempt_count=attempt_count,
-        rate_bps=None if rate_mbps is None else int(rate_mbps * 1e6),
-    )
-    entries = []
-    sent: set[str] = set()
-    with box.alone() as mine:
-        if not mine:
-            raise UploadError("another mptcp-check is sending from this outbox", hint="wait for it")
-        for waiting in box.entries():
-            if waiting.run_id not in wanted:
-                continue
-            entry = waiting
-            if entry.state is State.PENDING:
-                with CollectorClient(entry.collector) as client:
-                    entry = sending.deliver(box, entry, client, pace, _Lines())
-                _say(entry)
-                sent.add(entry.run_id)
-            entries.append(entry)
-    if not sent:
-        click.echo("Nothing waits in the outbox.", err=True)
-    return entries
-
-
-def _say(entry: Entry) -> None:
-    if entry.state is State.RECEIVED:
-        click.echo(f"{entry.run_id} is received: {entry.url}", err=True)
-    elif entry.state is State.REFUSED:
-        click.echo(f"{entry.run_id} was refused: {entry.reason}", err=True)
-    else:
-        click.echo(
-            f"{entry.run_id} stays in the outbox: {entry.reason}\n"
-            "  next step: `mptcp-check upload` goes on where it stopped",
-            err=True,
-        )
-
-
-class _Lines:
-    """Progress as lines; on a terminal one line that changes."""
-
-    def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
-        """Say how far it is."""
-        rest = "" if eta_s is None else f", {eta_s:.0f} s left"
-        percent = 100 * offset_bytes // max(1, entry.size_bytes)
-        on_terminal = sys.stderr.isatty()
-        done = offset_bytes == entry.size_bytes
-        click.echo(
-            f"{chr(13) if on_terminal else ''}    {entry.run_id}: {percent:3d} % of"
-            f" {consents.size_text(entry.size_bytes)}{rest}   ",
-            err=True,
-            nl=done or not on_terminal,
-        )
-
-    def waits(self, entry: Entry, wait_s: float, reason: str) -> None:
-        """Say why nothing happens."""
-        click.echo(f"    {entry.run_id}: {reason}; again in {wait_s:.0f} s", err=True)
-
-
-def _given(file: Path | None) -> Consent:
-    return consents.read(file or upload_places.consent())
-
-
-def _consent(file: Path | None, chosen: list[StoredRun]) -> Consent:
-    """Return the answer that was given, or ask for it where somebody can answer."""
-    try:
-        given = _given(file)
-        given.require(Purpose.VERDICT)
-    except ConsentError:
-        if file is not None or not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise
-    else:
-        return given
-    sizes = [m["bytes"] for r in chosen for m in r.manifest["members"].values()]
-    verdicts = sum(
-        m["bytes"]
-        for r in chosen
-        for n, m in r.manifest["members"].items()
-        if not n.endswith(preparing.CAPTURES)
-    )
-    click.echo("Before anything leaves this computer:\n", err=True)
-    purposes = {Purpose.ANALYSE}
-    for purpose in (Purpose.VERDICT, Purpose.TRACES, Purpose.PUBLISH):
-        words = consents.text(
-            purpose,
-            verdict_bytes=int(verdicts * _EXPECTED_RATIO),
-            traces_bytes=int((sum(sizes) - verdicts) * _EXPECTED_RATIO),
-        )
-        click.echo(f"  {words}", err=True)
-        if not click.confirm("  Do you agree?", default=False, err=True):
-            if purpose is Purpose.VERDICT:
-                break
-            continue
-        purposes.add(purpose)
-    answer = consents.agreed(purposes)
-    answer.require(Purpose.VERDICT)
-    consents.write(upload_places.consent(), answer)
-    click.echo("`mptcp-check upload --withdraw-consent` takes this back.", err=True)
-    return answer
+    if wish.everything:
+        return run_directory.stored(folder)
+    return [run_directory.find(name, folder) for name in wish.runs]
 
 
 def _withdraw() -> int:
     there = consents.withdraw(upload_places.consent())
     click.echo(
-        "Your consent is withdrawn; nothing leaves this computer." if there else "There was none.",
+        "Your consent is withdrawn: nothing leaves this computer, also not what waits. What was"
+        " sent before is deleted by `mptcp-check upload --delete RUN`."
+        if there
+        else "You had agreed to nothing; nothing leaves this computer.",
         err=True,
     )
     return 0
@@ -326,7 +190,8 @@ def _withdraw() -> int:
 
 def _forget(names: tuple[str, ...]) -> int:
     box = upload_places.outbox()
-    for run_id in (_entry(n).run_id for n in names):
+    for name in names:
+        run_id = name if name in box.damaged() else _entry(name).run_id
         box.forget(run_id)
         click.echo(f"{run_id} is out of the outbox; the run itself stays", err=True)
     return 0
@@ -341,10 +206,22 @@ def _delete(names: tuple[str, ...]) -> int:
 
 
 def _entry(name: str) -> Entry:
-    found = [e for e in upload_places.outbox().entries() if e.run_id.startswith(name.lower())]
-    if len(found) != 1:
+    """Return the entry that a name means: `last`, the start of its identifier, or the run's folder.
+
+    Raises:
+        UsageError: None or several are meant.
+    """
+    entries = upload_places.outbox().entries()
+    meant = entries[-1:] if name == "last" else _starting(entries, name)
+    if not meant and "/" in name:
+        meant = _starting(entries, run_directory.find(name, settings.places().runs).run_id)
+    if len(meant) != 1:
         raise UsageError(
-            f"'{name}' means {len(found)} runs of the outbox",
+            f"'{name}' means {len(meant)} runs of the outbox",
             hint="`mptcp-check runs list` shows them",
         )
-    return found[0]
+    return meant[0]
+
+
+def _starting(entries: list[Entry], name: str) -> list[Entry]:
+    return [e for e in entries if e.run_id.startswith(name.lower())]

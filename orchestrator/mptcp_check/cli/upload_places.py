@@ -10,6 +10,7 @@ from mptcp_check import settings
 from mptcp_check.errors import UsageError
 from mptcp_upload import durable, receipt
 from mptcp_upload.anonymise.prefix_map import KEY_BYTES
+from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.outbox import Outbox
 
 
@@ -63,47 +64,62 @@ class Collector:
 
 
 def collector(url: str | None, key: str | None) -> Collector:
-    """Return the collector; the first one named, with its key, is remembered.
+    """Return the collector; the last one named is remembered, and the keys of all are pinned.
 
     Raises:
-        UsageError: None was ever named, or the key is another one than the remembered.
+        UsageError: None was ever named, or the key is another one than the pinned.
         ReceiptError: The key is none.
     """
+    found = known_collector(url, key)
+    if found is None:
+        raise UsageError(
+            "no collector is known yet",
+            hint="name one and its public key: --collector URL --collector-key KEY",
+        )
+    return found
+
+
+def known_collector(url: str | None, key: str | None) -> Collector | None:
+    """Return the collector as `collector` does; none where nothing is said and none is known.
+
+    Raises:
+        UsageError: As `collector`.
+        ReceiptError: As `collector`.
+    """
     path = home() / "collector.json"
-    known = _known(path)
-    if url is None and key is None:
-        if known is None:
-            raise UsageError(
-                "no collector is known yet",
-                hint="name one and its public key: --collector URL --collector-key KEY",
-            )
-        return known
-    if url is None or (key is None and (known is None or known.url != url.rstrip("/"))):
+    last, pinned = _remembered(path)
+    if not url and not key:
+        return None if last is None else Collector(url=last, key=pinned[last])
+    url = (url or "").rstrip("/")
+    if not url or not (key or url in pinned):
         raise UsageError(
             "a collector needs both its URL and its public key",
             hint="--collector URL --collector-key KEY; its operator publishes the key",
         )
-    if key is None:
-        key = known.key if known else ""
-    receipt.public_key(key)
-    named = Collector(url=url.rstrip("/"), key=key.strip())
-    if known is not None and known.url == named.url and known.key != named.key:
+    CollectorClient(url).close()
+    key = key.strip() if key else pinned[url]
+    wanted = receipt.public_key(key)
+    if url in pinned and receipt.public_key(pinned[url]) != wanted:
         raise UsageError(
-            f"another key is pinned for {named.url}",
+            f"another key is pinned for {url}",
             hint=f"if its operator says that the key changed, remove {path}",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    durable.replace(path, json.dumps({"url": named.url, "key": named.key}).encode())
-    return named
+    if last != url or url not in pinned:
+        pinned.setdefault(url, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        durable.replace(path, json.dumps({"url": url, "keys": pinned}, indent=1).encode())
+    return Collector(url=url, key=pinned[url])
 
 
-def _known(path: Path) -> Collector | None:
+def _remembered(path: Path) -> tuple[str | None, dict[str, str]]:
+    """Return the last collector, and the keys of all."""
     try:
         document = json.loads(path.read_bytes())
-        return Collector(url=str(document["url"]), key=str(document["key"]))
+        keys = {str(url): str(key) for url, key in document["keys"].items()}
+        return document["url"] if document["url"] in keys else None, keys
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError):
+        return None, {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UsageError(
             f"{path} is damaged", hint="remove it and name the collector again"
         ) from None

@@ -20,6 +20,8 @@ PENDING = 6
 def verify(run: str, *, as_json: bool) -> int:
     """Verify RUN: its files against its manifest, its receipt against the pinned key.
 
+    A run that was deleted at the collector at your wish has its receipt still, and no URL.
+
     Exit code 0 when both hold, 2 when one does not, 6 when there is no receipt yet.
     """
     found = run_directory.find(run, settings.places().runs)
@@ -40,6 +42,8 @@ def verify(run: str, *, as_json: bool) -> int:
         except UploadError as e:
             troubles.append(e.message)
     state = entry.state.value if entry else "none"
+    if state == State.DELETED:
+        url = None
     if as_json:
         document = {
             "schema": "mptcp-check.verified/1",
@@ -58,5 +62,6 @@ def verify(run: str, *, as_json: bool) -> int:
     if received_at is None:
         click.echo(f"{found.run_id}: its files are whole; upload: {state}, no receipt", err=True)
         return PENDING if state in (State.PENDING, "none") else FAILED
-    click.echo(f"{found.run_id}: whole, received {received_at}: {url}", err=True)
+    where = "deleted there since" if url is None else url
+    click.echo(f"{found.run_id}: whole, received {received_at}: {where}", err=True)
     return 0

@@ -1,3 +1,6 @@
+import contextlib
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +40,43 @@ def test_a_run_gets_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
 
     assert (final / "capture").read_text() == "packets"
     assert not partial.exists()
+
+
+def test_a_run_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    synchronise = os.fsync
+
+    def noted(descriptor: int) -> None:
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        synchronise(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    with run_directory.being_made(tmp_path / "one") as partial:
+        (partial / "captures").mkdir()
+        (partial / "captures" / "client.pcapng").write_text("packets")
+        (partial / manifest.NAME).write_text("{}")
+
+    assert sorted(done[:-1]) == ["captures", "client.pcapng", manifest.NAME, "one.partial"]
+    assert done[-1] == tmp_path.name
+
+
+@pytest.mark.parametrize(
+    ("code", "kept"), [(errno.ENOSPC, False), (errno.EIO, True), (errno.EINVAL, True)]
+)
+def test_a_disk_that_cannot_synchronise_costs_no_run_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, *, kept: bool
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with contextlib.suppress(OSError), run_directory.being_made(tmp_path / "one") as partial:
+        (partial / "capture").write_text("packets")
+
+    assert (tmp_path / "one" / "capture").exists() is kept
+    assert not (tmp_path / "one.partial").exists()
 
 
 def test_a_run_that_failed_leaves_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,29 +18,46 @@ from mptcp_upload.receipt import key_id
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PUBLIC = KEY.public_key().public_bytes_raw().hex()
 
+LIMITS = "/api/v1/limits"
+
 
 class Collector(ThreadingHTTPServer):
     """What it has, and what it does wrong next."""
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.scheme = "http" if tls is None else "https"
+        if tls is not None:
+            self.socket = tls.wrap_socket(
+                self.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.authorizations: set[str] = set()
+        """What came as Authorization."""
         self.uploads: dict[str, tuple[dict[str, str], bytearray, int]] = {}
         self.runs: dict[str, bytes] = {}
         self.deletion: dict[str, str] = {}
         self.stored_count = 0
+        self.stored: dict[str, int] = {}
+        """How often each run was stored."""
         self.patch_count = 0
         self.cut_after: list[int] = []
         """For each of the next PATCH requests: close after so many bytes, having kept them."""
         self.answers: list[tuple[int, str, dict[str, str]]] = []
-        """Given to the next requests instead of what they ask for."""
+        """Given to the next requests instead of what they ask for, but for limits."""
+        self.limits: dict[str, Any] = {}
+        self.tickets: list[str] = []
+        """Of all uploads that were begun."""
         self.spoil: dict[str, Any] = {}
         """Fields of receipts to change after they were signed."""
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of clients that break off: they are meant to."""
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
 
     def receipt(self, run_id: str) -> dict[str, Any]:
         octets = self.runs[run_id]
@@ -59,6 +77,7 @@ class Collector(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: Collector
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
         pass
@@ -79,7 +98,9 @@ class _Handler(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         if not super().parse_request():
             return False
-        if self.server.answers:
+        if "Authorization" in self.headers:
+            self.server.authorizations.add(self.headers["Authorization"])
+        if self.server.answers and self.path != LIMITS:
             status, word, headers = self.server.answers.pop(0)
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             self.problem(status, word, **headers)
@@ -89,6 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         pairs = (p.split(" ") for p in self.headers["Upload-Metadata"].split(","))
         said = {k: base64.b64decode(v).decode() for k, v in pairs}
+        self.server.tickets.append(said.get("ticket", ""))
         if said["run_id"] in self.server.runs:
             same = hashlib.sha256(self.server.runs[said["run_id"]]).hexdigest()
             if same == said["bundle_sha256"]:
@@ -123,6 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.runs[said["run_id"]] = bytes(octets)
             self.server.deletion[said["run_id"]] = said["deletion_sha256"]
             self.server.stored_count += 1
+            self.server.stored[said["run_id"]] = self.server.stored.get(said["run_id"], 0) + 1
         if cut < length:
             self.close_connection = True
             self.connection.close()
@@ -130,6 +153,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.answer(204, Upload_Offset=str(len(octets)))
 
     def do_GET(self) -> None:
+        if self.path == LIMITS:
+            self.answer(200, json.dumps(self.server.limits).encode())
+            return
         run_id = self.path.split("/")[-2]
         if run_id not in self.server.runs:
             self.problem(404, "run_unknown")
@@ -139,6 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_DELETE(self) -> None:
         run_id = self.path.split("/")[-1]
         token = self.headers["Authorization"].removeprefix("Bearer ")
+        if run_id not in self.server.runs:
+            self.problem(404, "run_unknown")
+            return
         if hashlib.sha256(token.encode()).hexdigest() != self.server.deletion[run_id]:
             self.problem(403, "token_wrong")
             return
@@ -147,8 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    server = Collector()
+def collector(port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Collector]:
+    server = Collector(port, tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

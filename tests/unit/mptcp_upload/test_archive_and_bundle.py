@@ -196,6 +196,42 @@ def test_the_published_schema_agrees_with_the_reader() -> None:
     assert schema["properties"]["schema"]["const"] == bundle.SCHEMA
 
 
+SESSION: dict[str, Any] = {
+    "server": "https://measure.example",
+    "server_id": "measure",
+    "session_id": "s1",
+    "run_id": "01m7yb61k3p14f0rs2rvpkqs67",
+    "ticket_sha256": "0" * 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("session", "good"),
+    [
+        (None, True),
+        (SESSION, True),
+        ({}, False),
+        ([], False),
+        ({**SESSION, "ticket": "secret"}, False),
+        ({**SESSION, "server": 7}, False),
+        ({**SESSION, "session_id": "x" * 201}, False),
+        ({**SESSION, "ticket_sha256": "0" * 63}, False),
+        ({k: v for k, v in SESSION.items() if k != "run_id"}, False),
+    ],
+)
+def test_reader_and_schema_agree_on_sessions(session: object, good: bool) -> None:  # noqa: FBT001
+    octets = manifest_changed(lambda m: m.update(server_session=session))
+    manifest = json.loads(bytes(archive.read(octets)[bundle.MANIFEST]))
+    schema = json.loads(SCHEMA_FILE.read_bytes())
+
+    assert jsonschema.Draft202012Validator(schema).is_valid(manifest) is good
+    if good:
+        assert bundle.read(octets).manifest["server_session"] == session
+    else:
+        with pytest.raises(BundleError, match="server_session"):
+            bundle.read(octets)
+
+
 def test_canonical_json_is_sorted_dense_and_unescaped() -> None:
     assert canonical_json.encode({"b": 1, "a": ["é", None]}) == '{"a":["é",null],"b":1}'.encode()
     with pytest.raises(ValueError, match="floats"):

@@ -15,9 +15,24 @@ def test_an_answer_is_kept_and_taken_back(tmp_path: Path) -> None:
     assert consent.read(path).purposes == {Purpose.VERDICT, Purpose.PUBLISH}
     assert consent.withdraw(path)
     assert not consent.withdraw(path)
-    with pytest.raises(ConsentError, match="nobody agreed") as caught:
-        consent.read(path)
+    with pytest.raises(ConsentError, match="did not agree to: upload verdict") as caught:
+        consent.read(path).require(Purpose.VERDICT)
     assert caught.value.exit_code == 7
+
+
+def test_where_nobody_was_asked_nothing_is_withdrawn(tmp_path: Path) -> None:
+    assert not consent.withdraw(tmp_path / "consent.json")
+    with pytest.raises(ConsentError, match="nobody agreed"):
+        consent.read(tmp_path / "consent.json")
+
+
+@pytest.mark.parametrize("text", ["{", '{"schema": "mptcp-check.consent/1", "text_version": 0}'])
+def test_an_answer_that_cannot_be_read_is_withdrawn_too(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "consent.json"
+    path.write_text(text)
+
+    assert consent.withdraw(path)
+    assert consent.read(path).purposes == {Purpose.ANALYSE}
 
 
 @pytest.mark.parametrize(
@@ -48,7 +63,10 @@ def test_an_answer_to_another_text_is_asked_again(tmp_path: Path) -> None:
 
 
 def test_the_text_says_how_much_leaves() -> None:
-    said = {p: consent.text(p, verdict_bytes=40_000, traces_bytes=12_900_000) for p in Purpose}
+    said = {
+        p: " ".join(consent.titled(p, verdict_bytes=40_000, traces_bytes=12_900_000))
+        for p in Purpose
+    }
 
     assert "about 40 kB" in said[Purpose.VERDICT]
     assert "about 12.9 MB" in said[Purpose.TRACES]

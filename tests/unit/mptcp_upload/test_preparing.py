@@ -1,22 +1,36 @@
+import hashlib
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from golden import diagnosed
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import Diagnosis, diagnose
 from mptcp_check.model import Side
-from mptcp_upload import bundle, leak_scan, manifest, preparing
+from mptcp_upload import bundle, leak_scan, manifest, preparing, server_session
 from mptcp_upload.anonymise.identities import Identities, identities
 from mptcp_upload.consent import Consent, Purpose, agreed
 from mptcp_upload.errors import BundleError, ConsentError, LeakError
+from mptcp_upload.server_session import ServerSession
 
 KEY = bytes(range(32))
 RUN = "01m7yb61k3p14f0rs2rvpkqs67"
 EVERYTHING = agreed([Purpose.VERDICT, Purpose.TRACES])
 NAMES = ("carols-laptop.corp.example", "carols-laptop", "carol")
+ABOUT = {
+    "run_id": RUN,
+    "started": "s",
+    "outcome": "o",
+    "tool_version": "t",
+    "rules_version": "r",
+}
 REPORT = {
     "schema": "mptcp-check.run/1",
     "run_id": RUN,
@@ -36,8 +50,7 @@ def a_run(folder: Path, case: str = diagnosed.CLEAN) -> Path:
     (folder / "logs" / "http-10.77.0.2-80.log").write_text(
         "Carols-Laptop: 10.77.0.1 fe80::3e22:fbff:fe0a:b0c 3c:22:fb:0a:0b:0c 10%2E77.0.1 \xff"
     )
-    about = {"run_id": RUN, "started": "s", "outcome": "o", "tool_version": "t"}
-    manifest.write(folder, manifest.build(folder, about={**about, "rules_version": "r"}))
+    manifest.write(folder, manifest.build(folder, about=ABOUT))
     return folder
 
 
@@ -71,9 +84,11 @@ def test_no_canary_leaves(tmp_path: Path) -> None:
     assert "report.html" not in found.names
 
 
+_SOME = ("clean", "address_translated", "checksum_invalid", "mp_join_removed", "payload_altered")
+
+
 @pytest.mark.parametrize(
-    "case",
-    ["clean", "address_translated", "checksum_invalid", "mp_join_removed", "payload_altered"],
+    "case", [c if c in _SOME else pytest.param(c, marks=pytest.mark.slow) for c in diagnosed.CASES]
 )
 def test_anonymised_captures_are_judged_as_the_originals(tmp_path: Path, case: str) -> None:
     found = prepared(a_run(tmp_path / "run", case))
@@ -114,6 +129,123 @@ def test_a_changed_run_is_not_bundled(tmp_path: Path) -> None:
 
     with pytest.raises(BundleError, match="was changed"):
         prepared(run)
+
+
+def _rewritten(run: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads((run / manifest.NAME).read_text())
+    change(document)
+    (run / manifest.NAME).write_text(json.dumps(document))
+
+
+BAD_RUNS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a member is missing": (
+        lambda run: (run / "exchanges.json").unlink(),
+        "exchanges.json is missing",
+    ),
+    "one byte is another": (
+        lambda run: (run / "logs" / "a.log").write_bytes(b"tame"),
+        "logs/a.log was changed",
+    ),
+    "a file too many": (
+        lambda run: (run / "more.log").write_text(""),
+        "more.log is not in the manifest",
+    ),
+    "a link to somewhere else": (
+        lambda run: (run / "passwd").symlink_to("/etc/passwd"),
+        "passwd is not a regular file",
+    ),
+    "a folder that is a link": (
+        lambda run: (run / "etc").symlink_to("/etc"),
+        "etc is not a regular file",
+    ),
+    "a member above the run": (
+        lambda run: _rewritten(
+            run, lambda d: d["members"].update({"../../etc/passwd": {"bytes": 1, "sha256": "0"}})
+        ),
+        "../../etc/passwd is missing",
+    ),
+    "a member from the root": (
+        lambda run: _rewritten(
+            run, lambda d: d["members"].update({"/etc/passwd": {"bytes": 1, "sha256": "0"}})
+        ),
+        "/etc/passwd is missing",
+    ),
+    "no manifest": (lambda run: (run / manifest.NAME).unlink(), "has no manifest.json"),
+    "a manifest of nothing": (
+        lambda run: (run / manifest.NAME).write_text("[]"),
+        "is not a manifest of schema",
+    ),
+    "a damaged session": (
+        lambda run: (
+            (run / server_session.NAME).write_text("{"),
+            manifest.write(run, manifest.build(run, about=ABOUT)),
+        ),
+        "server-session.json cannot be read",
+    ),
+    "a damaged capture": (
+        lambda run: (
+            (run / "captures" / "client.pcapng").write_bytes(b"\x0a\x0d\x0d\x0a" * 9),
+            manifest.write(run, manifest.build(run, about=ABOUT)),
+        ),
+        "a capture is damaged",
+    ),
+    "a file with a name that is none": (
+        lambda run: (
+            (run / "logs" / "..x").write_text(""),
+            manifest.write(run, manifest.build(run, about=ABOUT)),
+        ),
+        "cannot be the name of a member",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD_RUNS)
+def test_a_run_that_is_not_whole_or_leads_elsewhere_is_refused(tmp_path: Path, case: str) -> None:
+    spoil, said = BAD_RUNS[case]
+    run = a_run(tmp_path / "run")
+    (run / "exchanges.json").write_text("{}")
+    (run / "logs" / "a.log").write_bytes(b"same")
+    manifest.write(run, manifest.build(run, about=ABOUT))
+    spoil(run)
+
+    with pytest.raises(BundleError) as caught:
+        prepared(run)
+    assert said in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+SESSION = ServerSession(
+    server="https://10.77.0.2", session_id="s-1", run_id=RUN, ticket="e30.eyJpc3MiOiAibSJ9.c2ln"
+)
+
+
+def test_a_bundle_says_which_session_it_was_and_keeps_the_ticket_out(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    server_session.write(run, SESSION)
+    manifest.write(run, manifest.build(run, about=ABOUT))
+    made = preparing.prepare(run, key=KEY, names=NAMES, consent=EVERYTHING)
+    found = bundle.read(made.octets)
+
+    assert made.ticket == SESSION.ticket
+    told = found.manifest["server_session"]
+    assert told["server"].startswith("https://10.")
+    assert told["server"] != SESSION.server  # the server's address is one of the captures
+    assert {k: v for k, v in told.items() if k != "server"} == {
+        "server_id": "m",
+        "session_id": "s-1",
+        "run_id": RUN,
+        "ticket_sha256": hashlib.sha256(SESSION.ticket.encode()).hexdigest(),
+    }
+    assert server_session.NAME not in found.names
+    assert SESSION.ticket.encode() not in made.octets
+    assert server_session.read(run) == SESSION
+    assert (run / server_session.NAME).stat().st_mode & 0o077 == 0
+
+
+@given(st.text())
+def test_a_ticket_that_is_none_has_no_issuer(text: str) -> None:
+    assert replace(SESSION, ticket=f"{text}.{text}").server_id == ""
+    assert replace(SESSION, ticket=text).server_id == ""
 
 
 WHO: Identities = identities(

@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import random
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from a_collector import PUBLIC, Collector, collector
 
 from mptcp_upload import sending
 from mptcp_upload.collector_client import CollectorClient
-from mptcp_upload.durable import DISK, Disk
+from mptcp_upload.durable import Disk
 from mptcp_upload.errors import RefusedError, UnreachableError, UploadError
 from mptcp_upload.outbox import Entry, Outbox, State, deletion_token
 from mptcp_upload.sending import Pace, backoff_s, deliver
@@ -50,7 +51,7 @@ def entry_for(server: Collector, bundle: bytes = BUNDLE, run_id: str = RUN) -> E
         size_bytes=len(bundle),
         collector=server.url,
         collector_key=PUBLIC,
-        deletion_token=deletion_token(bytes(32)),
+        deletion_token=deletion_token(bytes(32), run_id, hashlib.sha256(bundle).hexdigest()),
     )
 
 
@@ -159,8 +160,9 @@ def test_a_quota_of_hours_is_not_waited_for(tmp_path: Path, server: Collector) -
     server.answers = [(429, "quota_exceeded", {"Retry-After": "3600"})]
     slept: list[float] = []
 
-    assert send(box, entry, slept=slept).state is State.PENDING
-    assert slept == []
+    done = send(box, entry, slept=slept)
+    assert (done.state, slept) == (State.PENDING, [])
+    assert "it asks to wait 60 minutes" in done.reason
 
 
 @pytest.mark.parametrize(
@@ -209,6 +211,43 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
     assert slept == [0.5, 1.0]
 
 
+def test_a_request_carries_what_the_way_takes_in_a_second() -> None:
+    at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
+
+    assert at_will.first_chunk_bytes == sending.FIRST_CHUNK_BYTES
+    assert at_will.next_chunk_bytes(65536, 0.1) == 131072
+    assert at_will.next_chunk_bytes(65536, 1.0) == 65536
+    assert at_will.next_chunk_bytes(65536, 5.0) == 32768
+    assert at_will.next_chunk_bytes(4096, 60.0) == sending.SMALLEST_CHUNK_BYTES
+    assert at_will.next_chunk_bytes(sending.CHUNK_BYTES, 0.1) == sending.CHUNK_BYTES
+
+
+@pytest.mark.parametrize("rate_bps", [64_000, 200_000, 8_000_000])
+def test_a_cap_is_kept_in_small_requests(tmp_path: Path, server: Collector, rate_bps: int) -> None:
+    bundle = bytes(200_000)
+    box, now_ns, sent_at = Outbox(tmp_path), 0, []
+    entry = box.put(entry_for(server, bundle), bundle)
+
+    def sleep(seconds: float) -> None:
+        nonlocal now_ns
+        now_ns += int(seconds * 1e9)
+
+    class Noting(Quiet):
+        def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
+            super().sent(entry, offset_bytes, eta_s)
+            sent_at.append((now_ns, offset_bytes, eta_s))
+
+    slowly = Pace(monotonic_ns=lambda: now_ns, sleep=sleep, rng=chance(), rate_bps=rate_bps)
+    with CollectorClient(entry.collector) as client:
+        assert deliver(box, entry, client, slowly, Noting()).state is State.RECEIVED
+    sizes = [b - a for a, b in itertools.pairwise([0, *(offset for _, offset, _ in sent_at)])]
+    assert max(sizes) <= max(4096, min(rate_bps // 8, 65536))
+    for at_ns, offset, eta_s in sent_at[:-1]:
+        assert offset * 8 <= rate_bps * at_ns / 1e9 + 1
+        assert eta_s == pytest.approx((len(bundle) - offset) * 8 / rate_bps, rel=0.01)
+    assert sent_at[-1][2] == 0
+
+
 def test_backoff_doubles_with_a_half_by_chance_and_has_a_cap() -> None:
     rng = chance()
 
@@ -222,7 +261,7 @@ def test_the_owner_deletes_with_the_token(tmp_path: Path, server: Collector) -> 
     done = send(box, box.put(entry_for(server), BUNDLE))
     with CollectorClient(server.url) as client:
         with pytest.raises(RefusedError, match="token_wrong"):
-            sending.delete(box, replace(done, deletion_token=deletion_token(b"?" * 32)), client)
+            sending.delete(box, replace(done, deletion_token="another"), client)  # noqa: S106
         assert sending.delete(box, done, client).state is State.DELETED
     assert server.runs == {}
 
@@ -232,75 +271,17 @@ class PowerCutError(BaseException):
 
 
 class DyingDisk(Disk):
-    """Does so many steps, then the power goes; the step it dies in is done, half done or not."""
-
-    def __init__(self, steps: int, half: bool) -> None:  # noqa: FBT001
-        self.left, self.half = steps, half
-
-    def _step(self) -> bool:
-        self.left -= 1
-        if self.left < 0:
-            raise PowerCutError
-        return self.left == 0
-
-    def write(self, path: Path, octets: bytes) -> None:
-        if self._step():
-            path.write_bytes(octets[: len(octets) // 2] if self.half else octets)
-            raise PowerCutError
-        super().write(path, octets)
-
-    def rename(self, source: Path, target: Path) -> None:
-        last = self._step()
-        if not (last and self.half):
-            super().rename(source, target)
-        if last:
-            raise PowerCutError
-
-    def settle(self, folder: Path) -> None:
-        if self._step():
-            raise PowerCutError
-        super().settle(folder)
+    """Lets the power go in the middle of a removal."""
 
     def unlink(self, path: Path) -> None:
-        last = self._step()
         super().unlink(path)
-        if last:
-            raise PowerCutError
-
-
-@pytest.mark.parametrize("half", [False, True])
-def test_the_power_may_go_at_every_step_and_there_is_exactly_one_stored_run(
-    tmp_path: Path,
-    server: Collector,
-    half: bool,  # noqa: FBT001
-) -> None:
-    steps, finished = 0, False
-    while not finished:
-        steps += 1
-        run_id = f"{RUN[:-3]}{half:d}{steps:02d}"
-        folder, server.stored_count = tmp_path / run_id, 0
-        try:
-            box = Outbox(folder, DyingDisk(steps, half))
-            send(box, box.put(entry_for(server, run_id=run_id), BUNDLE))
-            finished = True
-        except PowerCutError:
-            pass
-        again = Outbox(folder, DISK)
-        with again.alone() as mine:
-            assert mine
-            entry = again.put(entry_for(server, run_id=run_id), BUNDLE)
-            if entry.state is State.PENDING:
-                entry = send(again, entry)
-        assert (entry.state, server.stored_count) == (State.RECEIVED, 1)
-        assert [e.run_id for e in again.entries()] == [run_id]
-        assert server.runs[run_id] == BUNDLE
-    assert steps > 15
+        raise PowerCutError
 
 
 def test_a_run_that_was_taken_out_halfway_is_not_there(tmp_path: Path, server: Collector) -> None:
     Outbox(tmp_path).put(entry_for(server), BUNDLE)
     with pytest.raises(PowerCutError):
-        Outbox(tmp_path, DyingDisk(3, half=False)).forget(RUN)
+        Outbox(tmp_path, DyingDisk()).forget(RUN)
 
     box = Outbox(tmp_path)
     assert box.entries() == []

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_upload.errors import BundleError
+from mptcp_upload.errors import VERDICT_ONLY, BundleError
 
 _PCAP_MAGICS: Final = {
     b"\xd4\xc3\xb2\xa1": "<",
@@ -58,7 +58,7 @@ def parts(capture: bytes, rename: Rename) -> list[Part]:
         if capture[:4] == _SECTION.to_bytes(4):
             return _pcapng(capture, rename)
     except (struct.error, IndexError):
-        raise BundleError("a capture is damaged", hint="upload without the traces") from None
+        raise BundleError("a capture is damaged", hint=VERDICT_ONLY) from None
     raise BundleError("a capture is neither pcap nor pcapng")
 
 
@@ -79,7 +79,7 @@ def _pcap(capture: bytes) -> list[Part]:
         (captured,) = struct.unpack_from(f"{order}I", capture, at + 8)
         end = at + 16 + captured
         if end > len(capture):
-            raise BundleError("a capture is cut off", hint="upload without the traces")
+            raise BundleError("a capture is cut off", hint=VERDICT_ONLY)
         pieces.append(
             Frame(
                 link_type=link_type,
@@ -102,7 +102,7 @@ def _pcapng(capture: bytes, rename: Rename) -> list[Part]:
         kind, length = struct.unpack_from(f"{order}II", capture, at)
         body = capture[at + 8 : at + length - 4]
         if length < 12 or length % 4 or at + length > len(capture):  # noqa: PLR2004 - smallest block
-            raise BundleError("a capture is damaged", hint="upload without the traces")
+            raise BundleError("a capture is damaged", hint=VERDICT_ONLY)
         at += length
         if kind == _SECTION:
             pieces.append(_block(order, kind, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1)))
@@ -135,7 +135,7 @@ def _frame(order: str, kind: int, body: bytes, links: list[int]) -> Frame:
     interface, _, _, captured = struct.unpack_from(f"{order}IIII", body)
     end = 20 + captured
     if end > len(body):
-        raise BundleError("a capture is damaged", hint="upload without the traces")
+        raise BundleError("a capture is damaged", hint=VERDICT_ONLY)
     rest = body[end + -captured % 4 :] if kind == _ENHANCED else b""
     options = _options(order, _ENHANCED, rest, str)
     return _framed(

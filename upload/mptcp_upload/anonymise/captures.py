@@ -3,7 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mptcp_upload.anonymise import capture_blocks, internet_checksum, replacements, tokens
+from mptcp_upload.anonymise import (
+    capture_blocks,
+    compressed,
+    internet_checksum,
+    replacements,
+    tokens,
+)
 from mptcp_upload.anonymise.capture_blocks import Frame, Part
 from mptcp_upload.anonymise.frame_layout import Layout, layout
 from mptcp_upload.anonymise.payloads import Payloads
@@ -51,6 +57,8 @@ def look(capture: bytes, found: Found) -> None:
             payloads.add(places.segment, frame.octets[slice(*places.segment.payload)])
     for text in payloads.texts():
         look_at_text(text, found)
+        for inner in compressed.find(text):
+            look_at_text(inner.content, found)
 
 
 def look_at_text(text: bytes, found: Found) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from mptcp_upload.anonymise.identities import Identities, is_somebodys_mac
 from mptcp_upload.anonymise.prefix_map import KEY_BYTES, PrefixMap
-from mptcp_upload.errors import BundleError
+from mptcp_upload.errors import VERDICT_ONLY, BundleError
 
 ATTEMPT_COUNT: Final = 64
 _COLLAPSED_NDP: Final = b"\x33\x33\xff\0\0\0"
@@ -70,7 +70,7 @@ def choose(key: bytes, who: Identities) -> Pseudonyms:
             return found
     raise BundleError(
         "no map of addresses keeps clear of the original ones",
-        hint="upload the verdict without the traces",
+        hint=VERDICT_ONLY,
     )
 
 

@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from mptcp_upload.anonymise import spellings, tokens
+from mptcp_upload.anonymise import compressed, spellings, tokens
 from mptcp_upload.anonymise.pseudonyms import Pseudonyms
 
 Edit = tuple[int, bytes]
 """Where, and what instead of as many bytes."""
 
+DEPTH: Final = 3
+"""How often something compressed may be compressed before it goes whatever it says."""
 _PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
 """Where a text may be in a payload; shorter than the shortest address is none."""
 _HEADER: Final = re.compile(
@@ -69,11 +71,16 @@ class Replacements:
             new = spellings.binary(other)
             for name, old in spellings.binary(packed).items():
                 binary.setdefault(old, new[name])
+        self._names: dict[bytes, bytes] = {}
         for name, word in sorted(pseudonyms.names.items()):
-            forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+            for form in spellings.name_forms(name):
+                # as many bytes as what it replaces, whatever its encoding
+                fitted = (word.encode() * (len(form) // len(word) + 1))[: len(form)]
+                self._names.setdefault(form, fitted)
+            if name.isascii():
+                forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
         self._forms = forms
         self._binary = binary
-        self._names = {n.encode(): w.encode() for n, w in pseudonyms.names.items()}
         self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
         self._any_form = _any(patterns.get(f, re.escape(f)) for f in _longest_first(forms))
 
@@ -110,8 +117,13 @@ class Replacements:
         spelt = self._any_name.sub(lambda m: self._names.get(m[0].lower(), b""), spelt)
         return spelt.decode(errors="replace")
 
-    def edits(self, payload: bytes) -> list[Edit]:
-        """Return what to change in a payload, each in the length of what it replaces."""
+    def edits(self, payload: bytes, *, depth: int = 0) -> list[Edit]:
+        """Return what to change in a payload, each in the length of what it replaces.
+
+        Args:
+            payload: A stream, or one segment.
+            depth: How often it was expanded already.
+        """
         found: dict[int, bytes] = {}
         for run in _PRINTABLE.finditer(payload):
             for token in tokens.find(run[0]):
@@ -129,7 +141,18 @@ class Replacements:
         for old, new in self._binary.items():
             for at in _places(payload, old):
                 found.setdefault(at, new)
+        self._wipe_compressed(payload, found, depth)
         return sorted(found.items())
+
+    def _wipe_compressed(self, payload: bytes, found: dict[int, bytes], depth: int) -> None:
+        """Take out whole what is compressed and tells something: it has no place for pseudonyms."""
+        for inner in compressed.find(payload):
+            # a few bytes can expand to themselves: an end is needed
+            if inner.is_cut or depth == DEPTH or self.edits(inner.content, depth=depth + 1):
+                for at in [at for at in found if inner.start <= at < inner.end]:
+                    del found[at]
+                found[inner.start] = bytes(inner.end - inner.start)
+                self.masked_count += 1
 
     def _map(self, packed: bytes) -> bytes:
         is_mac = len(packed) == 6  # noqa: PLR2004 - MAC

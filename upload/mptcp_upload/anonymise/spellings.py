@@ -1,7 +1,9 @@
 """The ways in which programs write an identity down: one table for replacing and for looking."""
 
+import contextlib
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Final
 
@@ -51,6 +53,14 @@ def text(packed: bytes) -> Mapping[str, bytes]:
             "dotted, reversed": b".".join(reversed(digits)),
             "with dashes": b"-".join(digits),
             "with commas": b",".join(digits),
+            # what inet_aton(3) reads too
+            "hexadecimal bytes": b".".join(b"0x%x" % b for b in packed),
+            "hexadecimal bytes, padded": b".".join(b"0x%02x" % b for b in packed),
+            "octal bytes": b".".join(b"0%o" % b if b else b"0" for b in packed),
+            "octal bytes, padded": b".".join(b"%04o" % b for b in packed),
+            "two numbers": b"%d.%d" % (packed[0], int.from_bytes(packed[1:])),
+            "three numbers": b"%d.%d.%d" % (packed[0], packed[1], int.from_bytes(packed[2:])),
+            "octal": b"0%o" % int.from_bytes(packed),
         }
     if len(packed) == _MAC_BYTES:
         return {
@@ -71,6 +81,25 @@ def text(packed: bytes) -> Mapping[str, bytes]:
     }
 
 
+def name_forms(name: str) -> tuple[bytes, ...]:
+    """Return a name as programs write it, ASCII letters in lower case.
+
+    One form where it is ASCII. Others: UTF-8 composed and decomposed, in capitals too, Latin-1, and
+    what is left without the accents, which names of computers are made of.
+    """
+    if name.isascii():
+        return (name.lower().encode(),)
+    forms: dict[bytes, None] = {}
+    for cased in (name.lower(), name.upper(), name.title()):
+        composed, apart = (unicodedata.normalize(how, cased) for how in ("NFC", "NFD"))
+        plain = "".join(c for c in apart if not unicodedata.combining(c))
+        forms |= dict.fromkeys(f.encode(errors="replace").lower() for f in (composed, apart))
+        for text, how in ((composed, "latin-1"), (plain, "ascii")):
+            with contextlib.suppress(UnicodeEncodeError):
+                forms.setdefault(text.encode(how).lower())
+    return tuple(forms)
+
+
 def name_pattern(name: bytes) -> bytes:
     """Return a regular expression of a name: a short one is not looked for within words."""
     escaped = re.escape(name)
@@ -84,6 +113,12 @@ def pattern(spelling: str, form: bytes) -> bytes:
 
     Decimal numbers are not part of longer ones; hexadecimal is found within a dump.
     """
+    escaped = re.escape(form)
+    if spelling.startswith(("two numbers", "three numbers", "octal")):
+        # part of a longer one it is another address
+        return rb"(?<![0-9A-Fa-fx.])" + escaped + rb"(?![0-9]|\.[0-9])"
+    if spelling.startswith("hexadecimal bytes"):
+        return rb"(?<![0-9A-Fa-fx])" + escaped + rb"(?![0-9A-Fa-f])"
     if spelling.startswith("hexadecimal") or not form[-1:].isdigit():
-        return re.escape(form)
-    return rb"(?<![0-9])" + re.escape(form) + rb"(?![0-9])"
+        return escaped
+    return rb"(?<![0-9])" + escaped + rb"(?![0-9])"

@@ -1,4 +1,5 @@
 import contextlib
+import gzip
 import struct
 import sys
 from pathlib import Path
@@ -155,6 +156,37 @@ def test_an_address_cut_by_segments_and_sent_again_otherwise_is_found(cut: int) 
 
     assert first + second == again
     assert b"192,168,125,165" not in again
+
+
+def _nested(text: bytes, depth: int) -> bytes:
+    for _ in range(depth):
+        text = gzip.compress(text, mtime=0)
+    return text
+
+
+@pytest.mark.parametrize("depth", [1, 2, 6])
+@pytest.mark.parametrize("cut", [40, 70])
+def test_a_compressed_page_that_tells_who_asked_is_taken_out_whole(depth: int, cut: int) -> None:
+    page = _nested(b"<p>Your address is 192.168.125.165, carol.corp.example" + bytes(200), depth)
+    head = b"HTTP/1.1 403 Forbidden\r\nContent-Encoding: gzip\r\n\r\n"
+    text, after = head + page, b"HTTP/1.1 200 OK\r\n\r\n"
+    out, _ = anonymised(
+        pcap(
+            ethernet(ip(A, B, 6, tcp(A, B, payload=text[:cut], seq=500))),
+            ethernet(ip(A, B, 6, tcp(A, B, payload=text[cut:] + after, seq=500 + cut))),
+        )
+    )
+    first, second = (f[54:] for f in frames(out))
+
+    assert first + second == head + bytes(len(page)) + after
+    assert all(tcp_residual(f) == 0xFFFF for f in frames(out))
+
+
+def test_a_compressed_page_that_tells_nothing_stays() -> None:
+    page = gzip.compress(b"<p>It works!", mtime=0)
+    out, _ = anonymised(pcap(ethernet(ip(A, B, 6, tcp(A, B, payload=page)))))
+
+    assert frames(out)[0][54:] == page
 
 
 def test_other_protocols_and_padding_are_wiped() -> None:

@@ -1,0 +1,124 @@
+"""What some bytes say once their encodings are undone: each view is bytes again, to look at.
+
+Escapes (percent, C, HTML, JSON, quoted-printable), hexadecimal, base64 at every alignment, UTF-16
+and compressed data. None of them raises on any bytes, and none expands without a cap.
+"""
+
+import base64
+import binascii
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from mptcp_upload.anonymise import compressed
+
+TEXT: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
+"""Where a text may be among bytes: the shortest address has seven characters."""
+
+
+_SHORTEST_BYTES: Final = 6
+"""Fewer are neither a name in UTF-16 nor anything compressed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Some bytes as they are after one decoding."""
+
+    how: str
+    at: int
+    """Where it begins in what was decoded."""
+    content: bytes
+    is_cut: bool = False
+    """There is more than anybody looks at."""
+
+
+_ESCAPE: Final = re.compile(
+    rb"%(?P<percent>[0-9A-Fa-f]{2})|\\[xX](?P<c>[0-9A-Fa-f]{2})"
+    rb"|\\[uU](?:0000)?00(?P<json>[0-9A-Fa-f]{2})|=(?P<printable>[0-9A-Fa-f]{2})"
+    rb"|\\(?P<octal>[0-3][0-7]{2})|(?P<soft>=\r?\n)"
+)
+_HEXADECIMAL: Final = re.compile(
+    rb"(?<![0-9A-Fa-f])(?:[0-9A-Fa-f]{2}[ :,.-]{0,2}(?:0[xX])?){3,}[0-9A-Fa-f]{1,2}(?![0-9A-Fa-f])"
+)
+_NOT_DIGITS: Final = re.compile(rb"0[xX]|[ :,.-]")
+_BASE64: Final = re.compile(
+    rb"(?:[A-Za-z0-9+/]{60,}(?:\\r)?(?:\r?\n|\\n))*[A-Za-z0-9+/_-]{6,}={0,2}"
+)
+_LINE_END: Final = re.compile(rb"(?:\\r)?\\n|\r?\n")
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+_ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z])[^;\s]{1,8};")
+_UTF16: Final = (
+    ("utf-16-le", re.compile(rb"(?:[\t-\xff]\0){3,}"), 0),
+    ("utf-16-be", re.compile(rb"(?:\0[\t-\xff]){3,}"), 1),
+)
+
+
+def views(content: bytes) -> Iterator[View]:
+    """Give every view of some bytes."""
+    for run in TEXT.finditer(content):
+        for decode in _OF_TEXT:
+            yield from decode(run[0], run.start())
+    if len(content) >= _SHORTEST_BYTES:
+        yield from _wide(content)
+        yield from _compressed(content)
+
+
+def _escapes(text: bytes, at: int) -> Iterator[View]:
+    if _ESCAPE.search(text) is not None:
+        yield View(how="escaped", at=at, content=_ESCAPE.sub(_unescaped, text))
+
+
+def _unescaped(match: re.Match[bytes]) -> bytes:
+    if match["soft"]:  # quoted-printable's end of a line that is none (RFC 2045, section 6.7)
+        return b""
+    if match["octal"]:
+        return bytes([int(match["octal"], 8)])
+    return bytes.fromhex(match[0][-2:].decode("ascii"))
+
+
+def _entities(text: bytes, at: int) -> Iterator[View]:
+    if b"&" in text and _ENTITY.search(text) is not None:
+        unescaped = html.unescape(text.decode("ascii")).encode(errors="replace")
+        yield View(how="HTML", at=at, content=unescaped)
+
+
+def _hexadecimal(text: bytes, at: int) -> Iterator[View]:
+    for run in _HEXADECIMAL.finditer(text):
+        digits = _NOT_DIGITS.sub(b"", run[0])
+        for start in (0, 1):
+            part = digits[start : len(digits) - (len(digits) - start) % 2]
+            decoded = bytes.fromhex(part.decode())
+            yield View(how="hexadecimal", at=at + run.start(), content=decoded)
+
+
+def _base64(text: bytes, at: int) -> Iterator[View]:
+    for run in _BASE64.finditer(text):
+        letters = _LINE_END.sub(b"", run[0]).rstrip(b"=").translate(_URL_SAFE)
+        for start in range(min(4, len(letters) - 4)):
+            part = letters[start:]
+            try:
+                decoded = base64.b64decode(part[: len(part) - (len(part) % 4 == 1)] + b"==")
+            except binascii.Error:
+                continue
+            yield View(how="base64", at=at + run.start(), content=decoded)
+
+
+def _wide(content: bytes) -> Iterator[View]:
+    for how, pattern, parity in _UTF16:
+        for run in pattern.finditer(content):
+            yield View(how=how, at=run.start(), content=run[0][parity::2])
+
+
+def _compressed(content: bytes) -> Iterator[View]:
+    for found in compressed.find(content):
+        yield View(how=found.kind, at=found.start, content=found.content, is_cut=found.is_cut)
+
+
+_OF_TEXT: Final[tuple[Callable[[bytes, int], Iterator[View]], ...]] = (
+    _escapes,
+    _entities,
+    _hexadecimal,
+    _base64,
+)
