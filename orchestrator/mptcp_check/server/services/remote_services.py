@@ -1,0 +1,95 @@
+"""The application servers as the interface's process sees them: over a Unix socket."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from mptcp_check.server.line_protocol import ask
+from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services.service import Account, FileDigest, ServicesState, state_from
+
+_TIMEOUT_S: Final = 60.0
+"""The content of a large file takes its time."""
+
+
+class RemoteServices:
+    """See `service.ServiceHost`; each question has a connection of its own.
+
+    Args:
+        control: The services' socket.
+    """
+
+    def __init__(self, control: Path) -> None:
+        self._control = control
+
+    def available(self) -> bool:
+        """Say whether the services answer."""
+        try:
+            return self._ask("ready") is True
+        except ProblemError:
+            return False
+
+    def state(self) -> ServicesState:
+        """Return how the programs are."""
+        return state_from(self._ask("state"))
+
+    def open(self, marker: str, *, until_ns: int) -> Account:
+        """Make a session's account."""
+        return Account(**self._ask("open", marker=marker, until_ns=until_ns))
+
+    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
+        """Make a file to download."""
+        return FileDigest(
+            **self._ask("offer", marker=marker, name=name, seed=seed, size_bytes=size_bytes)
+        )
+
+    def received(self, marker: str, name: str) -> FileDigest | None:
+        """Return what was uploaded."""
+        answer = self._ask("received", marker=marker, name=name)
+        return None if answer is None else FileDigest(**answer)
+
+    def discard(self, marker: str, name: str) -> None:
+        """Remove files."""
+        self._ask("discard", marker=marker, name=name)
+
+    def close(self, marker: str) -> None:
+        """Remove a session's account."""
+        self._ask("close", marker=marker)
+
+    def _ask(self, verb: str, **arguments: object) -> Any:  # noqa: ANN401 - each verb's own
+        return ask(
+            self._control,
+            {"verb": verb, **arguments},
+            timeout_s=_TIMEOUT_S,
+            away="services-unavailable",
+        )
+
+
+class NoServices:
+    """Stands where a server runs no services."""
+
+    def available(self) -> bool:
+        """Say no."""
+        return False
+
+    def state(self) -> ServicesState:
+        """Refuse."""
+        raise ProblemError("services-unavailable")
+
+    def open(self, marker: str, *, until_ns: int) -> Account:
+        """Refuse."""
+        raise ProblemError("services-unavailable")
+
+    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
+        """Refuse."""
+        raise ProblemError("services-unavailable")
+
+    def received(self, marker: str, name: str) -> FileDigest | None:
+        """Refuse."""
+        raise ProblemError("services-unavailable")
+
+    def discard(self, marker: str, name: str) -> None:
+        """Refuse."""
+        raise ProblemError("services-unavailable")
+
+    def close(self, marker: str) -> None:
+        """Do nothing: there is nothing."""
