@@ -16,7 +16,7 @@ from mptcp_guest.checking import MisfitError, checked
 from mptcp_guest.lab import Lab
 from mptcp_guest.network import Network
 from mptcp_guest.refusal import RefusalError
-from mptcp_guest.services import Services
+from mptcp_guest.serving.services import Services
 from mptcp_guest.verbs import VERBS
 from mptcp_guest.waiting import Deadline
 

@@ -50,11 +50,17 @@ class Nothing(TypedDict):
     """No arguments, or no result."""
 
 
+ContentForm = Literal["bytes", "lines"]
+"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them."""
+
+
 class Content(TypedDict):
     """Bytes that both ends can make by themselves: `mptcp_guest.payload`."""
 
     seed: str
     bytes: int
+    form: NotRequired[ContentForm]
+    """``bytes`` without it."""
 
 
 class Digest(TypedDict):
@@ -398,20 +404,29 @@ class FetchResult(TypedDict):
 class ServiceWanted(TypedDict):
     """One server program on one address."""
 
-    service: Literal["http", "ftp"]
+    service: str
+    """A name of `mptcp_guest.serving.PROGRAMS`."""
     transport: TransportName
     address: str
     port: int
 
 
 class ServicesStartArguments(TypedDict):
-    """The servers of a run."""
+    """The servers of a run, and the keys that they show or ask for, made for this run only."""
 
     services: list[ServiceWanted]
-    ftp_user: str
-    ftp_password: str
+    user: str
+    password: str
     passive_ports: list[int]
     """First and last port of passive FTP."""
+    tls_certificate: str
+    """PEM."""
+    tls_key: str
+    """PEM."""
+    ssh_host_key: str
+    """Private, as OpenSSH writes it."""
+    ssh_client_key: str
+    """Public, one line: who may log in."""
 
 
 class ServiceState(TypedDict):
@@ -435,27 +450,30 @@ class ServicesResult(TypedDict):
 
 
 class OfferArguments(TypedDict):
-    """Put a file where http and ftp hand it out, as ``/down/NAME``."""
+    """Have a service hand out a content under a name: where, is the service's own way."""
 
+    service: str
     name: str
     content: Content
 
 
 class ReceivedArguments(TypedDict):
-    """Look at what was uploaded as ``/up/NAME``."""
+    """Look at what was sent to a service under a name."""
 
+    service: str
     name: str
 
 
 class ReceivedResult(TypedDict):
-    """None when no such file arrived."""
+    """None when nothing arrived."""
 
     received: Digest | None
 
 
 class DiscardArguments(TypedDict):
-    """Forget ``/down/NAME`` and ``/up/NAME``."""
+    """Forget what a service hands out and took in under a name."""
 
+    service: str
     name: str
 
 
@@ -473,7 +491,10 @@ class ExchangeArguments(TypedDict):
     transport: TransportName
     """``mptcp`` runs the commands under mptcpize."""
     commands: list[list[str]]
-    """One after the other, until one fails."""
+    """One after the other, until one fails.  `mptcp_guest.own_program.WORD` as the first word
+    means a program of `mptcp_guest.clients`, whose name is the second."""
+    files: NotRequired[dict[str, str]]
+    """Small texts that lie in the directory before: keys, certificates."""
     within_s: float
     """The hard deadline of all commands together: then every process is killed."""
     sends: Content | None

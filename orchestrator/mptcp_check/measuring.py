@@ -24,7 +24,6 @@ from mptcp_check.model import Exchange, Side, Transport
 from mptcp_check.watch import Glimpse, Watch
 from mptcp_guest.messages import CaptureFile, CaptureStopResult, LabUpResult, SettleArguments
 
-FTP_USER = "mptcp"
 SETTLE_S = 10.0
 """How long connections may take to go after an exchange; a hung one stays longer."""
 
@@ -96,7 +95,7 @@ class Session:
     network: MeasuredNetwork
     addressing: Addressing
     seed: str
-    password: str
+    keys: asking.Keys
     pool: ThreadPoolExecutor
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
@@ -113,7 +112,12 @@ class Session:
 
 
 def measure(
-    network: MeasuredNetwork, plan: Sequence[Exchange], *, seed: str, password: str, watch: Watch
+    network: MeasuredNetwork,
+    plan: Sequence[Exchange],
+    *,
+    seed: str,
+    keys: asking.Keys,
+    watch: Watch,
 ) -> Measured:
     """Run a plan on a network.
 
@@ -122,7 +126,7 @@ def measure(
         plan: The exchanges, run one after the other; what the network has no addresses for is
             left out.
         seed: Makes every file of this run its own.
-        password: Of the ftp user, for this run only.
+        keys: Of this run's servers and of its user.
         watch: Told of every exchange.
 
     Raises:
@@ -134,16 +138,14 @@ def measure(
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
-        session = Session(
-            network=network, addressing=addressing, seed=seed, password=password, pool=pool
-        )
+        session = Session(network=network, addressing=addressing, seed=seed, keys=keys, pool=pool)
         setting = {s: pool.submit(_clock, network, s) for s in Side}
         clocks = {side: future.result() for side, future in setting.items()}
         starting = pool.submit(
             session.call,
             Side.SERVER,
             "services_start",
-            asking.services_on(map(addressing.listener, planned), user=FTP_USER, password=password),
+            asking.services_on(map(addressing.listener, planned), keys),
         )
         examined: tuple[str, ...] = ()
         if network.examine:
@@ -236,8 +238,8 @@ class Asking(Protocol):
         """Makes every file of this run its own."""
 
     @property
-    def password(self) -> str:
-        """Of the ftp user."""
+    def keys(self) -> asking.Keys:
+        """Of this run's servers and of its user."""
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
         """Ask one agent."""
@@ -259,20 +261,20 @@ def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
     offering = asking.offer(exchange, session.seed)
     offered = session.call(Side.SERVER, "offer", offering) if offering else None
     before = _counters(session)
+    known, _ = session.keys
     target = Target(
         address=addressing.target(exchange),
         file=asking.file_name(exchange),
-        user=FTP_USER,
-        password=session.password,
+        credentials=known,
     )
     result = session.call(Side.CLIENT, "exchange", asking.client(exchange, target, session.seed))
-    # ftp's login is in what curl says; a run may be shown to others
-    result["stderr_tail"] = result["stderr_tail"].replace(session.password, "<password>")
+    # a login is in what clients say; a run may be shown to others
+    for tail in ("stdout_tail", "stderr_tail"):
+        result[tail] = result[tail].replace(known.password, "<password>")
     session.both("settle", lambda side: _settle(addressing.ports(side)))
     after = _counters(session)
-    name = {"name": target.file}
-    received = session.call(Side.SERVER, "received", name)["received"]
-    session.call(Side.SERVER, "discard", name)
+    received = session.call(Side.SERVER, "received", asking.received(exchange))["received"]
+    session.call(Side.SERVER, "discard", asking.discard(exchange))
     events = session.both("monitor", lambda _: {"since_ns": result["start_ns"]})
     return record(
         exchange,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mptcp_check import clock, measuring, networks, run_directory, storing
+from mptcp_check.exchanges import credentials
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import workspace
 from mptcp_check.machines.guest_archive import guest_archive
@@ -78,7 +79,11 @@ def run(options: RunOptions, watch: Watch) -> Finished:
         threading.Thread(target=import_module, args=(JUDGING,), daemon=True).start()
         with networks.having(options.wanted, around) as had:
             measured = measuring.measure(
-                had.network, exchanges, seed=run_id, password=os.urandom(12).hex(), watch=watch
+                had.network,
+                exchanges,
+                seed=run_id,
+                keys=credentials.make(os.urandom(12).hex()),
+                watch=watch,
             )
         watch.step("Comparing the captures of both ends")
         captures = storing.store_facts(directory, measured, scratch=scratch)

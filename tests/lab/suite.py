@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.agents import AgentProcess
-from mptcp_check.exchanges import asking
+from mptcp_check.exchanges import asking, credentials
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
 from mptcp_check.machines import addresses
 from mptcp_check.model import Exchange, Side
 
-USER = "check"
-PASSWORD = "for-this-run-only"  # noqa: S105 - of a server that lives for one test
+KEYS = credentials.make("for-this-run-only")
 SEED = "test"
 
 
@@ -29,7 +28,7 @@ class SuiteResult:
 def start_services(server: AgentProcess, planned: Sequence[Exchange]) -> None:
     server.call(
         "services_start",
-        asking.services_start(planned, addresses.service_address, user=USER, password=PASSWORD),
+        asking.services_start(planned, addresses.service_address, KEYS),
     )
 
 
@@ -66,14 +65,12 @@ def run_exchange(
     target = Target(
         address=addresses.service_address(exchange.transport, exchange.family),
         file=asking.file_name(exchange),
-        user=USER,
-        password=PASSWORD,
+        credentials=KEYS[0],
     )
     result = client.call("exchange", asking.client(exchange, target, SEED))
     quiet.extend(each.call("settle", {"within_s": 10.0})["quiet"] for each in agents.values())
-    name = {"name": asking.file_name(exchange)}
-    received = server.call("received", name)["received"]
-    server.call("discard", name)
+    received = server.call("received", asking.received(exchange))["received"]
+    server.call("discard", asking.discard(exchange))
     return record(
         exchange,
         result,

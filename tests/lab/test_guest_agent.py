@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab.agents import AgentProcess, agent, lab_up, machines, names_left
-from lab.suite import PASSWORD, USER, SuiteResult, run_exchange, run_plan, start_services
+from lab.suite import KEYS, SuiteResult, run_exchange, run_plan, start_services
 from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.exchanges.plan import Depth, plan
@@ -199,9 +199,7 @@ def test_a_server_that_dies_is_named_with_its_log(agents: Agents) -> None:
 
 def test_servers_that_cannot_listen_are_an_error_that_names_them(agents: Agents) -> None:
     server = agents[Side.SERVER]
-    wanted = asking.services_start(
-        plan(["http"]), lambda _, __: "10.77.9.9", user=USER, password=PASSWORD
-    )
+    wanted = asking.services_start(plan(["http"]), lambda _, __: "10.77.9.9", KEYS)
     # whichever of the two is looked at first
     named = r"http (tcp|mptcp) 10\.77\.9\.9 80 ended with 1: .*bind\(\)"
     with pytest.raises(GuestError, match=named):
@@ -214,7 +212,7 @@ def test_the_ftp_server_connects_to_nobody_but_its_client(agents: Agents, comman
     start_services(agents[Side.SERVER], plan(["ftp"]))
     script = (
         "import ftplib, sys\n"
-        "ftp = ftplib.FTP('10.77.0.2', 'check', 'for-this-run-only', timeout=5)\n"
+        "ftp = ftplib.FTP('10.77.0.2', 'mptcp', 'for-this-run-only', timeout=5)\n"
         "ftp.sendcmd(sys.argv[1].replace('10,77,1,2', '10,77,0,1').replace('1.2', '0.1'))\n"
         "print('own', flush=True)\n"
         "ftp.sendcmd(sys.argv[1])\n"

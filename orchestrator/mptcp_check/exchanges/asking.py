@@ -4,19 +4,26 @@ from collections.abc import Callable, Iterable, Sequence
 
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.application import Target
+from mptcp_check.exchanges.credentials import Credentials, ServerKeys
 from mptcp_check.model import Exchange, Family, Transfer, Transport
 from mptcp_guest.messages import (
     ConfigureArguments,
     Content,
+    DiscardArguments,
     Endpoint,
     ExchangeArguments,
     OfferArguments,
+    ReceivedArguments,
     ServicesStartArguments,
     ServiceWanted,
 )
 
 PASSIVE_PORTS = (50000, 50099)
 SAMPLE_EVERY_MS = 200
+
+
+Keys = tuple[Credentials, ServerKeys]
+"""What `credentials.make` made for a run."""
 
 
 def file_name(exchange: Exchange) -> str:
@@ -26,23 +33,24 @@ def file_name(exchange: Exchange) -> str:
 
 def content(exchange: Exchange, run_seed: str) -> Content:
     """Return the content of the exchange's file: its own in this run, and in no other."""
-    return Content(seed=f"{run_seed}/{exchange.id}", bytes=exchange.payload_bytes)
+    return Content(
+        seed=f"{run_seed}/{exchange.id}",
+        bytes=exchange.payload_bytes,
+        form=APPLICATIONS[exchange.app].form,
+    )
 
 
 def services_start(
     planned: Iterable[Exchange],
     address_of: Callable[[Transport, Family], str],
-    *,
-    user: str,
-    password: str,
+    keys: Keys,
 ) -> ServicesStartArguments:
     """Return what the server must run for a plan: per application, transport and family one.
 
     Args:
         planned: The exchanges.
         address_of: Where the server offers a transport in a family.
-        user: Of ftp.
-        password: Of ftp, made for this run.
+        keys: Of this run.
     """
     wanted = {(e.app, e.transport, e.family): e.port for e in planned}
     return services_on(
@@ -55,28 +63,29 @@ def services_start(
             )
             for (app, transport, family), port in wanted.items()
         ],
-        user=user,
-        password=password,
+        keys,
     )
 
 
-def services_on(
-    listeners: Iterable[ServiceWanted], *, user: str, password: str
-) -> ServicesStartArguments:
+def services_on(listeners: Iterable[ServiceWanted], keys: Keys) -> ServicesStartArguments:
     """Return what the server must run, each listener once.
 
     Args:
         listeners: One per exchange, in any order.
-        user: Of ftp.
-        password: Of ftp, made for this run.
+        keys: Of this run.
     """
     found: list[ServiceWanted] = []
+    known, own = keys
     found.extend(one for one in listeners if one not in found)
     return ServicesStartArguments(
         services=found,
-        ftp_user=user,
-        ftp_password=password,
+        user=known.user,
+        password=known.password,
         passive_ports=list(PASSIVE_PORTS),
+        tls_certificate=known.tls_certificate,
+        tls_key=own.tls_key,
+        ssh_host_key=own.ssh_host_key,
+        ssh_client_key=own.ssh_client_key,
     )
 
 
@@ -98,17 +107,32 @@ def offer(exchange: Exchange, run_seed: str) -> OfferArguments | None:
     """Return the file that the server must offer; none for an upload."""
     if exchange.direction is Transfer.UPLOAD:
         return None
-    return OfferArguments(name=file_name(exchange), content=content(exchange, run_seed))
+    return OfferArguments(
+        service=APPLICATIONS[exchange.app].service,
+        name=file_name(exchange),
+        content=content(exchange, run_seed),
+    )
+
+
+def received(exchange: Exchange) -> ReceivedArguments:
+    """Return the question what arrived at the server."""
+    return ReceivedArguments(service=APPLICATIONS[exchange.app].service, name=file_name(exchange))
+
+
+def discard(exchange: Exchange) -> DiscardArguments:
+    """Return what the server shall forget after an exchange."""
+    return DiscardArguments(service=APPLICATIONS[exchange.app].service, name=file_name(exchange))
 
 
 def client(exchange: Exchange, target: Target, run_seed: str) -> ExchangeArguments:
     """Return what the client must run."""
     upload = exchange.direction is Transfer.UPLOAD
-    commands = APPLICATIONS[exchange.app].commands(exchange, target)
+    application = APPLICATIONS[exchange.app]
     return ExchangeArguments(
         name=file_name(exchange),
         transport=exchange.transport.value,
-        commands=[list(command) for command in commands],
+        commands=[list(command) for command in application.commands(exchange, target)],
+        files=dict(application.files(target)),
         within_s=exchange.deadline_s,
         sends=content(exchange, run_seed) if upload else None,
         sample_every_ms=SAMPLE_EVERY_MS,

@@ -112,7 +112,7 @@ def plan(
             paths=variation.paths,
             family=family,
             port=APPLICATIONS[app].port,
-            payload_bytes=payload_bytes,
+            payload_bytes=_at_most(APPLICATIONS[app].modes[mode].payload_bytes_max, payload_bytes),
             deadline_s=deadline_s,
         )
         for number, (family, app, mode, direction, variation) in enumerate(
@@ -137,13 +137,17 @@ def limited(planned: Sequence[Exchange], paths: Mapping[Family, int]) -> tuple[E
     return tuple(replace(e, id=number) for number, e in enumerate(dict.fromkeys(fitting)))
 
 
+def _at_most(most: int | None, payload_bytes: int) -> int:
+    return payload_bytes if most is None else min(most, payload_bytes)
+
+
 def _cases(
     wanted: frozenset[str], scope: Scope
 ) -> Iterator[tuple[Family, str, str | None, Transfer, Variation]]:
     for family in scope.families:
         for app, application in APPLICATIONS.items():
-            for mode in application.modes:
-                for direction in Transfer:
+            for mode, how in application.modes.items():
+                for direction in how.transfers:
                     transfer = (app, mode, direction)
                     if app in wanted and (scope.transfers is None or transfer in scope.transfers):
                         for variation in scope.variations:

@@ -150,7 +150,7 @@ def joins_wanted(exchange: Exchange) -> int:
     """Return how many subflows should join: the client's connections, each by its other paths."""
     if exchange.transport is Transport.TCP:
         return 0
-    return APPLICATIONS[exchange.app].opened[exchange.mode].by_client * (exchange.paths - 1)
+    return APPLICATIONS[exchange.app].modes[exchange.mode].opened.by_client * (exchange.paths - 1)
 
 
 def _not_mptcp(

@@ -13,7 +13,7 @@ from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.errors import UsageError
-from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.exchanges import APPLICATIONS, credentials
 from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, Depth
 from mptcp_check.exchanges.plan import plan as whole_plan
 from mptcp_check.exchanges.record import document as record_document
@@ -23,7 +23,7 @@ from mptcp_check.lab.expectations import expectation
 from mptcp_check.lab.kernel_boxes import PREFIX
 from mptcp_check.lab.playing import Played, placed, play_plan
 from mptcp_check.middleboxes import link
-from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
+from mptcp_check.model import Exchange, Family, Side, Transport
 from mptcp_check.watch import Watch
 
 MACHINE: Final = "namespaces"
@@ -74,7 +74,9 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                     deadline_s=DEADLINE_S / 2,
                 )
                 for place, (mode, direction) in enumerate(
-                    (mode, direction) for mode in application.modes for direction in Transfer
+                    (mode, direction)
+                    for mode, how in application.modes.items()
+                    for direction in how.transfers
                 )
             ]
     return tuple(found)
@@ -158,7 +160,7 @@ def play_and_store(asked: Mapping[str, Any], *, work: Path, watch: Watch) -> dic
             plan(asked["apps"], around),
             seed=run_id,
             directory=work,
-            password=os.urandom(12).hex(),
+            keys=credentials.make(os.urandom(12).hex()),
             watch=watch,
         )
         watch.step("Comparing the captures of both ends")

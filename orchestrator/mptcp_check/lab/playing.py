@@ -147,7 +147,7 @@ def play_plan(
     *,
     seed: str,
     directory: Path,
-    password: str,
+    keys: asking.Keys,
     watch: Watch,
 ) -> Played:
     """Play a plan of applications and light exchanges through one network.
@@ -157,7 +157,7 @@ def play_plan(
         plan: The exchanges, one after the other.
         seed: Makes every file of this run its own.
         directory: An empty one, for the agents' files.
-        password: Of the ftp user, for this run only.
+        keys: Of this run's servers and of its user.
         watch: Told of every exchange.
 
     Raises:
@@ -169,14 +169,9 @@ def play_plan(
             net.call(
                 Side.SERVER,
                 "services_start",
-                asking.services_start(
-                    applications,
-                    addresses.service_address,
-                    user=measuring.FTP_USER,
-                    password=password,
-                ),
+                asking.services_start(applications, addresses.service_address, keys),
             )
-        session = _Session(net=net, behaviours=behaviours, seed=seed, password=password)
+        session = _Session(net=net, behaviours=behaviours, seed=seed, keys=keys)
         taps = _tapped(net)
         records, streams = [], []
         try:
@@ -222,8 +217,8 @@ class _Session:
     net: Network
     behaviours: Sequence[str]
     addressing: Addressing = addresses.EMBEDDED
-    seed: str = ""
-    password: str = ""
+    seed: str
+    keys: asking.Keys
 
     def alone(self, side: Side) -> bool:
         del side  # each has a namespace of its own
@@ -233,10 +228,19 @@ class _Session:
         return self.net.call(side, verb, arguments)
 
     def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        answers = self.net.both(verb, arguments)
-        if verb == "configure":  # it has just forgotten what was there before
-            prepare(self.net, self.behaviours)
-        return answers
+        return _both(self.net, self.behaviours, verb, arguments)
+
+
+def _both(
+    net: Network,
+    behaviours: Sequence[str],
+    verb: str,
+    arguments: Callable[[Side], Mapping[str, Any]],
+) -> dict[Side, Any]:
+    answers = net.both(verb, arguments)
+    if verb == "configure":  # it has just forgotten what was there before
+        prepare(net, behaviours)
+    return answers
 
 
 def _tapped(net: Network) -> Taps:
@@ -270,7 +274,9 @@ def _played(
 
 def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecord, Streamed]:
     """Run the light exchange between two readings of all counters."""
-    _Session(net=net, behaviours=case.behaviours).both(
+    _both(
+        net,
+        case.behaviours,
         "configure",
         lambda side: asking.configure(exchange, addresses.EMBEDDED.endpoints(exchange, side)),
     )

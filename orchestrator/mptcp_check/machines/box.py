@@ -14,6 +14,7 @@ from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.machines.measured_network import Answers
 from mptcp_guest.messages import CaptureFile, HelloResult, SurveyResult
+from mptcp_guest.serving import PROGRAMS
 
 WORK = "/run/mptcp-check"
 """Parent of the agents' work directories: memory, root's, and gone with a reboot."""
@@ -23,13 +24,12 @@ UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-pro
 
 CLIENT_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize", "curl")
 SERVER_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize")
-SERVICE_TOOLS: Mapping[str, str] = {"http": "nginx", "ftp": "pure-ftpd"}
 PACKAGES: Mapping[str, str] = {
     "ip": "iproute2",
     "ss": "iproute2",
     "nstat": "iproute2",
     "sysctl": "procps",
-    "nginx": "nginx-light",
+    **{program.tool: program.package for program in PROGRAMS.values()},
 }
 """Debian's, where they are not called like the tool."""
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, ServerError
-from mptcp_check.machines.box import SERVER_TOOLS, SERVICE_TOOLS, Box
+from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.machines.box import SERVER_TOOLS, Box
 from mptcp_check.machines.measured_network import End
 from mptcp_check.machines.site_addresses import WILDCARDS, ServerPlace, choose_ports
 from mptcp_check.machines.ssh import ssh_box
 from mptcp_check.machines.wishes import ServerWish
 from mptcp_check.model import Family
 from mptcp_guest.messages import Found, Interface, LabUpArguments, SurveyResult
+from mptcp_guest.serving import PROGRAMS
 
 FAMILIES: Mapping[int, Family] = {4: Family.IPV4, 6: Family.IPV6}
 
@@ -47,7 +49,7 @@ def server_by_ssh(
         PreflightError: Something is missing on the box.
         ServerError: It cannot be reached, or went away.
     """
-    tools = (*SERVER_TOOLS, *(SERVICE_TOOLS[app] for app in apps))
+    tools = (*SERVER_TOOLS, *(PROGRAMS[APPLICATIONS[app].service].tool for app in apps))
     with ssh_box(wish.ssh, archive=archive, tools=tools, failure=ServerError) as box:
         place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name)
         yield MeasurementServer(

@@ -1,6 +1,6 @@
 import pytest
 
-from mptcp_check.exchanges import asking
+from mptcp_check.exchanges import asking, credentials
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import addresses
@@ -10,7 +10,8 @@ from mptcp_guest.checking import checked
 from mptcp_guest.messages import Endpoint
 from mptcp_guest.verbs import VERBS
 
-TARGET = Target(address="10.77.0.2", file="x", user="check", password="p")  # noqa: S106 - a test's
+KEYS = credentials.make("p")
+TARGET = Target(address="10.77.0.2", file="x", credentials=KEYS[0])
 OTHER_PATHS = [
     Endpoint(address="10.77.1.1", interface="eth1"),
     Endpoint(address="10.77.2.1", interface="eth2"),
@@ -43,8 +44,7 @@ def test_the_server_runs_each_service_once_per_transport_and_family() -> None:
     wanted = asking.services_start(
         plan(depth=Depth.FULL),
         addresses.service_address,
-        user="check",
-        password="p",  # noqa: S106 - a test's
+        KEYS,
     )
     checked(wanted, VERBS["services_start"].arguments, "services_start")
     places = [(s["service"], s["transport"], s["address"], s["port"]) for s in wanted["services"]]

@@ -1,12 +1,13 @@
 import pytest
 
-from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.exchanges import APPLICATIONS, credentials
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer
 
-IPV4 = Target(address="10.77.0.2", file="x0003", user="check", password="secret")  # noqa: S106 - a test's
-IPV6 = Target(address="fd77::2", file="x0003", user="check", password="secret")  # noqa: S106 - a test's
+KNOWN = credentials.make("secret")[0]
+IPV4 = Target(address="10.77.0.2", file="x0003", credentials=KNOWN)
+IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 
 
 def picked(app: str, mode: str | None, direction: Transfer, family: Family) -> Exchange:
@@ -74,7 +75,7 @@ def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
 
 def test_the_applications_say_who_opens_what() -> None:
     assert {
-        (app.name, mode): (opened.by_client, opened.by_server)
+        (app.name, mode): (how.opened.by_client, how.opened.by_server)
         for app in APPLICATIONS.values()
-        for mode, opened in app.opened.items()
+        for mode, how in app.modes.items()
     } == {("http", None): (1, 0), ("ftp", "active"): (1, 1), ("ftp", "passive"): (2, 0)}
