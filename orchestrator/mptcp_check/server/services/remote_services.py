@@ -6,6 +6,7 @@ from typing import Any, Final
 from mptcp_check.server.line_protocol import ask
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.service import Account, FileDigest, ServicesState, state_from
+from mptcp_guest.messages import Content
 
 _TIMEOUT_S: Final = 60.0
 """The content of a large file takes its time."""
@@ -36,20 +37,24 @@ class RemoteServices:
         """Make a session's account."""
         return Account(**self._ask("open", marker=marker, until_ns=until_ns))
 
-    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
-        """Make a file to download."""
+    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
+        """Make a content ready."""
+        given = {"seed": content["seed"], "bytes": content["bytes"]}
+        form = content.get("form", "bytes")
         return FileDigest(
-            **self._ask("offer", marker=marker, name=name, seed=seed, size_bytes=size_bytes)
+            **self._ask(
+                "offer", marker=marker, service=service, name=name, content={**given, "form": form}
+            )
         )
 
-    def received(self, marker: str, name: str) -> FileDigest | None:
-        """Return what was uploaded."""
-        answer = self._ask("received", marker=marker, name=name)
+    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
+        """Return what was sent to a service."""
+        answer = self._ask("received", marker=marker, service=service, name=name)
         return None if answer is None else FileDigest(**answer)
 
-    def discard(self, marker: str, name: str) -> None:
-        """Remove files."""
-        self._ask("discard", marker=marker, name=name)
+    def discard(self, marker: str, service: str, name: str) -> None:
+        """Remove what a service has."""
+        self._ask("discard", marker=marker, service=service, name=name)
 
     def close(self, marker: str) -> None:
         """Remove a session's account."""
@@ -65,7 +70,7 @@ class RemoteServices:
 
 
 class NoServices:
-    """Stands where a server runs no services."""
+    """Stands where a server runs no services; see `service.ServiceHost`."""
 
     def available(self) -> bool:
         """Say no."""
@@ -79,15 +84,15 @@ class NoServices:
         """Refuse."""
         raise ProblemError("services-unavailable")
 
-    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
+    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
         """Refuse."""
         raise ProblemError("services-unavailable")
 
-    def received(self, marker: str, name: str) -> FileDigest | None:
+    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
         """Refuse."""
         raise ProblemError("services-unavailable")
 
-    def discard(self, marker: str, name: str) -> None:
+    def discard(self, marker: str, service: str, name: str) -> None:
         """Refuse."""
         raise ProblemError("services-unavailable")
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+from mptcp_guest.messages import Content
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -85,14 +87,14 @@ class ServiceHost(Protocol):
     def open(self, marker: str, *, until_ns: int) -> Account:
         """Make a session's folder and account, or return the account that it has."""
 
-    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
-        """Make a file of a seed's content that the session can download."""
+    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
+        """Make a content ready that the session can fetch from a service."""
 
-    def received(self, marker: str, name: str) -> FileDigest | None:
-        """Return what the session uploaded under a name, or none."""
+    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
+        """Return what the session sent to a service under a name, or none."""
 
-    def discard(self, marker: str, name: str) -> None:
-        """Remove the files of a name."""
+    def discard(self, marker: str, service: str, name: str) -> None:
+        """Remove what a service has under a name."""
 
     def close(self, marker: str) -> None:
         """Remove a session's folder and account; none is none."""

@@ -18,14 +18,15 @@ from typing import Any, Final
 from mptcp_check.new_folder import DISK_FULL
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.service import Account, FileDigest
-from mptcp_guest import payload
 from mptcp_guest.messages import Content
+from mptcp_guest.serving import PROGRAMS
+from mptcp_guest.serving.sharing import MARKER, SHARED
+from mptcp_guest.serving.shelf import Shelf
 
 FILES, ACCOUNTS = "files", "accounts"
 DOWN, UP = "down", "up"
 NAME: Final = re.compile(r"[a-z][a-z0-9]{0,31}")
-MARKER: Final = re.compile(r"mpck-[a-z2-7]{26}")
-_OPEN, _CLOSED = 0o770, 0o550
+_OPEN, _CLOSED = 0o700, 0o500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,53 +86,52 @@ class SessionFolders:
                 path.unlink(missing_ok=True)  # not written whole: it never came to be
         return found
 
-    def offer(self, marker: str, name: str, *, seed: str, size_bytes: int) -> FileDigest:
-        """Make a file to download.
+    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
+        """Make a content ready to be fetched from a service.
 
         Raises:
-            ProblemError: ``quota-used``, ``disk-full``, or ``session-ended``.
+            ProblemError: ``quota-used``, ``disk-full``, or ``services-closed``.
         """
-        down = self._existing(marker) / DOWN
+        folder, size_bytes = self._existing(marker), content["bytes"]
         used_bytes, used_count = self._use(marker)
         quota = self._quota
         if size_bytes > quota.offer_bytes or used_bytes + size_bytes > quota.session_bytes:
             raise ProblemError("quota-used", f"{quota.session_bytes} bytes for a session")
         if used_count >= quota.session_files:
             raise ProblemError("quota-used", f"{quota.session_files} files for a session")
-        if self._free_bytes(down) - size_bytes < quota.disk_free_min_bytes:
+        if self._free_bytes(folder) - size_bytes < quota.disk_free_min_bytes:
             raise ProblemError("disk-full")
-        path = down / _checked(name)
+        shelf = _shelf(service)
         try:
-            made = payload.write(path, Content(seed=seed, bytes=size_bytes))
+            made = shelf.offer(folder, _checked(name), content)
         except OSError as e:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                shelf.discard(folder, name)
             raise _told(e) from None
-        path.chmod(0o640)
         return FileDigest(bytes=made["bytes"], sha256=made["sha256"])
 
-    def received(self, marker: str, name: str) -> FileDigest | None:
+    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
         """Digest what was uploaded; only a plain file counts as that.
 
         Raises:
-            ProblemError: ``session-ended``.
-        """
-        path = self._existing(marker) / UP / _checked(name)
-        if path.is_symlink() or not path.is_file():
-            return None
-        found = payload.digest_of_file(path)
-        return None if found is None else FileDigest(bytes=found["bytes"], sha256=found["sha256"])
-
-    def discard(self, marker: str, name: str) -> None:
-        """Remove the files of a name.
-
-        Raises:
-            ProblemError: ``session-ended``.
+            ProblemError: ``services-closed``.
         """
         folder = self._existing(marker)
-        for place in (DOWN, UP):
-            path = folder / place / _checked(name)
-            with suppress(IsADirectoryError, PermissionError):
-                path.unlink(missing_ok=True)
+        path = folder / UP / _checked(name)
+        if path.is_symlink() or not path.is_file():
+            return None
+        found = _shelf(service).received(folder, name)
+        return None if found is None else FileDigest(bytes=found["bytes"], sha256=found["sha256"])
+
+    def discard(self, marker: str, service: str, name: str) -> None:
+        """Remove what a service has under a name.
+
+        Raises:
+            ProblemError: ``services-closed``.
+        """
+        folder = self._existing(marker)
+        with suppress(OSError):  # a folder of that name, which its user made
+            _shelf(service).discard(folder, _checked(name))
 
     def close(self, marker: str) -> None:
         """Remove a session's folder and account."""
@@ -155,14 +155,14 @@ class SessionFolders:
         return restrained
 
     def _folder(self, marker: str) -> Path:
-        if not MARKER.fullmatch(marker):
+        if not re.fullmatch(MARKER, marker):
             raise ProblemError("session-unknown")
         return self.files / marker
 
     def _existing(self, marker: str) -> Path:
         folder = self._folder(marker)
         if not folder.is_dir():
-            raise ProblemError("session-ended")
+            raise ProblemError("services-closed")
         return folder
 
     def _use(self, marker: str) -> tuple[int, int]:
@@ -181,6 +181,12 @@ def _checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise ProblemError("request-invalid", "a name is a letter and up to 31 letters or digits")
     return name
+
+
+def _shelf(service: str) -> Shelf:
+    if service not in SHARED:
+        raise ProblemError("request-invalid", "there is no such service")
+    return PROGRAMS[service].shelf
 
 
 def _told(error: OSError) -> ProblemError:
