@@ -150,7 +150,7 @@ class PretendedServices:
         self._answering()
         if self.full:
             raise ProblemError("disk-full")
-        account = Account(user=marker, password="secret", until_ns=until_ns)
+        account = Account(user=marker, password="p" * 24, until_ns=until_ns)
         return self.accounts.setdefault(marker, account)
 
     def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:

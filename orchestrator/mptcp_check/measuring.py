@@ -7,7 +7,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from mptcp_check import clock
@@ -17,8 +17,14 @@ from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
 from mptcp_check.machines import guest_clock, measured_network
-from mptcp_check.machines.guest_clock import ClockOffset
-from mptcp_check.machines.measured_network import Addressing, Joint, MeasuredNetwork, NetworkKind
+from mptcp_check.machines.clock_offset import ClockOffset
+from mptcp_check.machines.measured_network import (
+    Addressing,
+    Joint,
+    Login,
+    MeasuredNetwork,
+    NetworkKind,
+)
 from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.model import Exchange, Side, Transport
 from mptcp_check.watch import Glimpse, Watch
@@ -138,6 +144,7 @@ def measure(
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
+        keys = _logged_in(keys, network.login)
         session = Session(network=network, addressing=addressing, seed=seed, keys=keys, pool=pool)
         setting = {s: pool.submit(_clock, network, s) for s in Side}
         clocks = {side: future.result() for side, future in setting.items()}
@@ -171,7 +178,13 @@ def measure(
             ready_ns=network.ready_ns,
             exchanges_ns=exchanges_ns,
             joined=network.joined,
-            notes=(*network.notes, *examined, *_notes(lab), *_left_out(plan, planned)),
+            notes=(
+                *network.notes,
+                *examined,
+                *_notes(lab),
+                *_left_out(plan, planned),
+                *network.notes_at_end(),
+            ),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
         )
@@ -190,8 +203,19 @@ def _both(
 def _clock(network: MeasuredNetwork, side: Side) -> ClockOffset:
     """Set the clock of a machine that is ours alone; compare any other."""
     end = network.ends[side]
+    if end.compare_clock is not None:
+        return end.compare_clock(clock.wall_ns)
     how = guest_clock.set_clock if end.sets_clock else guest_clock.measure
     return how(end.agent, clock.wall_ns)
+
+
+def _logged_in(keys: asking.Keys, login: Login | None) -> asking.Keys:
+    """Return the run's keys with the account that the server gave us, where it gave one."""
+    if login is None:
+        return keys
+    known, own = keys
+    ours = replace(known, user=login.user, password=login.password, folder=login.folder)
+    return ours, own
 
 
 def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
@@ -213,6 +237,9 @@ def _left_out(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator
         yield f"nothing ran over {family}: client and server do not both have an address"
     if max(e.paths for e in planned) < max(e.paths for e in plan):
         yield "the client had one address: no second subflow was tried"
+    names = {e.app for e in plan} - {e.app for e in planned}
+    for name in sorted(names):
+        yield f"{name} was left out: the server does not offer it"
     modes = {e.mode for e in plan if e.mode} - {e.mode for e in planned}
     for mode in sorted(modes):
         yield f"ftp in {mode} mode was left out: it cannot work through an address translation"

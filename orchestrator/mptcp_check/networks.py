@@ -37,10 +37,17 @@ from mptcp_check.machines.management import RunKeys, make_keys
 from mptcp_check.machines.measured_network import MeasuredNetwork
 from mptcp_check.machines.measurement_server import MeasurementServer, server_by_ssh
 from mptcp_check.machines.network import Network
+from mptcp_check.machines.session_server import server_by_session
 from mptcp_check.machines.site import Client
 from mptcp_check.machines.ssh import ssh_box
 from mptcp_check.machines.vagrant import PROVIDERS, VagrantSpec
-from mptcp_check.machines.wishes import InterfaceWish, MachineKind, MachineWish, ServerWish
+from mptcp_check.machines.wishes import (
+    InterfaceWish,
+    MachineKind,
+    MachineWish,
+    ServerWish,
+    SessionWish,
+)
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.settings import Places
@@ -53,8 +60,8 @@ LINK = "link"
 """The behaviour that gives each link its delay and rate, always the last of a chain."""
 
 SERVER_HINT = (
-    "--server ssh:HOST, a Linux box of yours beyond the network to be measured, with python3, "
-    "nginx, pure-ftpd, mptcpize and tcpdump"
+    "--server https://HOST, a public measurement server (docs/server.md), or --server ssh:HOST, "
+    "a Linux box of yours beyond the network to be measured"
 )
 
 
@@ -67,7 +74,7 @@ class Wanted:
 
     machine: MachineWish = AUTO
     interfaces: tuple[InterfaceWish, ...] = ()
-    server: ServerWish | None = None
+    server: ServerWish | SessionWish | None = None
     behind: tuple[str, ...] = ()
     """Emulated middleboxes, the first nearest to the client: ``ID`` or ``ID:key=value,...``."""
 
@@ -76,6 +83,7 @@ class Wanted:
 class Around:
     """What any way to have a network needs of the run."""
 
+    run_id: str
     archive: bytes
     """The guest agent."""
     apps: tuple[str, ...]
@@ -151,15 +159,31 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
         return
     began_ns = clock.monotonic_ns()
     with ExitStack() as stack:
-        server = server_by_ssh(wanted.server, archive=around.archive, apps=around.apps)
+        server = _server(wanted.server, around)
         near, far = CLIENTS[wanted.machine.kind](wanted, around, server, stack)
         yield Had(
             network=site.real_network(near.client, far, ready_ns=clock.monotonic_ns() - began_ns),
             machine=near.machine,
-            server=str(wanted.server),
+            server=str(wanted.server) if isinstance(wanted.server, ServerWish) else far.end.name,
             accelerator=near.accelerator,
             image_digest=near.image.digest if near.image else None,
         )
+
+
+def _server(
+    wish: ServerWish | SessionWish, around: Around
+) -> AbstractContextManager[MeasurementServer]:
+    """Return the way to have a server: a box of the user's, or a session at one of everybody's."""
+    if isinstance(wish, ServerWish):
+        return server_by_ssh(wish, archive=around.archive, apps=around.apps)
+    return server_by_session(
+        wish,
+        run_id=around.run_id,
+        apps=around.apps,
+        scratch=around.scratch,
+        wall_ns=clock.wall_ns,
+        say=around.watch.step,
+    )
 
 
 def chains(behind: Sequence[str]) -> list[Chain]:

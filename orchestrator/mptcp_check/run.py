@@ -69,6 +69,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
         storing.logs_kept(scratch, options.places.failures / run_id),
     ):
         around = Around(
+            run_id=run_id,
             archive=archive.content,
             apps=tuple(dict.fromkeys(e.app for e in exchanges)),
             scratch=scratch,

@@ -55,6 +55,8 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         server: The end that answers.
         ready_ns: How long it took until both could be asked.
     """
+    if server.meet is not None:
+        server.meet(client.end.agent)
 
     def addressing(lab: Mapping[Side, LabUpResult]) -> SiteAddressing:
         return SiteAddressing(client=tuple(lab[Side.CLIENT]["interfaces"]), server=server.place)
@@ -69,7 +71,9 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         addressing=addressing,
         check=check,
         ready_ns=ready_ns,
-        notes=client.notes,
+        notes=(*client.notes, *server.notes),
+        notes_at_end=server.notes_at_end,
+        login=server.login,
         examine=_examination(client.examine, server.place) if client.examine else None,
         joined=client.joined,
     )

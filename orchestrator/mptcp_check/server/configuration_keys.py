@@ -323,7 +323,7 @@ KEYS: Final[tuple[Key, ...]] = (
                 "Folder of what sessions offer and upload.",
             ),
             ("user", user_name, "www-data", "Who they run as when root starts them."),
-            ("listen", addresses, ["0.0.0.0", "::"], "Addresses that they listen on."),
+            ("listen", addresses, ["0.0.0.0", "::"], "Addresses that they listen on."),  # noqa: S104 - a server
             (
                 "public",
                 addresses,

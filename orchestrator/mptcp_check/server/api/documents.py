@@ -1,12 +1,12 @@
 """What goes over the wire, as the OpenAPI document describes it."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from mptcp_check.server.capture.service import Claim
 from mptcp_check.server.capture.summary import Summary
+from mptcp_check.server.configuration import Services
 from mptcp_check.server.services.service import Account, ServicesState
 from mptcp_check.server.session import Session
 
@@ -206,6 +206,7 @@ class ServicesDocument(_Answer):
     kernel: str
     machine: str
     tools: dict[str, str]
+    passive_ports: tuple[int, int] = Field(description="First and last data port of passive FTP")
     programs: list[ProgramDocument]
 
 
@@ -272,9 +273,7 @@ def capture_document(summary: Summary) -> CaptureDocument:
     return CaptureDocument.model_validate(members)
 
 
-def services_document(
-    account: Account, state: ServicesState, addresses: Sequence[str]
-) -> ServicesDocument:
+def services_document(account: Account, state: ServicesState, chosen: Services) -> ServicesDocument:
     """Return the services as a session's user sees them."""
     listed: dict[tuple[str, str, int], ProgramDocument] = {}
     for one in state.programs:  # an address each, and the client sees none of them
@@ -297,10 +296,11 @@ def services_document(
         user=account.user,
         password=account.password,
         folder=account.user,
-        addresses=list(addresses),
+        addresses=list(chosen.public),
         kernel=state.kernel,
         machine=state.machine,
         tools=dict(state.tools),
+        passive_ports=chosen.passive_ports,
         programs=list(listed.values()),
     )
 

@@ -161,7 +161,7 @@ def open_services(own: OwnSession, sessions: AllSessions) -> ServicesDocument:
     Again it says the same account, and how they are now.
     """
     account, state = sessions.open_services(own)
-    return documents.services_document(account, state, sessions.configuration.services.public)
+    return documents.services_document(account, state, sessions.configuration.services)
 
 
 @router.post(

@@ -67,34 +67,3 @@ class RemoteServices:
             timeout_s=_TIMEOUT_S,
             away="services-unavailable",
         )
-
-
-class NoServices:
-    """Stands where a server runs no services; see `service.ServiceHost`."""
-
-    def available(self) -> bool:
-        """Say no."""
-        return False
-
-    def state(self) -> ServicesState:
-        """Refuse."""
-        raise ProblemError("services-unavailable")
-
-    def open(self, marker: str, *, until_ns: int) -> Account:
-        """Refuse."""
-        raise ProblemError("services-unavailable")
-
-    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
-        """Refuse."""
-        raise ProblemError("services-unavailable")
-
-    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
-        """Refuse."""
-        raise ProblemError("services-unavailable")
-
-    def discard(self, marker: str, service: str, name: str) -> None:
-        """Refuse."""
-        raise ProblemError("services-unavailable")
-
-    def close(self, marker: str) -> None:
-        """Do nothing: there is nothing."""

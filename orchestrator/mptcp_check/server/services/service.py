@@ -1,4 +1,4 @@
-"""What the sessions ask of whoever runs the application servers; in which process does not count."""
+"""What the sessions ask of whoever runs the application servers, in whatever process."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

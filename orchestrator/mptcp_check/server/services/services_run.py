@@ -21,7 +21,7 @@ from mptcp_check.server.services.services_process import MOST_CONNECTIONS, Servi
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
 from mptcp_guest import machine
 from mptcp_guest.lab import Lab
-from mptcp_guest.messages import ServiceWanted
+from mptcp_guest.messages import ServiceWanted, TransportName
 from mptcp_guest.serving import PROGRAMS
 from mptcp_guest.serving.sharing import Caps
 from mptcp_guest.waiting import Deadline, Stop
@@ -110,14 +110,15 @@ def listeners(chosen: Services) -> list[ServiceWanted]:
     that opens connections itself, as active FTP does, opens them as its own socket is.  So FTP is
     there a second time, on plain TCP, at a port of its own.
     """
+    kinds: tuple[tuple[str, TransportName, tuple[int, ...]], ...] = (
+        ("http", "mptcp", chosen.http),
+        ("ftp", "mptcp", chosen.ftp),
+        ("ftp", "tcp", chosen.ftp_plain),
+    )
     return [
         ServiceWanted(service=service, transport=transport, address=address, port=port)
         for address in chosen.listen
-        for service, transport, ports in (
-            ("http", "mptcp", chosen.http),
-            ("ftp", "mptcp", chosen.ftp),
-            ("ftp", "tcp", chosen.ftp_plain),
-        )
+        for service, transport, ports in kinds
         for port in ports
     ]
 

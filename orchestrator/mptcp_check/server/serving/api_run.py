@@ -25,13 +25,12 @@ from mptcp_check.server.api import application
 from mptcp_check.server.api.stations import HEAD_BYTES
 from mptcp_check.server.capture.remote_captures import RemoteCaptures
 from mptcp_check.server.configuration import Configuration
+from mptcp_check.server.services.remote_services import RemoteServices
 from mptcp_check.server.serving import child, metrics_server, sockets
 from mptcp_check.server.serving.caps import ConnectionCaps
 from mptcp_check.server.serving.door import Door
 from mptcp_check.server.serving.measures import Measures
 from mptcp_check.server.serving.tls import Certificates
-from mptcp_check.server.services.remote_services import NoServices, RemoteServices
-from mptcp_check.server.services.service import ServiceHost
 from mptcp_check.server.sessions import Sessions
 from mptcp_check.server.store import Store
 
@@ -66,7 +65,7 @@ def run(configuration: Configuration, *, configuration_path: Path) -> None:
         configuration=configuration,
         store=store,
         captures=captures,
-        services=_services(configuration),
+        services=RemoteServices(configuration.services.control),
         key=key,
         wall_ns=clock.wall_ns,
         random_bytes=secrets.token_bytes,
@@ -77,11 +76,6 @@ def run(configuration: Configuration, *, configuration_path: Path) -> None:
         asyncio.run(_serve(sessions, certificates, listening, measured, configuration_path))
     finally:
         store.close()
-
-
-def _services(configuration: Configuration) -> ServiceHost:
-    chosen = configuration.services
-    return NoServices() if chosen.run == "off" else RemoteServices(chosen.control)
 
 
 def address_log(configuration: Configuration) -> AddressLog:

@@ -356,7 +356,7 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     around = networks.Around(
-        archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
+        run_id="", archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
     )
     with pytest.raises(ImageError, match="kernel was changed"):
         networks._machinery(around)
@@ -374,6 +374,7 @@ def test_no_box_is_made_of_an_image_that_was_changed(
     monkeypatch.setattr(network, "list_interfaces", lambda: (bridge,))
     monkeypatch.setattr(process, "find", lambda name: name)
     around = networks.Around(
+        run_id="",
         archive=b"",
         apps=(),
         scratch=tmp_path,

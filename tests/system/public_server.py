@@ -1,0 +1,182 @@
+"""A public measurement server in the site: its real processes, and what its operator can do."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mptcp_check.errors import ServerError
+from mptcp_check.machines.namespace import entered
+from mptcp_check.session_client.connection import Connection
+from mptcp_check.session_client.server_list import KnownServer
+from system.cli import PROGRAM
+from system.real_site import SERVER, Site, run
+
+API_PORT = 34380
+PROGRAMS = (80, 21, 2121)
+LIMIT_S = 180.0
+
+CONFIGURATION = """
+[server]
+id = "site"
+state = "{folder}/state"
+[api]
+listen = ["{server}:{port}", "[::1]:{port}"]
+certificate = "{folder}/certificate.pem"
+private_key = "{folder}/private-key.pem"
+[tickets]
+signing_key = "{folder}/ticket-key.pem"
+{tickets}
+[capture]
+control = "{folder}/capture.sock"
+disk_free_min_bytes = 1000000
+[services]
+control = "{folder}/control/services.sock"
+state = "{folder}/services"
+listen = {listen}
+http = [80]
+disk_free_min_bytes = 1000000
+{services}
+[netblocks]
+sessions_per_hour = 1000
+[metrics]
+listen = ""
+"""
+
+
+@dataclass
+class PublicServer:
+    """The server while it runs."""
+
+    site: Site
+    folder: Path
+    tickets: str = ""
+    services: str = ""
+    listen: str = '["0.0.0.0"]'
+    fingerprint: str = ""
+    process: "subprocess.Popen[bytes] | None" = None
+    url: str = f"https://{SERVER}"
+    log: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = self.folder / "server.log"
+
+    @property
+    def option(self) -> tuple[str, str]:
+        """How a user names it."""
+        return "--server", f"{self.url},fingerprint={self.fingerprint}"
+
+    def command(self, *words: str) -> str:
+        return self.site.run("server", str(PROGRAM), "server", *words)
+
+    def prepare(self) -> None:
+        """Make keys, certificate and configuration, as its operator does."""
+        files = [str(self.folder / name) for name in ("certificate.pem", "private-key.pem")]
+        self.fingerprint = self.command("self-signed", "--name", SERVER, *files).strip()
+        self.command("keygen", str(self.folder / "ticket-key.pem"))
+        (self.folder / "control").mkdir()
+        self.configure()
+
+    def configure(self) -> None:
+        text = CONFIGURATION.format(
+            folder=self.folder,
+            server=SERVER,
+            port=API_PORT,
+            tickets=self.tickets,
+            services=self.services,
+            listen=self.listen,
+        )
+        path = self.folder / "server.toml"
+        path.write_text(text)
+        path.chmod(0o644)
+
+    def start(self) -> None:
+        with self.log.open("ab") as words:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", self.site.name("server"), str(PROGRAM), "server", "run"]
+                + ["--config", str(self.folder / "server.toml")],
+                stdout=words,
+                stderr=words,
+                env={**self.site.environment(), "XDG_CACHE_HOME": str(self.folder / "cache")},
+            )
+        self.await_ports(API_PORT, *PROGRAMS)
+        self.await_ready()
+
+    def await_ready(self) -> None:
+        """Wait until sessions, captures and services can be had."""
+        known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
+        end = time.monotonic() + LIMIT_S  # noqa: TID251 - a test
+        while True:
+            with entered(self.site.name("laptop")), contextlib.suppress(ServerError):
+                said = Connection(server=known, timeout_s=60).ask("GET", "/v1/health")
+                if (said["capture"], said["services"]) == ("ready", "ready"):
+                    return
+            assert time.monotonic() < end, self.log.read_text()  # noqa: TID251 - a test
+            time.sleep(0.1)
+
+    def await_ports(self, *ports: int) -> None:
+        """Wait until something listens on all of these."""
+        end = time.monotonic() + LIMIT_S  # noqa: TID251 - a test
+        while True:
+            listening = self.site.run("server", "ss", "-Hnlt")
+            if all(f":{port} " in listening for port in ports):
+                return
+            assert self.process is not None
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()  # noqa: TID251 - a test
+            time.sleep(0.1)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGTERM)
+            code = self.process.wait(LIMIT_S)
+            self.process = None
+            assert code == 0, self.log.read_text()
+
+    def pids(self, word: str) -> list[int]:
+        """Return the processes in the server's namespace whose command line has a word."""
+        found = []
+        for pid in run("ip", "netns", "pids", self.site.name("server")).split():
+            with contextlib.suppress(OSError):
+                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if word in line:
+                    found.append(int(pid))
+        return found
+
+    def kept(self) -> list[str]:
+        """Return what is kept of sessions: folders, accounts, captures."""
+        places = ("services/files", "services/accounts", "state/captures")
+        return [
+            f"{place}/{path.name}"
+            for place in places
+            for path in sorted((self.folder / place).glob("*"))
+            if path.name != "alive"
+        ]
+
+
+@contextlib.contextmanager
+def public_server(site: Site, **more: str) -> Iterator[PublicServer]:
+    """Have a server, and nothing of it after."""
+    # not pytest's folder, where nobody but root may look: its services are not root
+    folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-server-{os.getpid()}-"))
+    folder.chmod(0o755)
+    server = PublicServer(site=site, folder=folder, **more)
+    try:
+        server.prepare()
+        server.start()
+        yield server
+        server.end()
+    finally:
+        if server.process is not None:
+            server.process.kill()
+            server.process.wait()
+        for pid in server.pids(str(folder)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(folder, ignore_errors=True)
