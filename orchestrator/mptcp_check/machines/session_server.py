@@ -72,7 +72,7 @@ def server_by_session(
             ),
             place=place(services, resolve(server), apps=apps, url=server.url),
             check=lambda: None,  # whether its capture runs is asked before each exchange
-            notes=(f"the measurement server was {server.url}: {chosen.because}",),
+            notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
             login=Login(user=services.user, password=services.password, folder=services.folder),
             meet=agent.meet,
@@ -131,6 +131,13 @@ def resolve(server: KnownServer) -> tuple[str, ...]:
     except OSError:
         raise ServerError(f"{server.url} cannot be reached: its name is not known") from None
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def _choice(wish: SessionWish, chosen: choice.Choice) -> tuple[str, ...]:
+    """Return what the report says of it, where there was a choice."""
+    if len(wish.servers) == 1:
+        return ()
+    return (f"{chosen.server.url} was taken from {Path(wish.text).name}: {chosen.because}",)
 
 
 def _health(server: KnownServer) -> dict[str, object]:

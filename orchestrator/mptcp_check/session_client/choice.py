@@ -46,7 +46,8 @@ def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
         candidate = _look(server, health)
         asked.append(candidate)
         if candidate.usable:
-            return Choice(server=server, because=_why(server, asked), asked=tuple(asked))
+            because = _why(server, asked, of=len(servers))
+            return Choice(server=server, because=because, asked=tuple(asked))
     found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
     raise ServerError(
         f"no measurement server can be used: {found}",
@@ -62,7 +63,8 @@ def _look(server: KnownServer, health: Health) -> Candidate:
     try:
         document = health(server)
     except ServerError as e:
-        return Candidate(server=server, usable=False, because=e.message)
+        because = e.message.removeprefix(f"{server.url} ")
+        return Candidate(server=server, usable=False, because=because)
     if document.get("status") == "lame-duck":
         return Candidate(server=server, usable=False, because="it is being drained")
     if document.get("status") != "ok":
@@ -74,8 +76,10 @@ def _look(server: KnownServer, health: Health) -> Candidate:
     return Candidate(server=server, usable=True, because="it answers and takes sessions")
 
 
-def _why(server: KnownServer, asked: Sequence[Candidate]) -> str:
+def _why(server: KnownServer, asked: Sequence[Candidate], *, of: int) -> str:
+    if of == 1:
+        return "it answers and takes sessions"
     if len(asked) == 1:
-        return f"the first by priority ({server.priority}) answers and takes sessions"
+        return f"the first of {of} by priority ({server.priority}) answers and takes sessions"
     others = ", ".join(f"{one.server.url} ({one.because})" for one in asked[:-1])
     return f"the first by priority that can be used, after {others}"
