@@ -38,7 +38,7 @@ control = "{folder}/capture.sock"
 disk_free_min_bytes = 1000000
 [services]
 control = "{folder}/control/services.sock"
-state = "{folder}/services"
+state = "{services_state}"
 listen = {listen}
 http = [80]
 disk_free_min_bytes = 1000000
@@ -58,6 +58,8 @@ class PublicServer:
     folder: Path
     tickets: str = ""
     services: str = ""
+    state: str = ""
+    """Where its services keep files; in its folder unless told otherwise."""
     listen: str = '["0.0.0.0"]'
     fingerprint: str = ""
     process: "subprocess.Popen[bytes] | None" = None
@@ -90,6 +92,7 @@ class PublicServer:
             port=API_PORT,
             tickets=self.tickets,
             services=self.services,
+            services_state=self.state or f"{self.folder}/services",
             listen=self.listen,
         )
         path = self.folder / "server.toml"
@@ -99,8 +102,10 @@ class PublicServer:
     def start(self) -> None:
         with self.log.open("ab") as words:
             self.process = subprocess.Popen(
-                ["ip", "netns", "exec", self.site.name("server"), str(PROGRAM), "server", "run"]
-                + ["--config", str(self.folder / "server.toml")],
+                [
+                    *("ip", "netns", "exec", self.site.name("server"), str(PROGRAM)),
+                    *("server", "run", "--config", str(self.folder / "server.toml")),
+                ],
                 stdout=words,
                 stderr=words,
                 env={**self.site.environment(), "XDG_CACHE_HOME": str(self.folder / "cache")},

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_guest import handshakes
-from segments import ACK, PSH, SERVER_6, SYN, CLIENT_6, Segment, Talk
+from segments import ACK, CLIENT_6, PSH, SERVER_6, SYN, Segment, Talk
 
 ETHERNET_4 = bytes(12) + b"\x08\x00"
 ETHERNET_6 = bytes(12) + b"\x86\xdd"

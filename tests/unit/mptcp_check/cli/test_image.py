@@ -356,7 +356,13 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     around = networks.Around(
-        run_id="", archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
+        run_id="",
+        archive=b"",
+        apps=(),
+        scratch=tmp_path,
+        places=places,
+        boot_timeout_s=1,
+        watch=Quiet(),
     )
     with pytest.raises(ImageError, match="kernel was changed"):
         networks._machinery(around)

@@ -134,7 +134,9 @@ def test_the_handbook_has_the_table_of_settings() -> None:
 
 
 def test_the_firewall_names_the_ports_and_the_prefixes(tmp_path: Path) -> None:
-    rules = firewall.ruleset(configuration(tmp_path, "[services]\nrun = 'off'\n[capture]\nports = [80, '50000-50009']"))
+    rules = firewall.ruleset(
+        configuration(tmp_path, "[services]\nrun = 'off'\n[capture]\nports = [80, '50000-50009']")
+    )
     assert rules.count("{ 80, 50000-50009 }") == 2
     assert "ip saddr & 255.255.255.0 ct count over 128" in rules
     assert "ip6 daddr & ffff:ffff:ffff:ff00:: quota over 8589934592 bytes" in rules

@@ -65,7 +65,7 @@ def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator
         folders.files,
         wanted,
         Caps(connections_count=8, upload_bytes=9000, passive_ports=(50000, 50009)),
-        monotonic_ns=time.monotonic_ns,
+        monotonic_ns=time.monotonic_ns,  # noqa: TID251 - a test
         wall_ns=clock,
     )
     process = ServicesProcess(programs, folders, ABOUT, wall_ns=clock, random_bytes=os.urandom)
