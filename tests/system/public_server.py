@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -34,9 +35,11 @@ private_key = "{folder}/private-key.pem"
 signing_key = "{folder}/ticket-key.pem"
 {tickets}
 [capture]
+run = "{started_by}"
 control = "{folder}/capture.sock"
 disk_free_min_bytes = 1000000
 [services]
+run = "{started_by}"
 control = "{folder}/control/services.sock"
 state = "{services_state}"
 listen = {listen}
@@ -61,6 +64,10 @@ class PublicServer:
     state: str = ""
     """Where its services keep files; in its folder unless told otherwise."""
     listen: str = '["0.0.0.0"]'
+    units: bool = False
+    """Its three parts are started one by one and its socket is held, as by systemd."""
+    beside: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    held: socket.socket | None = None
     fingerprint: str = ""
     process: "subprocess.Popen[bytes] | None" = None
     url: str = f"https://{SERVER}"
@@ -94,24 +101,42 @@ class PublicServer:
             services=self.services,
             services_state=self.state or f"{self.folder}/services",
             listen=self.listen,
+            started_by="unit" if self.units else "child",
         )
         path = self.folder / "server.toml"
         path.write_text(text)
         path.chmod(0o644)
 
     def start(self) -> None:
-        with self.log.open("ab") as words:
-            self.process = subprocess.Popen(
-                [
-                    *("ip", "netns", "exec", self.site.name("server"), str(PROGRAM)),
-                    *("server", "run", "--config", str(self.folder / "server.toml")),
-                ],
-                stdout=words,
-                stderr=words,
-                env={**self.site.environment(), "XDG_CACHE_HOME": str(self.folder / "cache")},
-            )
+        """Start all of it and wait until sessions can be had."""
+        if self.units and not self.beside:
+            with entered(self.site.name("server")):
+                self.held = socket.create_server((SERVER, API_PORT), backlog=64)
+            self.beside = [self._started(part) for part in ("capture", "services")]
+        self.process = self._started("run")
         self.await_ports(API_PORT, *PROGRAMS)
         self.await_ready()
+
+    def _started(self, part: str) -> "subprocess.Popen[bytes]":
+        descriptor = self.held.fileno() if self.held else -1
+        # sd_listen_fds(3): the socket is number 3, and meant for this process
+        handed = f'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3<&{descriptor}'
+        words = handed if self.held and part == "run" else 'exec "$@"'
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [
+                    *("ip", "netns", "exec", self.site.name("server"), "sh", "-c", words, "sh"),
+                    *(str(PROGRAM), "server", part, "--config", str(self.folder / "server.toml")),
+                ],
+                stdout=log,
+                stderr=log,
+                env={**self.site.environment(), "XDG_CACHE_HOME": str(self.folder / "cache")},
+                pass_fds=[descriptor] if self.held else [],
+            )
+
+    def again(self, part: str) -> "subprocess.Popen[bytes]":
+        """Start a part that has ended."""
+        return self._started(part)
 
     def await_ready(self) -> None:
         """Wait until sessions, captures and services can be had."""
@@ -144,6 +169,16 @@ class PublicServer:
             self.process = None
             assert code == 0, self.log.read_text()
 
+    def end_beside(self) -> None:
+        """End what was started beside the interface, and give its socket up."""
+        for part in self.beside:
+            part.send_signal(signal.SIGTERM)
+        codes = [part.wait(LIMIT_S) for part in self.beside]
+        self.beside.clear()
+        if self.held:
+            self.held.close()
+        assert not any(codes), self.log.read_text()
+
     def pids(self, word: str) -> list[int]:
         """Return the processes in the server's namespace whose command line has a word."""
         found = []
@@ -166,21 +201,29 @@ class PublicServer:
 
 
 @contextlib.contextmanager
-def public_server(site: Site, **more: str) -> Iterator[PublicServer]:
+def public_server(
+    site: Site, *, tickets: str = "", services: str = "", state: str = "", units: bool = False
+) -> Iterator[PublicServer]:
     """Have a server, and nothing of it after."""
     # not pytest's folder, where nobody but root may look: its services are not root
     folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-server-{os.getpid()}-"))
     folder.chmod(0o755)
-    server = PublicServer(site=site, folder=folder, **more)
+    server = PublicServer(
+        site=site, folder=folder, tickets=tickets, services=services, state=state, units=units
+    )
     try:
         server.prepare()
         server.start()
         yield server
         server.end()
+        server.end_beside()
     finally:
-        if server.process is not None:
-            server.process.kill()
-            server.process.wait()
+        for part in (server.process, *server.beside):
+            if part is not None:
+                part.kill()
+                part.wait()
+        if server.held:
+            server.held.close()
         for pid in server.pids(str(folder)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
