@@ -125,7 +125,7 @@ class PublicServer:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [
-                    *("ip", "netns", "exec", self.site.name("server"), "sh", "-c", words, "sh"),
+                    *("ip", "netns", "exec", self.site.name("server"), "bash", "-c", words, "-"),
                     *(str(PROGRAM), "server", part, "--config", str(self.folder / "server.toml")),
                 ],
                 stdout=log,

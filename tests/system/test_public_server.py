@@ -138,6 +138,7 @@ def test_the_whole_plan_runs_with_active_ftp_over_both_transports(
     assert {(e["transport"], e["port"]) for e in active} == {("tcp", 2121), ("mptcp", 21)}
 
 
+@pytest.mark.slow
 def test_a_list_with_a_dead_first_server_says_what_was_taken_and_why(
     place: Site, server: PublicServer, tmp_path: Path
 ) -> None:

@@ -68,8 +68,9 @@ def there(server: PublicServer, what: str) -> bool:
     return wait_until(lambda: any(what in one for one in server.kept()), PATIENCE_S)
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_leaves_its_session_to_the_clock(place: Site) -> None:
-    with public_server(place, tickets="session_s = 40\ncollect_s = 0") as short:
+    with public_server(place, tickets="session_s = 20\ncollect_s = 0") as short:
         child = place.start("laptop", *HTTP, *short.option)
         assert there(short, "services/files")
         assert there(short, "state/captures")
@@ -109,6 +110,7 @@ def test_an_upgrade_of_the_interface_in_mid_run_is_not_even_noticed(place: Site)
         assert server.kept() == []
 
 
+@pytest.mark.slow
 def test_a_capture_service_that_is_restarted_in_mid_run_is_told(place: Site) -> None:
     with public_server(place, units=True) as server:
         child = running(place, server, "--quick", "--apps", "http")
@@ -126,6 +128,7 @@ def test_a_capture_service_that_is_restarted_in_mid_run_is_told(place: Site) -> 
     assert one_line(said)
 
 
+@pytest.mark.slow
 def test_a_service_that_crashes_in_mid_run_is_started_again_and_the_report_says_so(
     place: Site,
 ) -> None:
@@ -143,13 +146,15 @@ def test_a_service_that_crashes_in_mid_run_is_started_again_and_the_report_says_
         server.await_ports(80)
 
 
+@pytest.mark.slow
 def test_a_server_whose_disk_is_full_takes_no_run_and_says_so(place: Site) -> None:
     with tempfile.TemporaryDirectory(prefix=f"mptcp-check-full-{os.getpid()}-") as small:
         Path(small).chmod(0o755)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", small]
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=755", "tmpfs", small]
         subprocess.run(mount, check=True)
         try:
             with public_server(place, state=f"{small}/services") as full:
+                Path(small, "somebody-elses").write_bytes(bytes(7_300_000))
                 said = place.call("laptop", *HTTP, *full.option)
         finally:
             subprocess.run(["umount", small], check=True)

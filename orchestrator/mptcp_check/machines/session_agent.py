@@ -40,6 +40,9 @@ INTERFACE: Final = "server"
 
 CLAIMS_AT_ONCE: Final = 64
 
+PATIENCE_S: Final = 15
+"""How long a server program that is down is waited for."""
+
 COUNTED: Final[Mapping[str, tuple[str, ...]]] = {
     proof.OPENED: ("from_server_count", "joins_from_server_count"),
     proof.CAPABLE_TRIED: ("from_server_capable_count",),
@@ -61,6 +64,7 @@ class SessionAgent:
         services: Its account and the servers.
         scratch: A folder for its capture.
         wall_ns: Reads this computer's clock, for answers that carry a time.
+        pause: Waits some seconds.
     """
 
     def __init__(
@@ -70,11 +74,13 @@ class SessionAgent:
         *,
         scratch: Path,
         wall_ns: Callable[[], int],
+        pause: Callable[[float], None],
     ) -> None:
         self._session = session
         self._services = services
         self._scratch = scratch
         self._wall_ns = wall_ns
+        self._pause = pause
         self._client: Answers | None = None
         self.shed_flow_count = 0
         """Unknown connections that the server gave up while it captured for us."""
@@ -141,15 +147,22 @@ class SessionAgent:
         )
 
     def _services_start(self, wanted: Sequence[ServiceWanted]) -> ServicesResult:
-        """See that what is wanted is there: it runs already, for everybody."""
-        alive = {(p.service, p.transport, p.port): p.alive for p in self._services.programs}
-        for one in wanted:
-            if not alive.get((one["service"], one["transport"], one["port"])):
-                url = self._session.connection.server.url
-                raise ServerError(
-                    f"{one['service']} at port {one['port']} of {url} does not run now",
-                    hint="wait a minute: the server starts it again; or leave it out by --apps",
-                )
+        """See that what is wanted is there: it runs already, for everybody.
+
+        One that has just crashed is given the time to come back.
+        """
+        missing = _missing(wanted, self._services)
+        for _ in range(PATIENCE_S):
+            if missing is None:
+                break
+            self._pause(1)
+            missing = _missing(wanted, self._session.open_services())
+        if missing is not None:
+            url = self._session.connection.server.url
+            raise ServerError(
+                f"{missing['service']} at port {missing['port']} of {url} does not run now",
+                hint="wait some minutes, or leave it out by --apps",
+            )
         return ServicesResult(
             services=[
                 ServiceState(
@@ -234,6 +247,14 @@ class SessionAgent:
                 )
             ]
         )
+
+
+def _missing(wanted: Sequence[ServiceWanted], services: Services) -> ServiceWanted | None:
+    alive = {(p.service, p.transport, p.port) for p in services.programs if p.alive}
+    return next(
+        (one for one in wanted if (one["service"], one["transport"], one["port"]) not in alive),
+        None,
+    )
 
 
 def problem_of(said: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """A measurement server that many share, as the end that answers: a session at it."""
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -59,7 +60,7 @@ def server_by_session(
     session = RemoteSession.create(connection, run_id)
     try:
         services = session.open_services()
-        agent = SessionAgent(session, services, scratch=scratch, wall_ns=wall_ns)
+        agent = SessionAgent(session, services, scratch=scratch, wall_ns=wall_ns, pause=time.sleep)
         yield MeasurementServer(
             end=End(
                 name=server.url,

@@ -51,7 +51,7 @@ def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
     found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
     raise ServerError(
         f"no measurement server can be used: {found}",
-        hint="try again later, or name other servers; `mptcp-check run` without --server needs none",
+        hint="try again later, or name others; `mptcp-check run` without --server needs none",
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from starlette.testclient import TestClient
 
 from measurement_server import Parts, parts, summary
 from mptcp_check.errors import ServerError
@@ -47,6 +48,7 @@ class Wire:
     """Asks the server's application as `Connection` does over HTTPS."""
 
     parts: Parts
+    client: TestClient
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def ask(
@@ -54,7 +56,7 @@ class Wire:
     ) -> dict[str, Any]:
         self.asked.append((method, path.rpartition("/")[2]))
         headers = {"authorization": f"Bearer {ticket}"} if ticket else {}
-        answer = self.parts.client().request(method, path, json=document, headers=headers)
+        answer = self.client.request(method, path, json=document, headers=headers)
         if answer.status_code >= 400:
             said = answer.json()
             raise RefusedError(
@@ -70,7 +72,7 @@ class Wire:
 @pytest.fixture
 def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     with parts(tmp_path) as server:
-        made = Wire(server)
+        made = Wire(server, server.client())
 
         def ask(
             self: Connection, method: str, path: str, *, ticket: str = "", document: object = None
@@ -81,7 +83,7 @@ def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
             self: Connection, path: str, *, ticket: str, file: BinaryIO, limit_bytes: int
         ) -> str:
             headers = {"authorization": f"Bearer {ticket}"}
-            answer = server.client().get(path, headers=headers)
+            answer = made.client.get(path, headers=headers)
             assert len(answer.content) <= limit_bytes
             file.write(answer.content)
             return "ab" * 32 if self.server is SERVER else hashlib.sha256(b"").hexdigest()
@@ -218,7 +220,11 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
         }
 
 
-def test_a_service_that_is_down_or_crashes_is_told(wire: Wire, tmp_path: Path) -> None:
+def test_a_service_that_is_down_or_crashes_is_told(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(session_server.time, "sleep", waits.append)
     wanted = {"service": "http", "transport": "mptcp", "address": "", "port": 80}
     with having(wire, tmp_path) as (server, _):
         [up] = wire.parts.services.programs
@@ -235,6 +241,7 @@ def test_a_service_that_is_down_or_crashes_is_told(wire: Wire, tmp_path: Path) -
         pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"),
     ):
         server.end.agent.call("services_start", {"services": [wanted]})
+    assert sum(waits) == 15
 
 
 def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
