@@ -51,7 +51,7 @@ VERBS = {
         arguments=messages.Nothing, result=messages.HandshakesResult, deadline_s=60
     ),
     "services_start": Verb(
-        arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=60
+        arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=120
     ),
     "services_state": Verb(
         arguments=messages.Nothing, result=messages.ServicesResult, deadline_s=10

@@ -13,8 +13,9 @@ from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import End, Login
 from mptcp_check.machines.measurement_server import FAMILIES, MeasurementServer
+from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.session_agent import INTERFACE, SessionAgent
-from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace
+from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace, further_port
 from mptcp_check.machines.wishes import SessionWish
 from mptcp_check.model import Family
 from mptcp_check.session_client import choice, remote_session
@@ -35,7 +36,7 @@ def server_by_session(
     wish: SessionWish,
     *,
     run_id: str,
-    apps: Sequence[str],
+    apps: WantedApps,
     scratch: Path,
     wall_ns: Callable[[], int],
     say: Callable[[str], None],
@@ -45,7 +46,7 @@ def server_by_session(
     Args:
         wish: Which servers.
         run_id: The run that the session is part of.
-        apps: What will run.
+        apps: What shall run.
         scratch: A folder for its capture.
         wall_ns: Reads this computer's clock.
         say: Told which server was taken, and why.
@@ -60,6 +61,8 @@ def server_by_session(
     session = RemoteSession.create(connection, run_id)
     try:
         services = session.open_services()
+        where = place(services, resolve(server), apps=apps.names, url=server.url)
+        missing = _not_offered(where, apps, url=server.url)
         agent = SessionAgent(session, services, scratch=scratch, wall_ns=wall_ns, pause=time.sleep)
         yield MeasurementServer(
             end=End(
@@ -71,7 +74,8 @@ def server_by_session(
                 alone=True,  # what is counted is of our own connections
                 compare_clock=lambda ours: _clock(connection, ours),
             ),
-            place=place(services, resolve(server), apps=apps, url=server.url),
+            place=where,
+            left_out=missing,
             check=lambda: None,  # whether its capture runs is asked before each exchange
             notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
@@ -102,12 +106,14 @@ def place(
         where.setdefault(FAMILIES[ip_address(text).version], text)
     if not where:
         raise ServerError(f"{url} has no address of a family that can be measured")
-    ports = {}
+    ports: dict[str, int] = {}
     for app in apps:
         application = APPLICATIONS[app]
         found = services.ports(application.service, "mptcp")
         if found:
             ports[app] = application.port if application.port in found else found[0]
+        further = (port for port in application.ports[1:] if port in found)
+        ports.update({further_port(app, port): port for port in further})
     plain = services.ports("ftp", "tcp")
     if plain:
         ports[ActiveControl] = plain[0]
@@ -119,6 +125,24 @@ def place(
         alone=False,
         passive_ports=services.passive_ports,
     )
+
+
+def _not_offered(where: ServerPlace, apps: WantedApps, *, url: str) -> dict[str, str]:
+    """Return the applications that a server does not have, each with the sentence about it; pure.
+
+    Raises:
+        ServerError: The user named one of them.
+    """
+    missing = [app for app in apps.names if app not in where.ports]
+    if missing and (apps.named or len(missing) == len(apps.names)):
+        offered = ", ".join(app for app in APPLICATIONS if app in where.ports)
+        raise ServerError(
+            f"{url} does not offer {', '.join(missing)}",
+            hint=f"it offers {offered}" if offered else "name another server",
+        )
+    verb = "was" if len(missing) == 1 else "were"
+    sentence = f"{', '.join(missing)} {verb} left out: the measurement server does not offer them"
+    return dict.fromkeys(missing, sentence)
 
 
 def resolve(server: KnownServer) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from mptcp_check.errors import ServerError
 from mptcp_check.exchanges import proof
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.machines import session_server
+from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.session_agent import problem_of
 from mptcp_check.machines.site_addresses import ActiveControl
 from mptcp_check.machines.wishes import SessionWish
@@ -95,13 +96,17 @@ def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
 
 @contextmanager
 def having(
-    wire: Wire, folder: Path, *servers: KnownServer, apps: tuple[str, ...] = ("http", "ftp")
+    wire: Wire,
+    folder: Path,
+    *servers: KnownServer,
+    apps: tuple[str, ...] = ("http",),
+    named: bool = True,
 ) -> Iterator[tuple[session_server.MeasurementServer, list[str]]]:
     said: list[str] = []
     with session_server.server_by_session(
         SessionWish(servers=servers or (SERVER,), text="/home/me/servers.toml"),
         run_id="01hzy0run0000000000000000",
-        apps=apps,
+        apps=WantedApps(names=apps, named=named),
         scratch=folder,
         wall_ns=wire.parts.clock,
         say=said.append,
@@ -203,9 +208,10 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
         program("ftp", "mptcp", 2100),
         program("ftp", "tcp", 2121),
     )
-    with having(wire, tmp_path) as (server, _):
+    with having(wire, tmp_path, apps=("http", "ftp")) as (server, _):
         assert server.place.addresses == {Family.IPV4: "192.0.2.1"}
-        assert server.place.ports == {"http": 80, "ftp": 2100, ActiveControl: 2121}
+        assert server.place.ports == {
+            "http": 80, "http 8080": 8080, "ftp": 2100, ActiveControl: 2121}  # fmt: skip
         assert server.place.passive_ports == (50000, 50999)
         assert server.login is not None
         assert server.login.user == server.login.folder
@@ -218,6 +224,21 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
             Family.IPV4: "198.51.100.7",
             Family.IPV6: "2001:db8::7",
         }
+
+
+def test_what_a_server_does_not_offer_is_refused_when_named_and_else_left_out(
+    wire: Wire, tmp_path: Path
+) -> None:
+    with having(wire, tmp_path, apps=("http", "ftp", "sip"), named=False) as (server, _):
+        words = "ftp, sip were left out: the measurement server does not offer them"
+        assert server.left_out == {"ftp": words, "sip": words}
+    with (
+        pytest.raises(ServerError, match="does not offer ftp") as refused,
+        having(wire, tmp_path, apps=("http", "ftp")),
+    ):
+        pytest.fail("it came up")
+    assert refused.value.hint == "it offers http"
+    assert wire.asked[-1][0] == "DELETE"
 
 
 def test_a_service_that_is_down_or_crashes_is_told(
