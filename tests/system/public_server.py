@@ -140,11 +140,10 @@ class PublicServer:
 
     def await_ready(self) -> None:
         """Wait until sessions, captures and services can be had."""
-        known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
         end = time.monotonic() + LIMIT_S  # noqa: TID251 - a test
         while True:
             with entered(self.site.name("laptop")), contextlib.suppress(ServerError):
-                said = Connection(server=known, timeout_s=60).ask("GET", "/v1/health")
+                said = self.connection().ask("GET", "/v1/health")
                 if (said["capture"], said["services"]) == ("ready", "ready"):
                     return
             assert time.monotonic() < end, self.log.read_text()  # noqa: TID251 - a test
@@ -161,6 +160,11 @@ class PublicServer:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()  # noqa: TID251 - a test
             time.sleep(0.1)
+
+    def connection(self) -> Connection:
+        """Return a way to its interface; it is used within a namespace."""
+        known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
+        return Connection(server=known, timeout_s=60)
 
     def end(self) -> None:
         if self.process is not None:

@@ -4,15 +4,19 @@ The client is in a namespace of its own behind a router, the server beyond it; n
 and the kernels' Multipath TCP are real, and the server's parts are its own processes.
 """
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mptcp_check.analysis.capture.capture_file import read
+from mptcp_check.machines.namespace import entered
+from mptcp_check.session_client.remote_session import RemoteSession
+from mptcp_guest.messages import Content
 from system.cli import Said, wait_until
 from system.public_server import PublicServer, public_server
-from system.real_site import Site, site
+from system.real_site import SERVER, Site, site
 
 pytestmark = pytest.mark.lab
 
@@ -20,6 +24,7 @@ BOTH = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
 RUN = ("run", "--json", "--quick", *BOTH)
 HTTP = (*RUN, "--apps", "http")
 NOT_REACHED = 5
+LOGIN_DENIED = 67
 FELL_BACK = "fell_back_at_handshake"
 
 
@@ -98,12 +103,7 @@ def test_behind_a_translator_the_session_still_has_its_own_packets(
     ("interface", "rule", "found"),
     [
         ("lan0", "reset tcp option mptcp", ("mp_capable_removed_from_syn", FELL_BACK)),
-        (
-            "lan0",
-            "tcp option mptcp exists drop",
-            "mp_capable_syn_dropped",
-            "fell_back_at_handshake",
-        ),
+        ("lan0", "tcp option mptcp exists drop", ("mp_capable_syn_dropped", FELL_BACK)),
         ("lan1", "reset tcp option mptcp", ("mp_join_removed", "mptcp_degraded")),
     ],
 )
@@ -188,3 +188,57 @@ def test_a_drained_server_is_told_as_that(place: Site, server: PublicServer) -> 
             place.call("laptop", *HTTP, *server.option)))  # fmt: skip
     finally:
         server.command("drain", "--undo", "--config", config)
+
+
+def curl(place: Site, *words: str) -> tuple[int, str]:
+    """Ask a service from the laptop; return curl's exit code and what came, headers left out."""
+    done = subprocess.run(
+        ["ip", "netns", "exec", place.name("laptop"), "curl", "-s", "--max-time", "60", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def test_the_services_show_nobody_what_is_not_his(
+    place: Site, server: PublicServer, tmp_path: Path
+) -> None:
+    with entered(place.name("laptop")):
+        alice, bob = (RemoteSession.create(server.connection(), f"run-of-{n}-1") for n in "ab")
+        accounts = [one.open_services() for one in (alice, bob)]
+        for one in (alice, bob):
+            one.offer("http", "x1", Content(seed=one.id, bytes=2000))
+    login = ("--user", f"{accounts[0].user}:{accounts[0].password}")
+    http, ftp = f"http://{SERVER}", f"ftp://{SERVER}"
+    status = ("-o", "/dev/null", "-w", "%{http_code}")
+    sent = tmp_path / "sent"
+    sent.write_bytes(b"mine")
+    try:
+        # what is his own, by either way
+        assert len(curl(place, f"{http}/{alice.marker}/down/x1")[1]) > 1000
+        assert curl(place, "-T", str(sent), *login, f"{ftp}/up/x2")[0] == 0
+        with entered(place.name("laptop")):
+            assert alice.received("ftp", "x2") is not None
+            assert bob.received("ftp", "x2") is None
+        # no lists, no folder without its name, nothing beside the folders
+        for path in ("/", "/down/x1", f"/{alice.marker}/", f"/{alice.marker}/down/",
+                     f"/{alice.marker}/../accounts/{bob.marker}.json"):  # fmt: skip
+            assert curl(place, "--path-as-is", *status, http + path)[1] in {"403", "404"}
+        assert curl(place, "-X", "DELETE", *status, f"{http}/{alice.marker}/down/x1")[1] == "405"
+        assert curl(place, "-T", str(sent), *status, f"{http}/nobody/up/x1")[1] in {"403", "404"}
+        assert curl(place, "-x", f"{SERVER}:80", *status, "http://198.51.100.1/")[1] == "404"
+        # FTP's root is the session's folder, its login only the session's, foreign ports refused
+        assert sorted(curl(place, "--list-only", *login, f"{ftp}/")[1].split()) == ["down", "up"]
+        stolen = ("--user", f"{accounts[1].user}:{accounts[0].password}")
+        assert curl(place, *stolen, f"{ftp}/")[0] == LOGIN_DENIED
+        assert curl(place, "--user", "anonymous:x", f"{ftp}/")[0] == LOGIN_DENIED
+        foreign = curl(place, "-v", "--stderr", "-", *login, "--ftp-port", "10.88.1.10",
+                       "--interface", "10.88.0.10", f"{ftp}/down/x1")  # fmt: skip
+        assert foreign[0] != 0
+    finally:
+        with entered(place.name("laptop")):
+            alice.delete()
+            bob.delete()
+    assert curl(place, *login, f"{ftp}/")[0] == LOGIN_DENIED
+    assert curl(place, *status, f"{http}/{alice.marker}/down/x1")[1] == "404"

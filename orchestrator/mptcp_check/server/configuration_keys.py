@@ -282,8 +282,8 @@ KEYS: Final[tuple[Key, ...]] = (
                 [20, 21, 80, 443, 2120, 2121, 8080, 34343, "50000-50999"],
                 "TCP ports of the services and FTP's passive range.",
             ),
-            _size(64 * MIB, "Bytes of one session's capture.", "session_bytes"),
-            ("session_packets", whole(1, 10**9), 500_000, "Packets of one session's capture."),
+            _size(512 * MIB, "Bytes of one session's capture.", "session_bytes"),
+            ("session_packets", whole(1, 10**9), 1_000_000, "Packets of one session's capture."),
             (
                 "hold_s",
                 whole(1, 120),

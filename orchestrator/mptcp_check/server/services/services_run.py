@@ -169,7 +169,10 @@ def _go_on_as(chosen: Services) -> None:
         *("--inh-caps", f"-all,{wanted}", "--ambient-caps", f"-all,{wanted}"),
         *("--bounding-set", f"-all,{wanted}", "--no-new-privs", "--"),
     ]
-    os.execv(setpriv, [*words, sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
+    # root's own home and settings are not theirs to read
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment = {**kept, "HOME": str(chosen.state), "USER": chosen.user}
+    os.execve(setpriv, [*words, sys.executable, *sys.orig_argv[1:]], environment)  # noqa: S606 - ourselves
 
 
 def _lend(folder: Path, user: pwd.struct_passwd) -> None:
