@@ -14,14 +14,23 @@ from starlette.testclient import TestClient
 
 from mptcp_check.server.api import application
 from mptcp_check.server.api.documents import PADDING_BYTES
+from mptcp_check.server.capture.handshakes import Handshakes
 from mptcp_check.server.capture.service import Claim, Order
 from mptcp_check.server.capture.summary import Summary
 from mptcp_check.server.configuration import Configuration
 from mptcp_check.server.configuration_file import parse
 from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services.service import (
+    Account,
+    FileDigest,
+    ProgramState,
+    ServicesState,
+)
 from mptcp_check.server.serving import api_run
 from mptcp_check.server.sessions import Sessions
 from mptcp_check.server.store import Store
+from mptcp_guest import payload
+from mptcp_guest.messages import Content
 
 START_NS = 1_800_000_000 * 10**9
 S = 10**9
@@ -92,6 +101,11 @@ class PretendedCaptures:
         self.claims.extend(claims)
         return 0
 
+    def handshakes(self, session_id: str) -> Handshakes:
+        self._answering()
+        assert session_id in self.running
+        return Handshakes(from_client_count=2, from_client_capable_count=1)
+
     def file(self, session_id: str) -> Path:
         return self.folder / session_id
 
@@ -102,6 +116,72 @@ class PretendedCaptures:
     def _answering(self) -> None:
         if self.away:
             raise ProblemError("capture-unavailable")
+
+
+@dataclass
+class PretendedServices:
+    """Keeps sessions' files in memory; nothing listens anywhere."""
+
+    away: bool = False
+    full: bool = False
+    accounts: dict[str, Account] = field(default_factory=dict)
+    files: dict[tuple[str, str, str], FileDigest] = field(default_factory=dict)
+    programs: tuple[ProgramState, ...] = (
+        ProgramState(
+            service="http",
+            transport="mptcp",
+            address="192.0.2.1",
+            port=80,
+            alive=True,
+            restarts_count=0,
+            restarted_ns=None,
+            because="",
+        ),
+    )
+
+    def available(self) -> bool:
+        return not self.away
+
+    def state(self) -> ServicesState:
+        self._answering()
+        return ServicesState(kernel="6.18", machine="x86_64", tools={}, programs=self.programs)
+
+    def open(self, marker: str, *, until_ns: int) -> Account:
+        self._answering()
+        if self.full:
+            raise ProblemError("disk-full")
+        account = Account(user=marker, password="p" * 24, until_ns=until_ns)
+        return self.accounts.setdefault(marker, account)
+
+    def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
+        self._existing(marker)
+        if self.full:
+            raise ProblemError("disk-full")
+        made = payload.digest(Content(seed=content["seed"], bytes=min(content["bytes"], 1000)))
+        found = FileDigest(bytes=made["bytes"], sha256=made["sha256"])
+        return self.files.setdefault((marker, service, name), found)
+
+    def received(self, marker: str, service: str, name: str) -> FileDigest | None:
+        self._existing(marker)
+        return self.files.get((marker, service, name))
+
+    def discard(self, marker: str, service: str, name: str) -> None:
+        self._existing(marker)
+        self.files.pop((marker, service, name), None)
+
+    def close(self, marker: str) -> None:
+        self._answering()
+        self.accounts.pop(marker, None)
+        self.files = {key: one for key, one in self.files.items() if key[0] != marker}
+
+    def _existing(self, marker: str) -> None:
+        self._answering()
+        if marker not in self.accounts:
+            raise ProblemError("services-closed")
+
+    def _answering(self) -> None:
+        if self.away:
+            raise ProblemError("services-unavailable")
 
 
 def summary(**changes: object) -> Summary:
@@ -161,6 +241,7 @@ class Parts:
 
     sessions: Sessions
     captures: PretendedCaptures
+    services: PretendedServices
     clock: Clock
     configuration: Configuration
     counters: dict[str, int]
@@ -233,11 +314,13 @@ def parts(folder: Path, more: str = "") -> Iterator[Parts]:
     numbers = itertools.count(1)
     clock = Clock()
     captures = PretendedCaptures(folder=folder / "files")
+    services = PretendedServices()
     counters = {"MPCapableSYNRX": 7, "MPJoinSynRx": 1}
     sessions = Sessions(
         configuration=chosen,
         store=store,
         captures=captures,
+        services=services,
         key=KEY,
         wall_ns=clock,
         random_bytes=lambda count: next(numbers).to_bytes(count, "big"),
@@ -248,6 +331,7 @@ def parts(folder: Path, more: str = "") -> Iterator[Parts]:
         yield Parts(
             sessions=sessions,
             captures=captures,
+            services=services,
             clock=clock,
             configuration=chosen,
             counters=counters,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
-from mptcp_guest import messages, pcap_file
+from mptcp_guest import handshakes, messages, pcap_file
 from mptcp_guest.lab import Lab
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.waiting import Deadline
@@ -64,6 +64,8 @@ class Captures:
         self._lab = lab
         self._running: list[Running] = []
         self._finished: dict[str, Path] = {}
+        self._looked_at: dict[Path, int] = {}
+        """How far `handshakes` has looked into each file."""
 
     def start(
         self, arguments: messages.CaptureStartArguments, until: Deadline
@@ -77,6 +79,7 @@ class Captures:
             raise RefusalError("bad_arguments", "captures are running already: capture_stop first")
         if not arguments["filter"].strip():
             raise RefusalError("bad_arguments", "without a filter neighbours would be recorded")
+        self._looked_at.clear()
         directory = Path(arguments.get("directory", self._lab.work_directory / "captures"))
         # whole packets are nobody else's business on a machine with other users
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,6 +116,16 @@ class Captures:
             ],
             free_bytes=free_bytes,
         )
+
+    def handshakes(self) -> messages.HandshakesResult:
+        """Return the answered handshakes since the last time this was asked."""
+        found: list[messages.Handshake] = []
+        for running in self._running:
+            if running.path.exists():
+                new = handshakes.since(running.path, self._looked_at.get(running.path, 0))
+                self._looked_at[running.path] = new.end_bytes
+                found += [one for one in new.handshakes if one not in found]
+        return messages.HandshakesResult(handshakes=found)
 
     def stop(self, until: Deadline) -> messages.CaptureStopResult:
         """Let them drain, stop them, and say what they hold and what they lost."""

@@ -411,6 +411,21 @@ class FetchResult(TypedDict):
     base64: str
 
 
+class Handshake(TypedDict):
+    """A connection that was answered, as a capture shows it."""
+
+    initiator_isn: int
+    responder_isn: int
+    responder_key: str
+    """Of MP_CAPABLE in the SYN/ACK, 16 hexadecimal digits; empty where there is none."""
+
+
+class HandshakesResult(TypedDict):
+    """Those that came since the question before."""
+
+    handshakes: list[Handshake]
+
+
 # ---------------------------------------------------------------------------- services
 
 

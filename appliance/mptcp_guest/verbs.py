@@ -47,6 +47,9 @@ VERBS = {
     "capture_fetch": Verb(
         arguments=messages.FetchArguments, result=messages.FetchResult, deadline_s=60
     ),
+    "capture_handshakes": Verb(
+        arguments=messages.Nothing, result=messages.HandshakesResult, deadline_s=60
+    ),
     "services_start": Verb(
         arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=120
     ),

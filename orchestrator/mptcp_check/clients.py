@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mptcp_appliance import disk, store
 from mptcp_appliance.image import Image
-from mptcp_check import machinery
+from mptcp_check import clock, machinery
 from mptcp_check.errors import MachineError, UsageError
 from mptcp_check.machines import (
     host,
@@ -24,13 +24,14 @@ from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.box import Box
 from mptcp_check.machines.bridged import bridged_probe
 from mptcp_check.machines.management import make_keys
-from mptcp_check.machines.measurement_server import MeasurementServer
+from mptcp_check.machines.measurement_server import MeasurementServer, server_by_ssh
 from mptcp_check.machines.missing_programs import client_needs, lacking
 from mptcp_check.machines.network import Network
+from mptcp_check.machines.session_server import server_by_session
 from mptcp_check.machines.site import Client
 from mptcp_check.machines.ssh import ssh_box
 from mptcp_check.machines.vagrant import PROVIDERS, VagrantSpec
-from mptcp_check.machines.wishes import InterfaceWish, MachineKind
+from mptcp_check.machines.wishes import InterfaceWish, MachineKind, ServerWish, SessionWish
 from mptcp_check.wanted import Around, Wanted
 from mptcp_check.watch import Watch
 
@@ -46,6 +47,20 @@ class Near:
 
 
 Server = AbstractContextManager[MeasurementServer]
+
+
+def server(wish: ServerWish | SessionWish, around: Around) -> Server:
+    """Return the way to have a server: a box of the user's, or a session at one of everybody's."""
+    if isinstance(wish, ServerWish):
+        return server_by_ssh(wish, archive=around.archive, apps=around.apps)
+    return server_by_session(
+        wish,
+        run_id=around.run_id,
+        apps=around.apps,
+        scratch=around.scratch,
+        wall_ns=clock.wall_ns,
+        say=around.watch.step,
+    )
 
 
 def _machine_client(

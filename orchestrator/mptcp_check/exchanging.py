@@ -12,7 +12,7 @@ from mptcp_check.exchanges import asking, repetition
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
-from mptcp_check.machines.guest_clock import ClockOffset
+from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import Addressing, Interrupter
 from mptcp_check.model import Exchange, Handover, Side, Transport, Upset
 from mptcp_check.watch import Glimpse

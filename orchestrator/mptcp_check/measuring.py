@@ -7,7 +7,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mptcp_check import clock
@@ -20,11 +20,12 @@ from mptcp_check.exchanges.repetition import Memory
 from mptcp_check.exchanges.scopes import Scope
 from mptcp_check.exchanging import glimpse, run_exchange, tries
 from mptcp_check.machines import guest_clock, measured_network
-from mptcp_check.machines.guest_clock import ClockOffset
+from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import (
     Addressing,
     Interrupter,
     Joint,
+    Login,
     MeasuredNetwork,
     NetworkKind,
 )
@@ -155,6 +156,7 @@ def measure(
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
+        keys = _logged_in(keys, network.login)
         expected = estimate(planned, cap_bytes=scope.cap_bytes)
         setting = {s: pool.submit(_clock, network, s) for s in Side}
         clocks = {side: future.result() for side, future in setting.items()}
@@ -205,6 +207,7 @@ def measure(
                 *_notes(lab),
                 *left_out.sentences(plan, planned),
                 *capped,
+                *network.notes_at_end(),
             ),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
@@ -224,8 +227,19 @@ def _both(
 def _clock(network: MeasuredNetwork, side: Side) -> ClockOffset:
     """Set the clock of a machine that is ours alone; compare any other."""
     end = network.ends[side]
+    if end.compare_clock is not None:
+        return end.compare_clock(clock.wall_ns)
     how = guest_clock.set_clock if end.sets_clock else guest_clock.measure
     return how(end.agent, clock.wall_ns)
+
+
+def _logged_in(keys: asking.Keys, login: Login | None) -> asking.Keys:
+    """Return the run's keys with the account that the server gave us, where it gave one."""
+    if login is None:
+        return keys
+    known, own = keys
+    ours = replace(known, user=login.user, password=login.password, folder=login.folder)
+    return ours, own
 
 
 def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.addresses import LINKS
 from mptcp_check.machines.embedded import embedded
 from mptcp_check.machines.measured_network import MeasuredNetwork
-from mptcp_check.machines.wishes import MachineKind
+from mptcp_check.machines.wishes import MachineKind, ServerWish
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.settings import FREE_FOR_RUN_BYTES
@@ -27,8 +27,8 @@ LINK = "link"
 """The behaviour that gives each link its delay and rate, always the last of a chain."""
 
 SERVER_HINT = (
-    "--server ssh:HOST, a Linux box of yours beyond the network to be measured, with python3, "
-    "nginx, pure-ftpd, mptcpize and tcpdump"
+    "--server https://HOST, a public measurement server (docs/server.md), or --server ssh:HOST, "
+    "a Linux box of yours beyond the network to be measured"
 )
 
 
@@ -83,16 +83,14 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
     with ExitStack() as stack:
         # fabric and Vagrant, which take their time to import, are for real networks only
         from mptcp_check import clients  # noqa: PLC0415
-        from mptcp_check.machines import measurement_server, site  # noqa: PLC0415
+        from mptcp_check.machines import site  # noqa: PLC0415
 
-        server = measurement_server.server_by_ssh(
-            wanted.server, archive=around.archive, apps=around.apps
-        )
+        server = clients.server(wanted.server, around)
         near, far = clients.CLIENTS[wanted.machine.kind](wanted, around, server, stack)
         yield Had(
             network=site.real_network(near.client, far, ready_ns=clock.monotonic_ns() - began_ns),
             machine=near.machine,
-            server=str(wanted.server),
+            server=str(wanted.server) if isinstance(wanted.server, ServerWish) else far.end.name,
             accelerator=near.accelerator,
             image_digest=near.image.digest if near.image else None,
         )

@@ -72,6 +72,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
         storing.logs_kept(scratch, options.places.failures / run_id),
     ):
         around = Around(
+            run_id=run_id,
             archive=archive.content,
             apps=WantedApps(
                 names=tuple(dict.fromkeys(e.app for e in exchanges)), named=bool(options.apps)

@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_check.machines.missing_programs import WantedApps
-from mptcp_check.machines.wishes import InterfaceWish, MachineKind, MachineWish, ServerWish
+from mptcp_check.machines.wishes import (
+    InterfaceWish,
+    MachineKind,
+    MachineWish,
+    ServerWish,
+    SessionWish,
+)
 from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
 
@@ -17,7 +23,7 @@ class Wanted:
 
     machine: MachineWish = AUTO
     interfaces: tuple[InterfaceWish, ...] = ()
-    server: ServerWish | None = None
+    server: ServerWish | SessionWish | None = None
     behind: tuple[str, ...] = ()
     """Emulated middleboxes, the first nearest to the client: ``ID`` or ``ID:key=value,...``."""
 
@@ -26,6 +32,7 @@ class Wanted:
 class Around:
     """What any way to have a network needs of the run."""
 
+    run_id: str
     archive: bytes
     """The guest agent."""
     apps: WantedApps

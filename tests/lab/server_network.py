@@ -307,6 +307,8 @@ def _configure(network: ServerNetwork, more: str) -> None:
         private_key = "{folder}/p.pem"
         [tickets]
         signing_key = "{folder}/k.pem"
+        [services]
+        run = "off"
         [metrics]
         listen = "127.0.0.1:9434"
         {more or "[capture]"}

@@ -273,6 +273,45 @@ def test_the_firewalls_rules_cap_connections_and_bytes_of_a_netblock(
         nft(network, b"delete table inet mptcp_check_server\n")
 
 
+def test_the_firewalls_rules_cap_new_connections_in_a_minute_and_spare_open_ones(
+    network: ServerNetwork,
+) -> None:
+    tight = network.folder / "tight.toml"
+    text = (network.folder / "server.toml").read_text()
+    tight.write_text(text + "[netblocks]\nservice_connections_per_minute = 10\n")
+    words = network.command("firewall", "--config", str(tight))
+    nft(network, subprocess.run(words, check=True, capture_output=True).stdout)
+    try:
+        opened = []
+        with entered(network.namespace("user1")):
+            refused = 0
+            for _ in range(40):
+                made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                made.settimeout(0.5)
+                try:
+                    made.connect((SERVER, PORT))
+                except TimeoutError:
+                    refused += 1
+                    made.close()
+                else:
+                    opened.append(made)
+            # one more each six seconds: how many depends on how long this took
+            assert 10 <= len(opened) < 40
+            assert refused
+            # the interface is not a service
+            assert network.connection().ask("GET", "/v1/health")["status"] == "ok"
+        opened[0].settimeout(60)
+        opened[0].sendall(b"still 5\nhello")
+        answer = b""
+        while len(answer) < len(b"hello"):
+            answer += opened[0].recv(100)
+        assert answer == b"hello"
+        for one in opened:
+            one.close()
+    finally:
+        nft(network, b"delete table inet mptcp_check_server\n")
+
+
 def test_a_disk_that_is_full_ends_a_capture_whole_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path / "state")]

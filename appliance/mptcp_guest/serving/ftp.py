@@ -21,7 +21,14 @@ a random password that lives for one run needs no stretching."""
 CLIENTS_COUNT = 20
 
 
-def command(directory: Path, *, address: str, port: int, passive_ports: Sequence[int]) -> list[str]:
+def command(
+    directory: Path,
+    *,
+    address: str,
+    port: int,
+    passive_ports: Sequence[int],
+    clients_count: int = CLIENTS_COUNT,
+) -> list[str]:
     """Return how pure-ftpd is started; PURE.
 
     Args:
@@ -29,6 +36,7 @@ def command(directory: Path, *, address: str, port: int, passive_ports: Sequence
         address: The one address it listens on.
         port: Of the control connection.
         passive_ports: First and last port of passive data connections.
+        clients_count: Control connections at once.
     """
     ports = f"{passive_ports[0]}:{passive_ports[-1]}"
     return [
@@ -37,8 +45,8 @@ def command(directory: Path, *, address: str, port: int, passive_ports: Sequence
         *("--login", f"puredb:{directory}/users.pdb"),
         *("--pidfile", f"{directory}/pid"),
         *("--passiveportrange", ports),
-        *("--maxclientsnumber", str(CLIENTS_COUNT)),
-        *("--maxclientsperip", str(CLIENTS_COUNT)),
+        *("--maxclientsnumber", str(clients_count)),
+        *("--maxclientsperip", str(clients_count)),
         *("--maxidletime", "1"),
         *("--minuid", "1"),  # www-data is a system user
         *("--syslogfacility", "none"),
@@ -59,18 +67,28 @@ def users_line(name: str, password: str, *, uid: int, gid: int, home: Path) -> s
     Raises:
         OSError: The C library knows no SHA-512 crypt.
     """
-    return f"{name}:{_hashed(password)}:{uid}:{gid}::{home}/./::::::::::::\n"
+    return account_line(name, hashed(password), uid=uid, gid=gid, home=home)
 
 
-def _hashed(password: str) -> str:
+def account_line(name: str, password_hash: str, *, uid: int, gid: int, home: Path) -> str:
+    """Return the user file's line for a user whose password was hashed before; PURE."""
+    return f"{name}:{password_hash}:{uid}:{gid}::{home}/./::::::::::::\n"
+
+
+def hashed(password: str) -> str:
+    """Return the hash of a password as crypt(3) makes it.
+
+    Raises:
+        OSError: The C library knows no SHA-512 crypt.
+    """
     # crypt(3) of the library that pure-ftpd itself uses; Python's own module is going away
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
     setting = f"$6$rounds={ROUNDS}${secrets.token_hex(8)}$"
-    hashed: bytes | None = library.crypt(password.encode(), setting.encode())
-    if hashed is None or not hashed.startswith(b"$6$"):
+    made: bytes | None = library.crypt(password.encode(), setting.encode())
+    if made is None or not made.startswith(b"$6$"):
         raise OSError("crypt(3) has no SHA-512")
-    return hashed.decode()
+    return made.decode()
 
 
 def _prepare(

@@ -4,10 +4,23 @@ Debian's nginx-light 1.22 has the dav module built in (``nginx -V``: --with-http
 opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_guest import messages
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
+
+CONNECTIONS_COUNT = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sharing:
+    """How many sessions share one server: each path begins with one's marker."""
+
+    marker: str
+    """A regular expression without groups; a folder of that name is all that its session sees."""
+    connections_count: int
+    upload_bytes: int
 
 
 def command(directory: Path) -> list[str]:
@@ -16,7 +29,9 @@ def command(directory: Path) -> list[str]:
     return ["nginx", "-e", error_log, "-p", str(directory), "-c", str(directory / "nginx.conf")]
 
 
-def configuration(directory: Path, files: Path, *, address: str, port: int) -> str:
+def configuration(
+    directory: Path, files: Path, *, address: str, port: int, sharing: Sharing | None = None
+) -> str:
     """Return the configuration of one server on one address.
 
     Args:
@@ -24,6 +39,7 @@ def configuration(directory: Path, files: Path, *, address: str, port: int) -> s
         files: What is served; uploads go to its ``up``.
         address: IPv4 or IPv6, without brackets.
         port: To listen on.
+        sharing: Where sessions share the server; none gives `files` to whoever asks.
     """
     listen = socket_address(address, port) + (" ipv6only=on" if ":" in address else "")
     # temporary files on the file system of the uploads: a finished one is renamed, never copied
@@ -31,24 +47,35 @@ def configuration(directory: Path, files: Path, *, address: str, port: int) -> s
         f"  {kind}_temp_path {directory}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
+    root = f"root {files};"
+    if sharing:
+        # the marker is taken away before any location is chosen; without one nothing is found
+        root = (
+            'set $session "none";\n'
+            f'    rewrite "^/(?<session>{sharing.marker})(/.*)$" $2;\n'
+            f"    root {files}/$session;"
+        )
+    # below that level a line names a user's address
+    level = " emerg" if sharing else ""
+    connections = sharing.connections_count if sharing else CONNECTIONS_COUNT
     return f"""\
 daemon off;
 user {USER};
 worker_processes 1;
 pid {directory}/nginx.pid;
-error_log {directory}/error.log;
-events {{ worker_connections 128; }}
+error_log {directory}/error.log{level};
+events {{ worker_connections {connections}; }}
 http {{
   access_log off;
   server_tokens off;
   default_type application/octet-stream;
   # a body is what was sent, not what compresses well
   gzip off;
-  client_max_body_size 0;
+  client_max_body_size {sharing.upload_bytes if sharing else 0};
 {temporary}
   server {{
     listen {listen};
-    root {files};
+    {root}
     location /down/ {{ }}
     location /up/ {{
       limit_except PUT {{ deny all; }}

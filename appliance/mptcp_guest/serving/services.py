@@ -136,7 +136,7 @@ class Services:
 
         def all_listen() -> bool:
             found = listeners(self._lab.succeed(self._lab.inside(["ss", "-HOnltM"]), until))
-            missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
+            missing[:] = [r for r in self._running if not listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
         in_time = self._lab.stop.wait_until(all_listen, until.but(LAST_LOOK_S))
@@ -156,7 +156,8 @@ def listeners(text: str) -> set[tuple[str, str]]:
     return {(row[0], row[4]) for row in rows if len(row) > 4}  # noqa: PLR2004 - ss columns
 
 
-def _listens(wanted: messages.ServiceWanted, found: set[tuple[str, str]]) -> bool:
+def listens(wanted: messages.ServiceWanted, found: set[tuple[str, str]]) -> bool:
+    """Return whether a server listens as it shall, by what `listeners` found; PURE."""
     place = socket_address(wanted["address"], wanted["port"])
     # an MPTCP listener shows twice: itself, and its first subflow as tcp
     return ("tcp", place) in found and (("mptcp", place) in found) == (

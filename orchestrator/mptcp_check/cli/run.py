@@ -14,6 +14,7 @@ from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
+from mptcp_check.session_client import server_list
 from mptcp_check.wanted import Wanted
 
 INTERFERENCE_FOUND = 1
@@ -86,8 +87,10 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 )
 @click.option(
     "--server",
-    metavar="ssh:HOST[,address=A][,http=PORT][,ftp=PORT]",
-    help="The measurement server at the far end: a Linux box of yours, reached by ssh.",
+    metavar="https://HOST|LIST.toml|ssh:HOST[,...]",
+    help="The measurement server at the far end: a public one (https://HOST[:PORT]"
+    "[,fingerprint=SHA256]), the first of a list that can be used, or a Linux box of yours "
+    "(ssh:HOST[,address=A][,http=PORT][,ftp=PORT]).",
 )
 @click.option(
     "--out",
@@ -148,8 +151,9 @@ def run(  # noqa: PLR0913 - one per option
 
     \b
     On this computer or a box, the client has a network namespace with cards of its own
-    (macvlan) or, on Wi-Fi, a way through the kernel; that needs root. The server is used
-    as it is: its MPTCP settings and offloads change for the run and are put back.
+    (macvlan) or, on Wi-Fi, a way through the kernel; that needs root. A server by ssh is
+    used as it is: its MPTCP settings and offloads change for the run and are put back. On
+    a public server the run has a session of its own, which ends with it.
 
     \b
     Examples:
@@ -159,6 +163,8 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --behind mp_capable_removed_from_syn
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
+      mptcp-check run --iface eth0 --server https://mptcp-1.example.org
+      mptcp-check run --iface eth0 --server servers.toml
       mptcp-check run --iface eth0 --server ssh:box.example.org
       mptcp-check run --machine vagrant --iface br0 --server ssh:box.example.org
       mptcp-check run --machine host --iface eth0 --iface wlan0 --server ssh:box.example.org
@@ -182,7 +188,7 @@ def run(  # noqa: PLR0913 - one per option
         wanted=Wanted(
             machine=wishes.machine_wish(machine),
             interfaces=tuple(wishes.interface_wish(text) for text in interfaces),
-            server=wishes.server_wish(server) if server else None,
+            server=_server(server) if server else None,
             behind=behind,
         ),
         depth=depth or Depth.DEFAULT,
@@ -201,6 +207,12 @@ def run(  # noqa: PLR0913 - one per option
         document = {**finished.document, "upload": uploaded.document()}
         click.echo(json.dumps(document, indent=None if jsonl else 2))
     return _exit_code(finished, fail_on, uploaded.exit_code)
+
+
+def _server(text: str) -> wishes.ServerWish | wishes.SessionWish:
+    if wishes.is_session_wish(text):
+        return wishes.session_wish(text, server_list.load)
+    return wishes.server_wish(text)
 
 
 def _exit_code(finished: Finished, fail_on: str | None, of_upload: int) -> int:

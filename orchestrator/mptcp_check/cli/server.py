@@ -76,6 +76,24 @@ def capture(config: Path, parent: int) -> None:
     )
 
 
+@server.command("services")
+@_config
+@click.option("--parent", type=int, default=0, hidden=True, help="End when this process does.")
+def services(config: Path, parent: int) -> None:
+    """Run the application servers that sessions measure with; as root, it goes on as their user.
+
+    It keeps them running, and a folder and an account for each session.
+    """
+    from mptcp_check.server import configuration_file  # noqa: PLC0415 - as above
+    from mptcp_check.server.services import services_run  # noqa: PLC0415 - as above
+
+    _log_to_stderr()
+    services_run.run(
+        configuration_file.load(config),
+        orphaned=lambda: bool(parent) and os.getppid() != parent,
+    )
+
+
 @server.command("check-config")
 @_config
 def check_config(config: Path) -> None:

@@ -23,6 +23,11 @@ class Target:
         """The address as it stands in a URL (RFC 3986, section 3.2.2)."""
         return f"[{self.address}]" if ":" in self.address else self.address
 
+    @property
+    def root(self) -> str:
+        """What stands before every path of a URL; empty where the server is nobody else's."""
+        return f"/{self.credentials.folder}" if self.credentials.folder else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:

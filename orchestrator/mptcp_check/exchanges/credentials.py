@@ -35,6 +35,8 @@ class Credentials:
     """Public, without a host's name."""
     ssh_client_key: str = field(repr=False)
     """Private, as OpenSSH writes it."""
+    folder: str = ""
+    """What the paths of this user begin with at a server that many share; empty at one's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    base = f"http://{target.host}:{exchange.port}"
+    base = f"http://{target.host}:{exchange.port}{target.root}"
     words = {
         Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
         Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),

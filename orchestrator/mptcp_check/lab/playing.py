@@ -21,7 +21,7 @@ from mptcp_check.lab.network import Network, grown, network
 from mptcp_check.lab.stream import Streamed
 from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
-from mptcp_check.machines.guest_clock import ClockOffset
+from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import Addressing
 from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry

@@ -7,19 +7,10 @@ so captures of two guests would disagree by more than any delay worth measuring.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import Answers
 
 ROUND_TRIPS = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockOffset:
-    """How far a guest's clock is ahead of the host's."""
-
-    offset_ns: int
-    """Guest minus host."""
-    uncertainty_ns: int
-    """Half of the round trip that measured it: the offset is within this of the truth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

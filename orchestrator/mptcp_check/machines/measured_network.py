@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.model import Exchange, Side
 from mptcp_guest.messages import (
@@ -60,6 +61,9 @@ class End:
     """The machine is ours alone: its clock is set once, else only compared."""
     alone: bool
     """Its network holds the exchanges only; else its counters count others' TCP too."""
+    compare_clock: Callable[[Callable[[], int]], ClockOffset] | None = None
+    """Measure how far its clock is ahead of the one that is given, where it knows a better way
+    than round trips of its agent."""
 
 
 class Addressing(Protocol):
@@ -136,6 +140,21 @@ raise when measuring it would mean nothing, else return notes for the report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """An account that a server which many share has made for us."""
+
+    user: str
+    password: str = field(repr=False)
+    folder: str
+    """See `mptcp_check.exchanges.credentials.Credentials`."""
+
+
+def nothing_more() -> tuple[str, ...]:
+    """Return no notes."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredNetwork:
     """A network while it is up."""
 
@@ -153,6 +172,10 @@ class MeasuredNetwork:
     """What the reader of the report must know, a sentence each."""
     examine: Examination | None = None
     """Asked once, before the first capture."""
+    login: Login | None = None
+    """Where the server gave us one; else it takes the one that we make for the run."""
+    notes_at_end: Callable[[], tuple[str, ...]] = nothing_more
+    """Asked once, after the exchanges: what the reader of the report must know besides."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     """Applications whose programs an end lacks, each with the sentence about it."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])

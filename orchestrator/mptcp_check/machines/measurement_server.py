@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, ServerError
 from mptcp_check.machines.box import Box
-from mptcp_check.machines.measured_network import End
+from mptcp_check.machines.measured_network import Answers, End, Login, nothing_more
 from mptcp_check.machines.missing_programs import WantedApps, lacking, server_needs
 from mptcp_check.machines.site_addresses import WILDCARDS, ServerPlace, choose_ports
 from mptcp_check.machines.ssh import ssh_box
@@ -31,6 +31,14 @@ class MeasurementServer:
     place: ServerPlace
     check: Callable[[], None]
     """Raise when it went away."""
+    notes: tuple[str, ...] = ()
+    """What the reader of the report must know, a sentence each."""
+    notes_at_end: Callable[[], tuple[str, ...]] = nothing_more
+    """The same, asked after the exchanges."""
+    login: Login | None = None
+    """Where it made one for us."""
+    meet: Callable[[Answers], None] | None = None
+    """Told of the client's agent, once that can be asked."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     """Applications whose programs it lacks, each with the sentence about it."""
 

@@ -57,6 +57,8 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         server: The end that answers.
         ready_ns: How long it took until both could be asked.
     """
+    if server.meet is not None:
+        server.meet(client.end.agent)
 
     def addressing(lab: Mapping[Side, LabUpResult]) -> SiteAddressing:
         return SiteAddressing(client=tuple(lab[Side.CLIENT]["interfaces"]), server=server.place)
@@ -72,7 +74,9 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         addressing=addressing,
         check=check,
         ready_ns=ready_ns,
-        notes=(*client.notes, *said),
+        notes=(*client.notes, *server.notes, *said),
+        notes_at_end=server.notes_at_end,
+        login=server.login,
         left_out={**client.left_out, **server.left_out},
         examine=_examination(client.examine, server.place) if client.examine else None,
         joined=client.joined,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
-from mptcp_check.errors import MachineError, PreflightError
+from mptcp_check.errors import MachineError, PreflightError, ServerError
 from mptcp_check.exchanges import APPLICATIONS, asking
 from mptcp_check.exchanges.ftp import ACTIVE
 from mptcp_check.exchanges.plan import Possible, limited
@@ -39,6 +39,8 @@ class ServerPlace:
     """By application, of `ActiveControl`, and of `further_port` where that one is free."""
     interfaces: tuple[str, ...]
     alone: bool
+    passive_ports: tuple[int, int] = asking.PASSIVE_PORTS
+    """First and last data port of passive ftp."""
     holders: Mapping[Family, str] = field(default_factory=dict[Family, str])
     """The interface that has the address itself, where nothing in between translates."""
 
@@ -57,6 +59,8 @@ class SiteAddressing:
         # in active mode the server connects to the address that the client told it, and behind
         # this computer's own translation that is none of the network's
         routed = any(state["attached"] == "routed" for state in self.client)
+        if not there:
+            raise ServerError("the server offers none of the applications that were asked for")
         found = limited([e for e in there if not (routed and e.mode == ACTIVE)], possible)
         if not found:
             raise PreflightError(
@@ -106,7 +110,7 @@ class SiteAddressing:
     def capture_filter(self, side: Side) -> str:
         """Return the filter: the server's ports, at the client its addresses as well."""
         ports = " or ".join(f"port {port}" for port in self._single_ports())
-        first, last = asking.PASSIVE_PORTS
+        first, last = self.server.passive_ports
         tcp = f"tcp and ({ports} or portrange {first}-{last})"
         quoted = " or ".join(f"icmp[28:2] = {p} or icmp[30:2] = {p}" for p in self._single_ports())
         # of ICMP errors those that quote one of these ports, so that nobody else's are kept
@@ -121,7 +125,7 @@ class SiteAddressing:
     def ports(self, side: Side) -> tuple[int, ...]:
         """Return the server's ports: at either end other programs may have connections too."""
         del side
-        first, last = asking.PASSIVE_PORTS
+        first, last = self.server.passive_ports
         return (*self._single_ports(), *range(first, last + 1))
 
     def _possible(self) -> Possible:

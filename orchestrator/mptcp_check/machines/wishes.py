@@ -3,6 +3,7 @@
 --machine auto | qemu | vagrant[:PROVIDER] | host | ssh:[USER@]HOST[:PORT]
 --iface   NAME[,address=ADDRESS/LENGTH]...[,gateway=ADDRESS]...[,routed]
 --server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,http=PORT][,ftp=PORT]
+--server  https://HOST[:PORT][,fingerprint=SHA256] | LIST.toml | LIST.json
 """
 
 import enum
@@ -10,12 +11,18 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
+from pathlib import Path
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.session_client import server_list
+from mptcp_check.session_client.server_list import KnownServer
 
 PROVIDERS = ("libvirt", "virtualbox", "qemu")
 """What Vagrant may drive (`vagrant.PROVIDERS`), the first that is installed is taken."""
+
+LISTS = (".toml", ".json")
+"""How the name of a list of servers ends."""
 
 SSH = "ssh"
 SSH_PORT = 22
@@ -92,6 +99,19 @@ class ServerWish:
         return f"{SSH}:{self.ssh}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWish:
+    """``--server``: one public server, or a list of them."""
+
+    servers: tuple[KnownServer, ...]
+    text: str
+    """As the user wrote it."""
+
+    def __str__(self) -> str:
+        """Return it as it was written."""
+        return self.text
+
+
 def machine_wish(text: str) -> MachineWish:
     """Read ``--machine``.
 
@@ -142,8 +162,37 @@ def interface_wish(text: str) -> InterfaceWish:
     )
 
 
+def is_session_wish(text: str) -> bool:
+    """Say whether ``--server`` names public servers: one by its URL, or a list of them."""
+    return text.startswith("https://") or text.endswith(LISTS)
+
+
+def session_wish(text: str, load: Callable[[Path], tuple[KnownServer, ...]]) -> SessionWish:
+    """Read a ``--server`` that names public servers.
+
+    Args:
+        text: What the user wrote.
+        load: Reads a list of servers.
+
+    Raises:
+        UsageError: It is not of that form, or the list is none.
+    """
+    if text.endswith(LISTS) and not text.startswith("https://"):
+        return SessionWish(servers=load(Path(text)), text=text)
+    url, *words = text.split(",")
+    fingerprint = ""
+    for word in words:
+        key, _, fingerprint = word.partition("=")
+        if key != "fingerprint" or len(words) > 1:
+            raise UsageError(
+                f"'{word}' in --server {text} is not understood",
+                hint="fingerprint=SHA256, what `mptcp-check server self-signed` printed",
+            )
+    return SessionWish(servers=(server_list.server(url, fingerprint=fingerprint),), text=url)
+
+
 def server_wish(text: str) -> ServerWish:
-    """Read ``--server``.
+    """Read ``--server`` of a box that ssh reaches.
 
     Raises:
         UsageError: It is not of that form, or of a kind that is not known.
@@ -152,7 +201,7 @@ def server_wish(text: str) -> ServerWish:
     if kind != SSH or not rest:
         raise UsageError(
             f"'{text}' is not a measurement server that this version can use",
-            hint="--server ssh:HOST, a Linux box of yours with nginx and pure-ftpd",
+            hint="--server https://HOST, a list LIST.toml of such, or ssh:HOST, a box of yours",
         )
     place, *words = rest.split(",")
     addresses: list[str] = []

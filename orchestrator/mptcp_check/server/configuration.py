@@ -82,6 +82,35 @@ class Capture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Section ``[services]``: the application servers and what sessions may keep there."""
+
+    run: str
+    control: Path
+    state: Path
+    user: str
+    listen: tuple[str, ...]
+    public: tuple[str, ...]
+    http: tuple[int, ...]
+    ftp: tuple[int, ...]
+    ftp_plain: tuple[int, ...]
+    passive_ports: tuple[int, int]
+    connections: int
+    offer_bytes: int
+    session_bytes: int
+    session_files: int
+    disk_free_min_bytes: int
+
+    @property
+    def ports(self) -> tuple[tuple[int, int], ...]:
+        """What a capture must look at: first and last of each range."""
+        control = (*self.ftp, *self.ftp_plain)
+        # active FTP's data comes from the port below the control connection's (RFC 959, 3.2)
+        single = sorted({*self.http, *control, *(port - 1 for port in control)})
+        return (*((port, port) for port in single), self.passive_ports)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """Section ``[metrics]``."""
 
@@ -113,6 +142,7 @@ class Configuration:
     sessions_at_once: int
     netblocks: Netblocks
     capture: Capture
+    services: Services
     metrics: Metrics
     log: Log
     retention: Retention

@@ -2,6 +2,8 @@
 
 import difflib
 import tomllib
+from collections.abc import Sequence
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from mptcp_check.server.configuration import (
     Netblocks,
     Retention,
     Server,
+    Services,
     Tickets,
 )
 from mptcp_check.server.configuration_keys import KEYS, NEEDED
@@ -124,6 +127,27 @@ def _contradictions(values: Values) -> list[str]:
         )
     if values["retention"]["sessions_s"] < values["retention"]["captures_s"]:
         errors.append("retention.sessions_s: less than retention.captures_s")
+    services = Services(**values["services"])
+    if services.run != "off":
+        errors += _services(services, capture["ports"])
+    return errors
+
+
+def _services(services: Services, captured: Sequence[tuple[int, int]]) -> list[str]:
+    errors = [
+        f"capture.ports: {first if first == last else f'{first}-{last}'} is missing,"
+        " which a service uses"
+        for first, last in services.ports
+        if not any(low <= first and last <= high for low, high in captured)
+    ]
+    used = [*services.http, *services.ftp, *services.ftp_plain]
+    if len(set(used)) != len(used):
+        errors.append("services: two of them have the same port")
+    families = [ip_address(text).version for text in services.public]
+    if len(set(families)) != len(families):
+        errors.append("services.public: one address per family is enough")
+    if services.offer_bytes > services.session_bytes:
+        errors.append("services.offer_bytes: more than services.session_bytes")
     return errors
 
 
@@ -135,6 +159,7 @@ def _configuration(values: Values) -> Configuration:
         sessions_at_once=values["sessions"]["at_once"],
         netblocks=Netblocks(**values["netblocks"]),
         capture=Capture(**values["capture"]),
+        services=Services(**values["services"]),
         metrics=Metrics(**values["metrics"]),
         log=Log(**values["log"]),
         retention=Retention(**values["retention"]),

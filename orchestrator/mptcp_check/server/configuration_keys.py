@@ -109,6 +109,42 @@ def ports(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def single_ports(value: object) -> tuple[int, ...]:
+    """Read ports, none or more: ``[80, 8080]``."""
+    if not isinstance(value, list) or not all(_is_single(item) for item in value):
+        raise ValueError("a list of ports such as [80, 8080] is wanted")
+    return tuple(value)
+
+
+def port_range(value: object) -> tuple[int, int]:
+    """Read a range of ports: ``"50000-50999"``."""
+    first, dash, last = str(value).partition("-")
+    if not dash or not _is_port(first) or not _is_port(last) or int(first) > int(last):
+        raise ValueError('a range of ports such as "50000-50999" is wanted')
+    return int(first), int(last)
+
+
+def addresses(value: object) -> tuple[str, ...]:
+    """Read a list of addresses, each once."""
+    wanted = 'a list of addresses such as ["192.0.2.1", "2001:db8::1"] is wanted'
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(wanted)
+    try:
+        found = tuple(str(ipaddress.ip_address(item)) for item in value)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if len(set(found)) != len(found):
+        raise ValueError("an address stands there twice")
+    return found
+
+
+def user_name(value: object) -> str:
+    """Read the name of a user of this computer."""
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value):
+        raise ValueError("the name of a user is wanted")
+    return value
+
+
 def names(value: object) -> tuple[str, ...]:
     """Read a list of interface names; an empty one is all interfaces."""
     if not isinstance(value, list) or not all(
@@ -127,6 +163,10 @@ def one_of(*words: str) -> Read:
         return str(value)
 
     return read
+
+
+def _is_single(item: object) -> bool:
+    return isinstance(item, int) and not isinstance(item, bool) and 1 <= item <= LAST_PORT
 
 
 def _is_port(text: str) -> bool:
@@ -239,18 +279,78 @@ KEYS: Final[tuple[Key, ...]] = (
             (
                 "ports",
                 ports,
-                [21, 80, 443, 34343, "50000-50999"],
+                [20, 21, 80, 443, 2120, 2121, 8080, 34343, "50000-50999"],
                 "TCP ports of the services and FTP's passive range.",
             ),
-            _size(64 * MIB, "Bytes of one session's capture.", "session_bytes"),
-            ("session_packets", whole(1, 10**9), 500_000, "Packets of one session's capture."),
-            ("hold_s", whole(1, 60), 5, "How long packets wait to be known as a session's."),
+            _size(512 * MIB, "Bytes of one session's capture.", "session_bytes"),
+            ("session_packets", whole(1, 10**9), 1_000_000, "Packets of one session's capture."),
+            (
+                "hold_s",
+                whole(1, 120),
+                30,
+                "How long packets wait to be known as a session's: longer than an exchange hangs.",
+            ),
             ("waiting_flows", whole(16, 10**7), 20_000, "Connections that wait at once."),
             _size(64 * MIB, "Bytes of packets that wait at once.", "waiting_bytes"),
             _size(32 * MIB, "Bytes of the kernel's ring.", "ring_bytes", least=MIB),
             _size(
                 512 * MIB,
                 "Less free disk than this: no new capture.",
+                "disk_free_min_bytes",
+                least=0,
+            ),
+        ],
+    ),
+    *_section(
+        "services",
+        [
+            (
+                "run",
+                one_of("child", "unit", "off"),
+                "child",
+                "Who starts the application servers: `server run`, a systemd unit, nobody.",
+            ),
+            (
+                "control",
+                absolute_path,
+                "/run/mptcp-check-services/services.sock",
+                "Socket between interface and services.",
+            ),
+            (
+                "state",
+                absolute_path,
+                "/var/lib/mptcp-check-services",
+                "Folder of what sessions offer and upload.",
+            ),
+            ("user", user_name, "www-data", "Who they run as when root starts them."),
+            ("listen", addresses, ["0.0.0.0", "::"], "Addresses that they listen on."),  # noqa: S104 - a server
+            (
+                "public",
+                addresses,
+                [],
+                "Where clients reach them, one per family; none: where they reached the interface.",
+            ),
+            ("http", single_ports, [80, 8080, 34343], "Ports of HTTP; none for no HTTP."),
+            ("ftp", single_ports, [21], "Ports of FTP."),
+            (
+                "ftp_plain",
+                single_ports,
+                [2121],
+                "Ports of FTP over plain TCP, the control of active FTP.",
+            ),
+            ("passive_ports", port_range, "50000-50999", "Data ports of passive FTP."),
+            (
+                "connections",
+                whole(4, 60_000),
+                512,
+                "Connections at once of each program.",
+            ),
+            _size(64 * MIB, "Bytes of one file that a session offers.", "offer_bytes"),
+            _size(256 * MIB, "Bytes that a session keeps at once.", "session_bytes"),
+            ("session_files", whole(1, 10_000), 64, "Files that a session keeps at once."),
+            _size(
+                512 * MIB,
+                "Less free disk than this: nothing more is kept.",
                 "disk_free_min_bytes",
                 least=0,
             ),

@@ -24,18 +24,21 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "session-ended": (409, "The session has ended"),
     "capture-running": (409, "The capture is running: stop it first"),
     "capture-ended": (409, "The session's capture was stopped; a session has one"),
+    "services-closed": (409, "Open the session's services first"),
     "request-too-large": (413, "The request is too large"),
     "request-invalid": (422, "The request does not fit the interface"),
     "request-too-small": (422, "Without a ticket an answer is not larger than its request"),
     "too-many-requests": (429, "This network has asked too often"),
     "too-many-sessions": (429, "This network has its share of sessions"),
     "allowance-used": (429, "This network has used its allowance"),
+    "quota-used": (429, "The session keeps as much as it may"),
     "range-not-satisfiable": (416, "There are no such bytes"),
     "internal": (500, "The server made a mistake; it is in its log"),
     "lame-duck": (503, "The server is being drained: use another one"),
     "server-full": (503, "The server has as many sessions as it can hold"),
     "capture-unavailable": (503, "The capture service does not answer"),
-    "disk-full": (507, "The server has no room for another capture"),
+    "services-unavailable": (503, "The application servers do not answer"),
+    "disk-full": (507, "The server has no room for another capture or file"),
 }
 """Name -> status and title; the name is stable, a changed meaning needs a new one."""
 
@@ -46,6 +49,7 @@ RETRY_AFTER_S: Final[dict[str, int]] = {
     "lame-duck": 300,
     "server-full": 30,
     "capture-unavailable": 5,
+    "services-unavailable": 5,
     "disk-full": 600,
 }
 """What `Retry-After` says where waiting helps (RFC 9110, section 10.2.3)."""

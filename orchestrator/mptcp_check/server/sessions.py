@@ -1,5 +1,6 @@
 """The life of sessions: created with a ticket, used, ended by their user or by the clock."""
 
+import contextlib
 import hashlib
 import hmac
 import json
@@ -12,12 +13,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mptcp_check.server import admission, kernel_counters, marker, netblock, ticket
 from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.admission import Use
+from mptcp_check.server.capture.handshakes import Handshakes
 from mptcp_check.server.capture.service import CaptureService, Claim, Order
 from mptcp_check.server.capture.summary import Summary
 from mptcp_check.server.configuration import Configuration
 from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services.service import Account, FileDigest, ServiceHost, ServicesState
 from mptcp_check.server.session import CaptureState, End, Session
 from mptcp_check.server.store import HOUR_NS, Store
+from mptcp_guest.messages import Content
 
 _NS: Final = 10**9
 _ID_BYTES: Final = 16
@@ -47,6 +51,7 @@ class Sessions:
     configuration: Configuration
     store: Store
     captures: CaptureService
+    services: ServiceHost
     key: Ed25519PrivateKey
     wall_ns: Callable[[], int]
     random_bytes: Callable[[int], bytes]
@@ -142,6 +147,8 @@ class Sessions:
                 at_ns=min(self.wall_ns(), max(session.expires_ns, session.created_ns)),
                 collect_until_ns=session.collect_until_ns,
             )
+            with contextlib.suppress(ProblemError):  # it has the time of its end, too
+                self.services.close(_marker(session))
         if session.capture is CaptureState.RUNNING:
             self.stop_capture(session, because="stopped" if why is End.FINISHED else "expired")
         return self.store.find(session.id) or session
@@ -165,7 +172,7 @@ class Sessions:
         use = self._use(session.netblock, self.wall_ns())
         order = Order(
             session_id=session.id,
-            marker=marker.marker(bytes.fromhex(session.nonce)),
+            marker=_marker(session),
             bytes_max=admission.capture_allowance(self.configuration, use),
             packets_max=self.configuration.capture.session_packets,
             until_ns=session.expires_ns,
@@ -216,6 +223,57 @@ class Sessions:
         if session.capture is not CaptureState.RUNNING or not session.open:
             raise ProblemError("capture-missing" if session.open else "session-ended")
         return self.captures.claim(session.id, claims)
+
+    def handshakes(self, session: Session) -> Handshakes:
+        """Return how a session's connections were opened, while its capture runs.
+
+        Raises:
+            ProblemError: ``capture-missing``, ``capture-unavailable``.
+        """
+        if session.capture is not CaptureState.RUNNING:
+            raise ProblemError("capture-missing")
+        return self.captures.handshakes(session.id)
+
+    def open_services(self, session: Session) -> tuple[Account, ServicesState]:
+        """Make an open session's folder and account at the services; again gives the same.
+
+        Raises:
+            ProblemError: ``session-ended``, ``services-unavailable``, ``disk-full``.
+        """
+        if not session.open:
+            raise ProblemError("session-ended")
+        account = self.services.open(_marker(session), until_ns=session.expires_ns)
+        return account, self.services.state()
+
+    def offer(self, session: Session, service: str, name: str, content: Content) -> FileDigest:
+        """Make a content ready for an open session.
+
+        Raises:
+            ProblemError: It may not, or there is no room.
+        """
+        if not session.open:
+            raise ProblemError("session-ended")
+        return self.services.offer(_marker(session), service, name, content)
+
+    def received(self, session: Session, service: str, name: str) -> FileDigest | None:
+        """Return what a session sent to a service; none if nothing came.
+
+        Raises:
+            ProblemError: ``session-ended``, ``services-unavailable``.
+        """
+        if not session.open:
+            raise ProblemError("session-ended")
+        return self.services.received(_marker(session), service, name)
+
+    def discard(self, session: Session, service: str, name: str) -> None:
+        """Forget what a service has under a name.
+
+        Raises:
+            ProblemError: ``session-ended``, ``services-unavailable``.
+        """
+        if not session.open:
+            raise ProblemError("session-ended")
+        self.services.discard(_marker(session), service, name)
 
     def may_fetch(self, address: str, *, size_bytes: int) -> None:
         """See whether a capture of this size may be fetched from an address.
@@ -288,3 +346,7 @@ class Sessions:
             issued_ns=session.created_ns,
             expires_ns=session.collect_until_ns,
         )
+
+
+def _marker(session: Session) -> str:
+    return marker.marker(bytes.fromhex(session.nonce))

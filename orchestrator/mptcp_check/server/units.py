@@ -7,6 +7,7 @@ NAMES: Final = (
     "mptcp-check-server.socket",
     "mptcp-check-server.service",
     "mptcp-check-capture.service",
+    "mptcp-check-services.service",
 )
 
 

@@ -32,8 +32,7 @@ class Choice:
 def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
     """Ask servers in the order of their priorities and take the first that can be used.
 
-    A server that cannot capture is taken only when no other is left: without its captures
-    nothing can be compared.
+    One that cannot capture cannot be used: without its capture nothing can be compared.
 
     Args:
         servers: At least one.
@@ -43,43 +42,44 @@ def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
         ServerError: None can be used; it says what each was found to be.
     """
     asked: list[Candidate] = []
-    without_capture: list[KnownServer] = []
     for server in sorted(servers, key=lambda one: one.priority):  # stable: as listed
         candidate = _look(server, health)
         asked.append(candidate)
         if candidate.usable:
-            return Choice(server=server, because=_why(server, asked), asked=tuple(asked))
-        if candidate.because == NO_CAPTURE:
-            without_capture.append(server)
-    if without_capture:
-        because = f"{NO_CAPTURE}, and no other server can be used"
-        return Choice(server=without_capture[0], because=because, asked=tuple(asked))
+            because = _why(server, asked, of=len(servers))
+            return Choice(server=server, because=because, asked=tuple(asked))
     found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
     raise ServerError(
         f"no measurement server can be used: {found}",
-        hint="`mptcp-check run` without a server tests on this computer alone",
+        hint="try again later, or name others; `mptcp-check run` without --server needs none",
     )
 
 
 NO_CAPTURE = "it cannot capture now"
+NO_SERVICES = "its application servers do not run"
 
 
 def _look(server: KnownServer, health: Health) -> Candidate:
     try:
         document = health(server)
     except ServerError as e:
-        return Candidate(server=server, usable=False, because=e.message)
+        because = e.message.removeprefix(f"{server.url} ")
+        return Candidate(server=server, usable=False, because=because)
     if document.get("status") == "lame-duck":
         return Candidate(server=server, usable=False, because="it is being drained")
     if document.get("status") != "ok":
         return Candidate(server=server, usable=False, because="it is no measurement server")
+    if document.get("services") != "ready":
+        return Candidate(server=server, usable=False, because=NO_SERVICES)
     if document.get("capture") != "ready":
         return Candidate(server=server, usable=False, because=NO_CAPTURE)
     return Candidate(server=server, usable=True, because="it answers and takes sessions")
 
 
-def _why(server: KnownServer, asked: Sequence[Candidate]) -> str:
+def _why(server: KnownServer, asked: Sequence[Candidate], *, of: int) -> str:
+    if of == 1:
+        return "it answers and takes sessions"
     if len(asked) == 1:
-        return f"the first by priority ({server.priority}) answers and takes sessions"
+        return f"the first of {of} by priority ({server.priority}) answers and takes sessions"
     others = ", ".join(f"{one.server.url} ({one.because})" for one in asked[:-1])
     return f"the first by priority that can be used, after {others}"

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Final
 
 from mptcp_check.errors import ServerError
 from mptcp_check.new_folder import DISK_FULL
+from mptcp_check.session_client import refusals
 from mptcp_check.session_client.server_list import KnownServer
 
 LARGEST_ANSWER_BYTES: Final = 2**20
@@ -32,7 +33,8 @@ class RefusedError(ServerError):
     """
 
     def __init__(self, server: KnownServer, *, name: str, title: str, status: int) -> None:
-        super().__init__(f"{server.url} refuses: {title}", hint="")
+        words, hint = refusals.told(name, title)
+        super().__init__(f"{server.url} {words}", hint=hint)
         self.name = name
         self.status = status
 
@@ -129,8 +131,7 @@ class Connection:
             if isinstance(e, OSError) and e.errno in DISK_FULL:
                 raise  # of the file that is fetched: the server has nothing to do with it
             raise ServerError(
-                f"{self.server.url} cannot be reached: {_reason(e)}",
-                hint="see whether the network lets plain TCP through to this port",
+                f"{self.server.url} cannot be reached: {_reason(e)}", hint=refusals.unreachable(e)
             ) from None
         finally:
             opened.close()

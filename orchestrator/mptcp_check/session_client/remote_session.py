@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from mptcp_check.errors import ServerError
+from mptcp_check.session_client import services
 from mptcp_check.session_client.clock_offset import Exchange, Offset, offset
 from mptcp_check.session_client.connection import Connection
+from mptcp_check.session_client.services import Services
+from mptcp_guest.messages import Content, Digest
 
 PADDING: Final = "x" * 1400
 """A server answers nothing that is larger than its request before there is a ticket."""
@@ -104,6 +107,33 @@ class RemoteSession:
         answer = self._ask("POST", "/connections", {"connections": list(connections)})
         found: int = _member(self.connection, answer, "found_count", int)
         return found
+
+    def capture(self) -> dict[str, Any]:
+        """Return how far the capture is."""
+        return self._ask("GET", "/capture")
+
+    def open_services(self) -> Services:
+        """Have a folder and an account at the application servers, and see how they are."""
+        return services.read(self.connection.server, self._ask("POST", "/services"))
+
+    def offer(self, service: str, name: str, content: Content) -> Digest:
+        """Have a content made that a service hands out."""
+        wish = {"service": service, "name": name, **content}
+        return services.digest(self.connection.server, self._ask("POST", "/offers", wish))
+
+    def received(self, service: str, name: str) -> Digest | None:
+        """Return what was sent to a service; none if nothing came."""
+        found = self._ask("GET", f"/received/{service}/{name}").get("received")
+        return None if found is None else services.digest(self.connection.server, found)
+
+    def discard(self, service: str, name: str) -> None:
+        """Have a service forget a name."""
+        self._ask("DELETE", f"/files/{service}/{name}")
+
+    def handshakes(self) -> dict[str, int]:
+        """Return how the session's own connections were opened, up to now."""
+        answer = self._ask("GET", "/handshakes")
+        return {name: count for name, count in answer.items() if type(count) is int}
 
     def counters(self) -> dict[str, Any]:
         """Return what the server's kernel counted since the session began."""

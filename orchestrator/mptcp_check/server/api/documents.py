@@ -6,18 +6,23 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mptcp_check.server.capture.service import Claim
 from mptcp_check.server.capture.summary import Summary
+from mptcp_check.server.configuration import Services
+from mptcp_check.server.services.service import Account, ServicesState
 from mptcp_check.server.session import Session
 
 PADDING_BYTES: Final = 1400
 """What a request for a ticket carries at least: more than any answer to it has."""
 
 LONGEST_PADDING: Final = 8192
+LARGEST_OFFER: Final = 2**40
 LAST_TIME_NS: Final = 2**63 - 1
 MOST_CLAIMS: Final = 64
 
 SessionState = Literal["open", "finished", "expired"]
 TimeNs = Annotated[int, Field(ge=0, le=LAST_TIME_NS, description="Nanoseconds since 1970, UTC")]
 U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
+ServiceName = Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,15}$")]
+FileName = Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,31}$")]
 Key = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="64 bits, 16 hexadecimal digits")]
 
 
@@ -34,6 +39,7 @@ class Health(_Answer):
 
     status: Literal["ok", "lame-duck"]
     capture: Literal["ready", "unavailable"]
+    services: Literal["ready", "unavailable"]
     server: str
 
 
@@ -48,6 +54,9 @@ class Limits(_Answer):
     sessions_per_hour: int
     captured_bytes_per_hour: int
     fetched_bytes_per_hour: int
+    offer_bytes: int
+    session_file_bytes: int
+    session_files: int
 
 
 class SeenAddress(_Answer):
@@ -157,6 +166,73 @@ class Claimed(_Answer):
     found_count: int
 
 
+class HandshakesDocument(_Answer):
+    """How the session's own connections were opened, as their own packets show."""
+
+    from_client_count: int
+    from_client_capable_count: int
+    from_client_answered_count: int
+    from_client_fallback_count: int
+    from_server_count: int
+    from_server_capable_count: int
+    from_server_answered_count: int
+    from_server_fallback_count: int
+    joins_from_client_count: int
+    joins_from_client_completed_count: int
+    joins_from_server_count: int
+    joins_from_server_answered_count: int
+
+
+class ProgramDocument(_Answer):
+    """One application server."""
+
+    service: str
+    transport: Literal["mptcp", "tcp"]
+    port: int
+    alive: bool
+    restarts_count: int = Field(description="How often it crashed and was started again")
+    restarted_ns: int | None
+
+
+class ServicesDocument(_Answer):
+    """The application servers, and the session's account there."""
+
+    user: str
+    password: str
+    folder: str = Field(description="What HTTP's paths begin with, after the first slash")
+    addresses: list[str] = Field(
+        description="Where they are, one per family; empty: where the interface is"
+    )
+    kernel: str
+    machine: str
+    tools: dict[str, str]
+    passive_ports: tuple[int, int] = Field(description="First and last data port of passive FTP")
+    programs: list[ProgramDocument]
+
+
+class Offer(_Request):
+    """A content that the session shall be able to fetch: made of a seed, so both ends know it."""
+
+    service: ServiceName
+    name: FileName
+    seed: str = Field(min_length=1, max_length=128, pattern="^[ -~]*$")
+    bytes: int = Field(ge=0, le=LARGEST_OFFER)
+    form: Literal["bytes", "lines"] = "bytes"
+
+
+class DigestDocument(_Answer):
+    """What a file holds."""
+
+    bytes: int
+    sha256: str
+
+
+class Received(_Answer):
+    """What was uploaded under a name; none when nothing was."""
+
+    received: DigestDocument | None
+
+
 class Counters(_Answer):
     """What the server's kernel counted since the session began."""
 
@@ -195,6 +271,38 @@ def capture_document(summary: Summary) -> CaptureDocument:
     """Return a capture as its user sees it."""
     members: dict[str, Any] = {**summary.document(), "complete": summary.complete}
     return CaptureDocument.model_validate(members)
+
+
+def services_document(account: Account, state: ServicesState, chosen: Services) -> ServicesDocument:
+    """Return the services as a session's user sees them."""
+    listed: dict[tuple[str, str, int], ProgramDocument] = {}
+    for one in state.programs:  # an address each, and the client sees none of them
+        key = (one.service, one.transport, one.port)
+        former = listed.get(key)
+        listed[key] = ProgramDocument.model_validate(
+            {
+                "service": one.service,
+                "transport": one.transport,
+                "port": one.port,
+                "alive": one.alive and (former is None or former.alive),
+                "restarts_count": one.restarts_count + (former.restarts_count if former else 0),
+                "restarted_ns": max(
+                    (t for t in (one.restarted_ns, former and former.restarted_ns) if t),
+                    default=None,
+                ),
+            }
+        )
+    return ServicesDocument(
+        user=account.user,
+        password=account.password,
+        folder=account.user,
+        addresses=list(chosen.public),
+        kernel=state.kernel,
+        machine=state.machine,
+        tools=dict(state.tools),
+        passive_ports=chosen.passive_ports,
+        programs=list(listed.values()),
+    )
 
 
 def claims(document: Claims) -> list[Claim]:

@@ -26,6 +26,7 @@ def health(sessions: AllSessions) -> Health:
     return Health(
         status="lame-duck" if sessions.lame_duck else "ok",
         capture="ready" if sessions.captures.available() else "unavailable",
+        services="ready" if sessions.services.available() else "unavailable",
         server=sessions.configuration.server.id,
     )
 
@@ -43,6 +44,9 @@ def limits(sessions: AllSessions) -> Limits:
         sessions_per_hour=configuration.netblocks.sessions_per_hour,
         captured_bytes_per_hour=configuration.netblocks.captured_bytes_per_hour,
         fetched_bytes_per_hour=configuration.netblocks.fetched_bytes_per_hour,
+        offer_bytes=configuration.services.offer_bytes,
+        session_file_bytes=configuration.services.session_bytes,
+        session_files=configuration.services.session_files,
     )
 
 

@@ -1,5 +1,6 @@
 """Routes of one session: each needs the session's ticket."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,10 +14,18 @@ from mptcp_check.server.api.documents import (
     Claimed,
     Claims,
     Counters,
+    DigestDocument,
+    FileName,
+    HandshakesDocument,
+    Offer,
+    Received,
+    ServiceName,
+    ServicesDocument,
     SessionDocument,
 )
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.session import End
+from mptcp_guest.messages import Content
 
 router = APIRouter(prefix="/v1/sessions/{session_id}")
 
@@ -129,3 +138,68 @@ def counters(own: OwnSession, sessions: AllSessions) -> Counters:
     """Say what the server's kernel counted of Multipath TCP since the session began."""
     count = sessions.kernel_count(own)
     return Counters(alone=count.alone, mptcp=count.counters)
+
+
+@router.get(
+    "/handshakes",
+    responses=_with_ticket("capture-missing", "capture-unavailable"),
+    operation_id="handshakes",
+)
+def handshakes(own: OwnSession, sessions: AllSessions) -> HandshakesDocument:
+    """Say how the session's own connections were opened, up to this question."""
+    return HandshakesDocument.model_validate(asdict(sessions.handshakes(own)))
+
+
+@router.post(
+    "/services",
+    responses=_with_ticket("session-ended", "services-unavailable", "disk-full"),
+    operation_id="open_services",
+)
+def open_services(own: OwnSession, sessions: AllSessions) -> ServicesDocument:
+    """Give the session a folder and an account at the application servers, and say how they are.
+
+    Again it says the same account, and how they are now.
+    """
+    account, state = sessions.open_services(own)
+    return documents.services_document(account, state, sessions.configuration.services)
+
+
+@router.post(
+    "/offers",
+    responses=_with_ticket(
+        "session-ended", "services-closed", "services-unavailable", "quota-used", "disk-full"
+    ),
+    operation_id="offer",
+)
+def offer(wish: Offer, own: OwnSession, sessions: AllSessions) -> DigestDocument:
+    """Make a content ready that the session can fetch from a service under this name."""
+    content = Content(seed=wish.seed, bytes=wish.bytes, form=wish.form)
+    made = sessions.offer(own, wish.service, wish.name, content)
+    return DigestDocument.model_validate(asdict(made))
+
+
+@router.get(
+    "/received/{service}/{name}",
+    responses=_with_ticket("session-ended", "services-closed", "services-unavailable"),
+    operation_id="received",
+)
+def received(
+    service: ServiceName, name: FileName, own: OwnSession, sessions: AllSessions
+) -> Received:
+    """Say what the session has sent to a service under this name."""
+    found = sessions.received(own, service, name)
+    return Received(received=None if found is None else DigestDocument(**asdict(found)))
+
+
+@router.delete(
+    "/files/{service}/{name}",
+    status_code=204,
+    responses=_with_ticket("session-ended", "services-closed", "services-unavailable"),
+    operation_id="discard",
+)
+def discard(
+    service: ServiceName, name: FileName, own: OwnSession, sessions: AllSessions
+) -> Response:
+    """Forget what a service has under this name, offered or sent."""
+    sessions.discard(own, service, name)
+    return Response(status_code=204)

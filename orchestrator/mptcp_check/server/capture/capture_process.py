@@ -1,29 +1,28 @@
 """The capture service: one process with CAP_NET_RAW that never speaks to the network.
 
 It waits for the ring and for the interface's process at once.  A stop is answered after the ring
-was emptied of what was on its way: what arrived before the stop is in the file.  So is what
-arrived before the service itself was told to end, as by an upgrade.
+was emptied of what was on its way: what arrived before the stop is in the file, and what arrived
+before a question for handshakes is counted.  So is what arrived before the service itself was
+told to end, as by an upgrade.
 """
 
 import contextlib
-import os
 import selectors
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import Decoder
 from mptcp_check.analysis.capture.ring_block import frames
-from mptcp_check.errors import UsageError
 from mptcp_check.server.capture import control
 from mptcp_check.server.capture.packet_ring import RETIRE_MS, PacketRing
 from mptcp_check.server.capture.recorder import Recorder
 from mptcp_check.server.capture.session_file import LINK_TYPE_RAW
 from mptcp_check.server.capture.summary import Summary
+from mptcp_check.server.line_protocol import LONGEST_LINE, line, parse
 from mptcp_check.server.problem import ProblemError
 
 _SETTLE_NS: Final = 4 * RETIRE_MS * 10**6
@@ -31,7 +30,9 @@ _SETTLE_NS: Final = 4 * RETIRE_MS * 10**6
 
 _TIDY_NS: Final = 500 * 10**6
 _WAIT_S: Final = 0.05
-_MOST_CONNECTIONS: Final = 256
+_SETTLED: Final = ("stop", "handshakes")
+"""Answered once all that arrived before the question was looked at."""
+MOST_CONNECTIONS: Final = 256
 """The interface asks from some forty threads at once, and a stop takes its time."""
 
 
@@ -40,7 +41,7 @@ class _Caller:
     connection: socket.socket
     unread: bytes = b""
     pending: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
-    """Stops, and when they are answered."""
+    """What `_SETTLED` lists, and when it is answered."""
 
 
 class CaptureProcess:
@@ -102,7 +103,7 @@ class CaptureProcess:
                 self._hear(self._callers[key.fd])
         now_ns = self._monotonic_ns()
         for caller in list(self._callers.values()):
-            self._answer_stops(caller, now_ns)
+            self._answer_settled(caller, now_ns)
         if now_ns - self._tidied_ns >= _TIDY_NS:
             self._tidied_ns = now_ns
             self._ring.count_drops()
@@ -135,7 +136,7 @@ class CaptureProcess:
         with contextlib.suppress(BlockingIOError):
             connection, _ = self._listening.accept()
             connection.setblocking(False)  # noqa: FBT003 - its only argument
-            if len(self._callers) >= _MOST_CONNECTIONS:
+            if len(self._callers) >= MOST_CONNECTIONS:
                 connection.close()
                 return
             caller = _Caller(connection)
@@ -144,25 +145,25 @@ class CaptureProcess:
 
     def _hear(self, caller: _Caller) -> None:
         try:
-            octets = caller.connection.recv(control.LONGEST_LINE)
+            octets = caller.connection.recv(LONGEST_LINE)
         except BlockingIOError:
             return
         except OSError:
             octets = b""
         *lines, caller.unread = (caller.unread + octets).split(b"\n")
-        if not octets or len(caller.unread) > control.LONGEST_LINE:
+        if not octets or len(caller.unread) > LONGEST_LINE:
             self._drop(caller)
             return
-        for line in lines:
-            self._obey(caller, control.parse(line))
+        for one in lines:
+            self._obey(caller, parse(one))
 
     def _obey(self, caller: _Caller, document: dict[str, Any]) -> None:
-        if document.get("verb") == "stop":
+        if document.get("verb") in _SETTLED:
             caller.pending.append((self._monotonic_ns() + _SETTLE_NS, document))
             return
         self._say(caller, self._answered(document))
 
-    def _answer_stops(self, caller: _Caller, now_ns: int) -> None:
+    def _answer_settled(self, caller: _Caller, now_ns: int) -> None:
         due = [document for at_ns, document in caller.pending if at_ns <= now_ns]
         if not due:
             return
@@ -185,6 +186,9 @@ class CaptureProcess:
             "counts": lambda _: self._counts(),
             "start": lambda asked: self._recorder.start(control.order(asked["order"])).document(),
             "stop": self._stop,
+            "handshakes": lambda asked: asdict(
+                self._recorder.handshakes(control.session_id(asked))
+            ),
             "summary": lambda asked: _document(self._recorder.summary(control.session_id(asked))),
             "claim": lambda asked: self._recorder.claim(
                 control.session_id(asked), control.claims(asked["claims"])
@@ -208,7 +212,7 @@ class CaptureProcess:
 
     def _say(self, caller: _Caller, document: dict[str, Any]) -> None:
         try:
-            caller.connection.sendall(control.line(document))
+            caller.connection.sendall(line(document))
         except OSError:  # gone, or it does not read: nothing here waits for anyone
             self._drop(caller)
 
@@ -218,40 +222,6 @@ class CaptureProcess:
             del self._callers[descriptor]
             self._selector.unregister(caller.connection)
             caller.connection.close()
-
-
-def listen(path: Path) -> socket.socket:
-    """Listen on a Unix socket that owner and group may use; one that nobody serves is replaced.
-
-    Raises:
-        UsageError: It cannot be listened on, or another process serves it.
-    """
-    if _served(path):
-        raise UsageError(f"another capture service listens on {path}")
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        before = os.umask(0o117)
-        try:
-            listening.bind(os.fspath(path))
-        finally:
-            os.umask(before)
-        listening.listen(_MOST_CONNECTIONS)
-    except OSError as e:
-        listening.close()
-        reason = (e.strerror or str(e)).lower()
-        raise UsageError(f"cannot listen on {path}: {reason}") from None
-    return listening
-
-
-def _served(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as other:
-        try:
-            other.connect(os.fspath(path))
-        except OSError:
-            return False
-        return True
 
 
 def _document(summary: Summary | None) -> dict[str, Any] | None:

@@ -10,12 +10,13 @@ from types import FrameType
 import numpy as np
 
 from mptcp_check import clock
-from mptcp_check.server.capture.capture_process import CaptureProcess, listen
+from mptcp_check.server.capture.capture_process import MOST_CONNECTIONS, CaptureProcess
 from mptcp_check.server.capture.packet_ring import PacketRing
 from mptcp_check.server.capture.recorder import Recorder
 from mptcp_check.server.capture.waiting import Waiting
 from mptcp_check.server.capture.warm_up import warm_up
 from mptcp_check.server.configuration import Configuration
+from mptcp_check.server.line_protocol import listen
 
 _PARTS = 6
 
@@ -48,9 +49,8 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         disk_free_min_bytes=chosen.disk_free_min_bytes,
     )
     warm_up()
-    process = CaptureProcess(
-        ring, recorder, listen(chosen.control), clock.monotonic_ns, orphaned=orphaned
-    )
+    listening = listen(chosen.control, backlog=MOST_CONNECTIONS, what="capture service")
+    process = CaptureProcess(ring, recorder, listening, clock.monotonic_ns, orphaned=orphaned)
 
     def end(_signal: int, _frame: FrameType | None) -> None:
         process.ending = True

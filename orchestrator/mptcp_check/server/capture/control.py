@@ -1,27 +1,10 @@
-"""What the interface and the capture service say to each other: a JSON document per line."""
+"""What the interface and the capture service say to each other, in lines of `line_protocol`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any
 
 from mptcp_check.server.capture.service import Claim, Order
-
-LONGEST_LINE: Final = 65_536
-
-
-def line(document: Mapping[str, Any]) -> bytes:
-    """Return a document as it is sent."""
-    return json.dumps(document, separators=(",", ":")).encode() + b"\n"
-
-
-def parse(octets: bytes) -> dict[str, Any]:
-    """Return a document that came, or an empty one; never raises."""
-    try:
-        document: Any = json.loads(octets)
-    except (ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
 
 
 def order_document(order: Order) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from mptcp_check.server.capture.flow_groups import (
     source,
 )
 from mptcp_check.server.capture.ftp_data import Lines, active_port, passive_port
+from mptcp_check.server.capture.handshakes import Handshake, Handshakes
 from mptcp_check.server.capture.service import Claim
 from mptcp_check.server.capture.waiting import Waiting
 
@@ -78,6 +79,8 @@ class Demultiplexer:
         """Marker -> session."""
         self._claims: dict[str, Claims] = {}
         self._flows: dict[FlowKey, Flow] = {}
+        self._ended: dict[str, Handshakes] = {}
+        """Session -> its connections whose place another one took."""
         self._tokens: dict[int, tuple[Flow, ...]] = {}
         """Token -> the connections it stands for: one, or nobody knows which."""
         self._expected: dict[tuple[int, int, int], tuple[str, int]] = {}
@@ -87,6 +90,7 @@ class Demultiplexer:
         """Look for a session's connections from now on."""
         self._sessions[marker] = session_id
         self._claims[session_id] = Claims()
+        self._ended[session_id] = Handshakes()
 
     def close(self, session_id: str) -> None:
         """Forget a session and its connections."""
@@ -94,7 +98,16 @@ class Demultiplexer:
         self._claims.pop(session_id, None)
         for key in [key for key, flow in self._flows.items() if flow.session_id == session_id]:
             self._forget(key)
+        self._ended.pop(session_id, None)
         self._expected = {k: v for k, v in self._expected.items() if v[0] != session_id}
+
+    def handshakes(self, session_id: str) -> Handshakes:
+        """Return how a session's connections were opened; nothing for one that is not open."""
+        found = self._ended.get(session_id, Handshakes())
+        for flow in self._flows.values():
+            if flow.session_id == session_id:
+                found += flow.handshake.counts()
+        return found
 
     def restore(self, key: FlowKey, flow: Flow) -> None:
         """Take back a connection that was known before a restart."""
@@ -122,7 +135,8 @@ class Demultiplexer:
         for key, rows in groups(packets, self._multipliers):
             syns = (flags[rows] & _SYN) != 0
             flow = self._flows.get(key)
-            if flow is not None and flow.session_id and not flow.ftp and not syns.any():
+            known = flow is not None and flow.session_id and flow.spoke and not flow.ftp
+            if flow is not None and known and not syns.any():
                 # The bulk of all traffic: no look at single packets.
                 self._deliver(flow.session_id, batch.blocks(rows), len(rows))
             elif flow is not None or syns.any():
@@ -198,20 +212,26 @@ class Demultiplexer:
             responder=destination(packets, row),
             initiator_isn=sequence,
             first_ns=int(packets.time_ns[row]),
-            join=joins,
-            capable=batch.capable(row),
+            handshake=Handshake(join=joins, capable=batch.capable(row)),
         )
         self._flows[key] = flow
         self.waiting.add(key, flow)
         if joins:
             named = self._tokens.get(token, ())
             parent = named[0] if len(named) == 1 else None
+            if parent is not None:
+                # A token is of the key of whom it is sent to.
+                to_initiator = token in parent.initiator_tokens
+                flow.handshake.by_server = to_initiator != parent.handshake.by_server
             if parent is not None and parent.session_id:
                 self._known(flow, parent.session_id)
             elif parent is not None:
                 parent.children.append(flow)
-        elif expected := self._announced(flow):
-            self._known(flow, expected)
+        else:
+            expected, by_server = self._announced(flow)
+            flow.handshake.by_server = by_server
+            if expected:
+                self._known(flow, expected)
         return flow
 
     def _learn(self, flow: Flow, row: int, batch: "_Batch") -> None:
@@ -220,8 +240,10 @@ class Demultiplexer:
         from_initiator = source(packets, row) == flow.initiator
         if not from_initiator and int(packets.flags[row]) & _SYN and flow.responder_isn is None:
             flow.responder_isn = int(packets.seq[row])
+            flow.handshake.answered = batch.agrees(flow, row)
         if from_initiator and not int(packets.flags[row]) & _SYN and not flow.spoke:
             flow.spoke = True
+            flow.handshake.confirmed = batch.agrees(flow, row)
             self.waiting.spoke(flow)
         # What the other side's key is, only the other side can say: with somebody else's key one
         # would get his joins.  And a connection has one key a side.
@@ -289,20 +311,22 @@ class Demultiplexer:
                 owner = flow.session_id if known == flow.session_id else AMBIGUOUS
                 self._expected[place] = (owner, until_ns)
 
-    def _announced(self, flow: Flow) -> str:
-        """Return whose FTP data a new connection is: client to server's port, or back."""
-        for client, port in (
-            (flow.initiator, flow.responder.port),
-            (flow.responder, flow.responder.port),
+    def _announced(self, flow: Flow) -> tuple[str, bool]:
+        """Return whose FTP data a new connection is, and whether the server opened it."""
+        for client, port, by_server in (
+            (flow.initiator, flow.responder.port, False),
+            (flow.responder, flow.responder.port, True),
         ):
             session_id, until_ns = self._expected.get((client.high, client.low, port), ("", 0))
             if session_id and flow.first_ns <= until_ns:
                 del self._expected[client.high, client.low, port]
-                return session_id
-        return ""
+                return session_id, by_server
+        return "", False
 
     def _forget(self, key: FlowKey) -> None:
         flow = self._flows.pop(key)
+        if flow.session_id in self._ended:
+            self._ended[flow.session_id] += flow.handshake.counts()
         self.waiting.remove(flow)
         for token in flow.initiator_tokens | flow.responder_tokens:
             left = tuple(one for one in self._tokens.get(token, ()) if one is not flow)
@@ -346,6 +370,11 @@ class _Batch:
     def capable(self, row: int) -> bool:
         """Return whether a SYN carries MP_CAPABLE."""
         return bool(self._options(row, Subtype.MP_CAPABLE))
+
+    def agrees(self, flow: Flow, row: int) -> bool:
+        """Return whether a packet carries the Multipath TCP option of its connection's SYN."""
+        wanted = Subtype.MP_JOIN if flow.join else Subtype.MP_CAPABLE
+        return bool(self._options(row, wanted))
 
     def keys(self, row: int) -> list[tuple[int, int]]:
         """Return the sender's key and the version of each MP_CAPABLE that has one."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from mptcp_check.server.capture.flow_groups import End
 from mptcp_check.server.capture.ftp_data import Lines
+from mptcp_check.server.capture.handshakes import Handshake
 from mptcp_check.server.marker import LOOKED_AT_BYTES, find
 
 _WRAP = 2**32
@@ -17,10 +18,7 @@ class Flow:
     responder: End
     initiator_isn: int
     first_ns: int
-    join: bool
-    """Whether it began with MP_JOIN."""
-    capable: bool = False
-    """Whether it began with MP_CAPABLE."""
+    handshake: Handshake
     responder_isn: int | None = None
     initiator_tokens: set[int] = field(default_factory=set)
     responder_tokens: set[int] = field(default_factory=set)
@@ -38,6 +36,16 @@ class Flow:
     """Joins that wait for this one to be known."""
     ftp: tuple[Lines, Lines] | None = None
     """Lines of initiator and responder, once it is known to be an FTP control connection."""
+
+    @property
+    def join(self) -> bool:
+        """Whether it began with MP_JOIN."""
+        return self.handshake.join
+
+    @property
+    def capable(self) -> bool:
+        """Whether it began with MP_CAPABLE."""
+        return self.handshake.capable
 
     def says(self, sequence: int, payload: bytes) -> str:
         """Take what the initiator said; return the marker, or an empty text as long as none is."""

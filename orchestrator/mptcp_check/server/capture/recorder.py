@@ -21,6 +21,7 @@ from mptcp_check.analysis.capture.records import Records
 from mptcp_check.server.capture.demultiplexer import Demultiplexer
 from mptcp_check.server.capture.flow import Flow
 from mptcp_check.server.capture.flow_groups import End, FlowKey
+from mptcp_check.server.capture.handshakes import Handshake, Handshakes
 from mptcp_check.server.capture.service import FILE, Claim, Order
 from mptcp_check.server.capture.session_file import FLOWS_MAX, SessionFile
 from mptcp_check.server.capture.summary import Interruption, Summary, from_document
@@ -170,6 +171,16 @@ class Recorder:
             raise ProblemError("capture-missing")
         return self.demultiplexer.claim(session_id, claims)
 
+    def handshakes(self, session_id: str) -> Handshakes:
+        """Return how the connections of a running capture were opened.
+
+        Raises:
+            ProblemError: ``capture-missing``.
+        """
+        if session_id not in self._running:
+            raise ProblemError("capture-missing")
+        return self.demultiplexer.handshakes(session_id)
+
     def forget(self, session_id: str) -> None:
         """Remove a capture, stopped or not."""
         running = self._running.pop(session_id, None)
@@ -317,8 +328,7 @@ def _flow_document(flow: Flow) -> dict[str, Any]:
         "initiator_isn": flow.initiator_isn,
         "responder_isn": flow.responder_isn,
         "first_ns": flow.first_ns,
-        "join": flow.join,
-        "capable": flow.capable,
+        "handshake": asdict(flow.handshake),
         "initiator_tokens": sorted(flow.initiator_tokens),
         "responder_tokens": sorted(flow.responder_tokens),
     }
@@ -332,8 +342,7 @@ def _flow(document: dict[str, Any], session_id: str) -> tuple[FlowKey, Flow]:
         initiator_isn=document["initiator_isn"],
         responder_isn=document["responder_isn"],
         first_ns=document["first_ns"],
-        join=document["join"],
-        capable=document["capable"],
+        handshake=Handshake(**document["handshake"]),
         initiator_tokens=set(document["initiator_tokens"]),
         responder_tokens=set(document["responder_tokens"]),
         session_id=session_id,

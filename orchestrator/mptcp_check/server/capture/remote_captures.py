@@ -1,21 +1,19 @@
 """The capture service as the interface's process sees it: over its Unix socket."""
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from mptcp_check.server.capture import control
+from mptcp_check.server.capture.handshakes import Handshakes
 from mptcp_check.server.capture.service import FILE, Claim, Order
 from mptcp_check.server.capture.summary import Summary, from_document
-from mptcp_check.server.problem import TITLES, ProblemError
+from mptcp_check.server.line_protocol import ask
+from mptcp_check.server.problem import ProblemError
 
 _TIMEOUT_S: Final = 20.0
 """A stop sorts the whole capture and computes its hash."""
-
-_RECEIVE_BYTES: Final = 65_536
 
 
 class RemoteCaptures:
@@ -64,6 +62,10 @@ class RemoteCaptures:
         found: int = self._ask({"verb": "claim", "session_id": session_id, "claims": documents})
         return found
 
+    def handshakes(self, session_id: str) -> Handshakes:
+        """Return how its connections were opened."""
+        return Handshakes(**self._ask({"verb": "handshakes", "session_id": session_id}))
+
     def file(self, session_id: str) -> Path:
         """Return where its file is."""
         return self._folder / session_id / FILE
@@ -77,27 +79,4 @@ class RemoteCaptures:
         return None if answer is None else from_document(answer)
 
     def _ask(self, document: dict[str, Any]) -> Any:  # noqa: ANN401 - each verb's own
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                connection.settimeout(_TIMEOUT_S)
-                connection.connect(os.fspath(self._path))
-                connection.sendall(control.line(document))
-                answer = control.parse(_line(connection))
-        except OSError:
-            raise ProblemError("capture-unavailable") from None
-        name = answer.get("problem")
-        if name in TITLES:
-            raise ProblemError(name)
-        if "answer" not in answer:
-            raise ProblemError("capture-unavailable")
-        return answer["answer"]
-
-
-def _line(connection: socket.socket) -> bytes:
-    octets = b""
-    while not octets.endswith(b"\n") and len(octets) < control.LONGEST_LINE:
-        more = connection.recv(_RECEIVE_BYTES)
-        if not more:
-            break
-        octets += more
-    return octets
+        return ask(self._path, document, timeout_s=_TIMEOUT_S, away="capture-unavailable")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from mptcp_check.server.capture.handshakes import Handshakes
 from mptcp_check.server.capture.summary import Summary
 
 FILE: Final = "capture.pcapng"
@@ -54,6 +55,9 @@ class CaptureService(Protocol):
 
     def claim(self, session_id: str, claims: Sequence[Claim]) -> int:
         """Add connections to a running capture; return how many were found by now."""
+
+    def handshakes(self, session_id: str) -> Handshakes:
+        """Return how the connections of a running capture were opened, up to now."""
 
     def file(self, session_id: str) -> Path:
         """Return where a stopped capture's file is."""

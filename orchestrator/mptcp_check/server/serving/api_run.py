@@ -25,7 +25,8 @@ from mptcp_check.server.api import application
 from mptcp_check.server.api.stations import HEAD_BYTES
 from mptcp_check.server.capture.remote_captures import RemoteCaptures
 from mptcp_check.server.configuration import Configuration
-from mptcp_check.server.serving import capture_child, metrics_server, sockets
+from mptcp_check.server.services.remote_services import RemoteServices
+from mptcp_check.server.serving import child, metrics_server, sockets
 from mptcp_check.server.serving.caps import ConnectionCaps
 from mptcp_check.server.serving.door import Door
 from mptcp_check.server.serving.measures import Measures
@@ -64,6 +65,7 @@ def run(configuration: Configuration, *, configuration_path: Path) -> None:
         configuration=configuration,
         store=store,
         captures=captures,
+        services=RemoteServices(configuration.services.control),
         key=key,
         wall_ns=clock.wall_ns,
         random_bytes=secrets.token_bytes,
@@ -125,8 +127,15 @@ async def _serve(
     door.open(listening)
     log.info("listening on %s", ", ".join(_name(one) for one in listening))
     beside = [asyncio.create_task(_tick(sessions))]
-    if sessions.configuration.capture.run == "child":
-        beside.append(asyncio.create_task(capture_child.keep_running(configuration_path)))
+    children = {
+        "capture": sessions.configuration.capture.run,
+        "services": sessions.configuration.services.run,
+    }
+    beside += [
+        asyncio.create_task(child.keep_running(command, configuration_path))
+        for command, run_by in children.items()
+        if run_by == "child"
+    ]
     await ending.wait()
     log.info("ending: %d sessions stay for the next start", sessions.store.open_count())
     await door.close(within_s=_FINISH_S)

@@ -375,6 +375,7 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     around = wanted.Around(
+        run_id="",
         archive=b"",
         apps=WantedApps(names=(), named=False),
         scratch=tmp_path,
@@ -398,6 +399,7 @@ def test_no_box_is_made_of_an_image_that_was_changed(
     monkeypatch.setattr(network, "list_interfaces", lambda: (bridge,))
     monkeypatch.setattr(process, "find", lambda name: name)
     around = wanted.Around(
+        run_id="",
         archive=b"",
         apps=WantedApps(names=(), named=False),
         scratch=tmp_path,

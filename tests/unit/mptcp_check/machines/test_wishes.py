@@ -1,6 +1,7 @@
 """What the user says about machines, interfaces and servers."""
 
 import contextlib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,9 +15,12 @@ from mptcp_check.machines.wishes import (
     ServerWish,
     SshHost,
     interface_wish,
+    is_session_wish,
     machine_wish,
     server_wish,
+    session_wish,
 )
+from mptcp_check.session_client.server_list import KnownServer
 
 HOSTS = {
     "box": SshHost(host="box"),
@@ -85,9 +89,52 @@ def test_what_is_no_server_is_refused(text: str) -> None:
         server_wish(text)
 
 
-@given(st.one_of(st.text(), st.text().map("ssh:".__add__), st.text().map("eth0,".__add__)))
+def test_a_public_server_is_named_by_its_url_and_maybe_a_fingerprint() -> None:
+    pin = "AB:" * 31 + "CD"
+    wish = session_wish(f"https://box.example:7,fingerprint={pin}", no_list)
+    [server] = wish.servers
+    assert (server.host, server.port, server.fingerprint) == ("box.example", 7, "ab" * 31 + "cd")
+    assert str(wish) == "https://box.example:7"
+    assert is_session_wish("https://box")
+    assert not is_session_wish("ssh:box")
+
+
+def test_a_file_is_a_list_of_public_servers() -> None:
+    known = (KnownServer(host="a", port=1),)
+    assert is_session_wish("servers.toml")
+    assert session_wish("servers.toml", lambda path: known if path.name == "servers.toml" else ())
+    assert session_wish("servers.json", lambda _: known).servers == known
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://", "https://box/path", "https://box,pin=1", "https://box,fingerprint=12",
+     "https://box,fingerprint=1,fingerprint=2", "https://box:0"],
+)  # fmt: skip
+def test_what_names_no_public_server_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        session_wish(text, no_list)
+
+
+def only_a(_: Path) -> tuple[KnownServer, ...]:
+    return (KnownServer(host="a", port=1),)
+
+
+def no_list(_: Path) -> tuple[KnownServer, ...]:
+    pytest.fail("there is no list")
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.text().map("ssh:".__add__),
+        st.text().map("eth0,".__add__),
+        st.text().map("https://".__add__),
+    )
+)
 def test_any_text_is_understood_or_refused(text: str) -> None:
-    for read in (machine_wish, interface_wish, server_wish):
+    readers = (machine_wish, interface_wish, server_wish, lambda one: session_wish(one, only_a))
+    for read in readers:
         with contextlib.suppress(UsageError):
             found = read(text)
             assert "\n" not in str(getattr(found, "name", "")), found

@@ -1,6 +1,8 @@
 """One file, every error at once."""
 
 import contextlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from mptcp_check.server import configuration_file, firewall, units
 from mptcp_check.server.configuration import Listen
 from mptcp_check.server.configuration_example import example, table
 from mptcp_check.server.configuration_keys import KEYS, NEEDED
+from mptcp_check.server.services import services_run
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -134,7 +137,9 @@ def test_the_handbook_has_the_table_of_settings() -> None:
 
 
 def test_the_firewall_names_the_ports_and_the_prefixes(tmp_path: Path) -> None:
-    rules = firewall.ruleset(configuration(tmp_path, "[capture]\nports = [80, '50000-50009']"))
+    rules = firewall.ruleset(
+        configuration(tmp_path, "[services]\nrun = 'off'\n[capture]\nports = [80, '50000-50009']")
+    )
     assert rules.count("{ 80, 50000-50009 }") == 2
     assert "ip saddr & 255.255.255.0 ct count over 128" in rules
     assert "ip6 daddr & ffff:ffff:ffff:ff00:: quota over 8589934592 bytes" in rules
@@ -156,16 +161,69 @@ HARDENED = (
     "LockPersonality=true",
     "SystemCallFilter=@system-service",
     "MemoryMax=",
-    "User=mptcp-check-server",
+    "User=mptcp-check-s",
+    "Group=mptcp-check-server",
 )
+CAPABILITIES = {
+    "mptcp-check-server.service": "",
+    "mptcp-check-capture.service": "CAP_NET_RAW",
+    "mptcp-check-services.service": " ".join(f"CAP_{c.upper()}" for c in services_run.CAPABILITIES),
+}
+EXPOSURE = 25
+"""Tenths of what systemd-analyze calls the exposure level: what it says is OK."""
 
 
 @pytest.mark.parametrize("name", [name for name in units.NAMES if name.endswith(".service")])
-def test_services_are_hardened_and_only_captures_have_a_capability(name: str) -> None:
+def test_services_are_hardened_and_have_the_capabilities_that_they_need(name: str) -> None:
     text = units.text(name)
     assert [option for option in HARDENED if option not in text] == []
     capabilities = [line for line in text.splitlines() if "Capabilit" in line]
-    wanted = "CAP_NET_RAW" if "capture" in name else ""
-    assert {line.partition("=")[2] for line in capabilities} == {wanted}
+    assert {line.partition("=")[2] for line in capabilities} == {CAPABILITIES[name]}
     families = next(line for line in text.splitlines() if "RestrictAddressFamilies" in line)
     assert ("AF_INET" in families) == ("capture" not in name)
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Path:
+    """Write the units as they are installed, but for where this program is."""
+    program = str(Path(sys.executable).with_name("mptcp-check"))
+    for name in units.NAMES:
+        text = units.text(name)
+        assert name.endswith(".socket") or "/usr/bin/mptcp-check " in text
+        (tmp_path / name).write_text(text.replace("/usr/bin/mptcp-check", program))
+    return tmp_path
+
+
+def test_systemd_understands_every_line_of_the_units(written: Path) -> None:
+    files = [str(written / name) for name in units.NAMES]
+    environment = {"SYSTEMD_UNIT_PATH": f"{written}:", "PATH": "/usr/bin:/bin"}
+    said = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", *files],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+    (written / units.NAMES[1]).write_text("[Service]\nExecStart=/bin/true\nPrivateTpm=true\n")
+    wrong = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", files[1]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "PrivateTpm" in wrong.stderr
+
+
+@pytest.mark.parametrize("name", list(CAPABILITIES))
+def test_systemd_finds_the_services_exposed_to_little(written: Path, name: str) -> None:
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+    said = subprocess.run(
+        [*words, f"--threshold={EXPOSURE}", str(written / name)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout
+    assert "Overall exposure level" in said.stdout

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_check.errors import ServerError, UsageError
-from mptcp_check.session_client.choice import NO_CAPTURE, choose
+from mptcp_check.session_client.choice import NO_CAPTURE, NO_SERVICES, choose
 from mptcp_check.session_client.clock_offset import Exchange, offset
 from mptcp_check.session_client.server_list import KnownServer, parse, server
 
-READY = {"status": "ok", "capture": "ready"}
+READY = {"status": "ok", "capture": "ready", "services": "ready"}
 
 
 def test_lists_are_toml_or_json() -> None:
@@ -86,9 +86,7 @@ def test_the_first_by_priority_that_can_be_used_is_taken_and_the_others_are_told
     choice = choose(servers, asking(answers))
     assert choice.server.host == "good"
     assert [one.server.host for one in choice.asked] == ["gone", "duck", "good"]
-    assert "after https://gone:1 (https://gone:1 cannot be reached: no answer in time)" in (
-        choice.because
-    )
+    assert "after https://gone:1 (cannot be reached: no answer in time)" in choice.because
     assert "https://duck:1 (it is being drained)" in choice.because
 
 
@@ -97,12 +95,18 @@ def test_of_equal_priorities_the_first_of_the_list_is_taken() -> None:
     assert (choice.server.host, len(choice.asked)) == ("b", 1)
 
 
-def test_a_server_without_captures_is_the_last_resort() -> None:
-    answers = {"a": READY | {"capture": "unavailable"}, "b": READY}
-    assert choose([known("a", 1), known("b", 2)], asking(answers)).server.host == "b"
-    choice = choose([known("a", 1), known("b", 2)], asking(answers | {"b": None}))
-    assert choice.server.host == "a"
-    assert NO_CAPTURE in choice.because
+@pytest.mark.parametrize(("what", "because"), [("capture", NO_CAPTURE), ("services", NO_SERVICES)])
+def test_a_server_without_captures_or_services_is_passed_over(what: str, because: str) -> None:
+    answers = {"a": READY | {what: "unavailable"}, "b": READY}
+    choice = choose([known("a", 1), known("b", 2)], asking(answers))
+    assert choice.server.host == "b"
+    assert because in choice.because
+    with pytest.raises(ServerError, match=because):
+        choose([known("a", 1)], asking(answers))
+
+
+def test_one_server_alone_is_not_told_to_be_the_first() -> None:
+    assert choose([known("a")], asking({"a": READY})).because == "it answers and takes sessions"
 
 
 def test_when_none_can_be_used_each_is_told() -> None:

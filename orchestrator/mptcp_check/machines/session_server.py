@@ -1,0 +1,201 @@
+"""A measurement server that many share, as the end that answers: a session at it."""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+
+from mptcp_check.errors import ServerError
+from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.machines.clock_offset import ClockOffset
+from mptcp_check.machines.measured_network import End, Login
+from mptcp_check.machines.measurement_server import FAMILIES, MeasurementServer
+from mptcp_check.machines.missing_programs import WantedApps
+from mptcp_check.machines.session_agent import INTERFACE, SessionAgent
+from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace, further_port
+from mptcp_check.machines.wishes import SessionWish
+from mptcp_check.model import Family
+from mptcp_check.session_client import choice, remote_session
+from mptcp_check.session_client.connection import Connection
+from mptcp_check.session_client.remote_session import RemoteSession
+from mptcp_check.session_client.server_list import KnownServer
+from mptcp_check.session_client.services import Services
+from mptcp_guest.messages import LabUpArguments
+
+LOOK_S: Final = 10.0
+"""How long a server may take to say how it is."""
+ANSWER_S: Final = 90.0
+"""How long any answer may take: a stop sorts the whole capture."""
+
+
+@contextmanager
+def server_by_session(
+    wish: SessionWish,
+    *,
+    run_id: str,
+    apps: WantedApps,
+    scratch: Path,
+    wall_ns: Callable[[], int],
+    say: Callable[[str], None],
+) -> Iterator[MeasurementServer]:
+    """Choose a server, have a session there, and leave nothing of it.
+
+    Args:
+        wish: Which servers.
+        run_id: The run that the session is part of.
+        apps: What shall run.
+        scratch: A folder for its capture.
+        wall_ns: Reads this computer's clock.
+        say: Told which server was taken, and why.
+
+    Raises:
+        ServerError: None can be used, or it went away.
+    """
+    chosen = choice.choose(wish.servers, _health)
+    server = chosen.server
+    say(f"Measuring against {server.url}: {chosen.because}")
+    connection = Connection(server=server, timeout_s=ANSWER_S)
+    session = RemoteSession.create(connection, run_id)
+    try:
+        services = session.open_services()
+        where = place(services, resolve(server), apps=apps.names, url=server.url)
+        missing = _not_offered(where, apps, url=server.url)
+        agent = SessionAgent(session, services, scratch=scratch, wall_ns=wall_ns, pause=time.sleep)
+        yield MeasurementServer(
+            end=End(
+                name=server.url,
+                agent=agent,
+                lab=LabUpArguments(namespace=None, interfaces=[]),
+                fetch=agent.fetch,
+                sets_clock=False,
+                alone=True,  # what is counted is of our own connections
+                compare_clock=lambda ours: _clock(connection, ours),
+            ),
+            place=where,
+            left_out=missing,
+            check=lambda: None,  # whether its capture runs is asked before each exchange
+            notes=_choice(wish, chosen),
+            notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
+            login=Login(user=services.user, password=services.password, folder=services.folder),
+            meet=agent.meet,
+        )
+    finally:
+        with suppress(ServerError):  # then its own time ends it
+            session.delete()
+
+
+def place(
+    services: Services, addresses: Sequence[str], *, apps: Sequence[str], url: str
+) -> ServerPlace:
+    """Return where a session's servers are; pure.
+
+    Args:
+        services: What the server tells of them.
+        addresses: Where its interface is.
+        apps: What will run; what is not offered is left out later.
+        url: For messages.
+
+    Raises:
+        ServerError: There is no address.
+    """
+    where = dict[Family, str]()
+    for text in services.addresses or addresses:
+        where.setdefault(FAMILIES[ip_address(text).version], text)
+    if not where:
+        raise ServerError(f"{url} has no address of a family that can be measured")
+    ports: dict[str, int] = {}
+    for app in apps:
+        application = APPLICATIONS[app]
+        found = services.ports(application.service, "mptcp")
+        if found:
+            ports[app] = application.port if application.port in found else found[0]
+        further = (port for port in application.ports[1:] if port in found)
+        ports.update({further_port(app, port): port for port in further})
+    plain = services.ports("ftp", "tcp")
+    if plain:
+        ports[ActiveControl] = plain[0]
+    return ServerPlace(
+        addresses=where,
+        bound=where,
+        ports=ports,
+        interfaces=(INTERFACE,),
+        alone=False,
+        passive_ports=services.passive_ports,
+    )
+
+
+def _not_offered(where: ServerPlace, apps: WantedApps, *, url: str) -> dict[str, str]:
+    """Return the applications that a server does not have, each with the sentence about it; pure.
+
+    Raises:
+        ServerError: The user named one of them.
+    """
+    missing = [app for app in apps.names if app not in where.ports]
+    if missing and (apps.named or len(missing) == len(apps.names)):
+        offered = ", ".join(app for app in APPLICATIONS if app in where.ports)
+        raise ServerError(
+            f"{url} does not offer {', '.join(missing)}",
+            hint=f"it offers {offered}" if offered else "name another server",
+        )
+    verb = "was" if len(missing) == 1 else "were"
+    sentence = f"{', '.join(missing)} {verb} left out: the measurement server does not offer them"
+    return dict.fromkeys(missing, sentence)
+
+
+def resolve(server: KnownServer) -> tuple[str, ...]:
+    """Return the addresses of a server's name.
+
+    Raises:
+        ServerError: It has none.
+    """
+    try:
+        found = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise ServerError(f"{server.url} cannot be reached: its name is not known") from None
+    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+
+
+def _choice(wish: SessionWish, chosen: choice.Choice) -> tuple[str, ...]:
+    """Return what the report says of it, where there was a choice."""
+    if len(wish.servers) == 1:
+        return ()
+    return (f"{chosen.server.url} was taken from {Path(wish.text).name}: {chosen.because}",)
+
+
+def _health(server: KnownServer) -> dict[str, object]:
+    return Connection(server=server, timeout_s=LOOK_S).ask("GET", "/v1/health")
+
+
+def _clock(connection: Connection, wall_ns: Callable[[], int]) -> ClockOffset:
+    measured = remote_session.clock_offset(connection, wall_ns)
+    if measured is None:
+        raise ServerError(f"{connection.server.url} did not tell its time")
+    return ClockOffset(offset_ns=measured.offset_ns, uncertainty_ns=measured.error_ns)
+
+
+def _restarts(session: RemoteSession, before: Services) -> tuple[str, ...]:
+    """Say which application servers crashed meanwhile."""
+    try:
+        after = session.open_services()
+    except ServerError as e:
+        return (f"whether the application servers ran to the end is not known: {e.message}",)
+    was = {(p.service, p.transport, p.port): p.restarts_count for p in before.programs}
+    return tuple(
+        f"{p.service} at port {p.port} of the server crashed meanwhile and was started again"
+        for p in after.programs
+        if p.restarts_count > was.get((p.service, p.transport, p.port), 0)
+    )
+
+
+def _shed(agent: SessionAgent) -> tuple[str, ...]:
+    count = agent.shed_flow_count
+    if not count:
+        return ()
+    words = (
+        f"the server was busy and gave up {count} connections of which it did not know whose they"
+        " were; a connection that never said anything may be missing in its capture"
+    )
+    return (words,)

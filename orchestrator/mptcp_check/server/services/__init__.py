@@ -1,0 +1,1 @@
+"""The application servers of a measurement server, and a folder and an account per session."""

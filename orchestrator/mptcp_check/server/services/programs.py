@@ -1,0 +1,196 @@
+"""The server programs: one process per service, transport, address and port, kept running."""
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Final
+
+from mptcp_check.server.services.service import ProgramState
+from mptcp_guest.lab import Lab
+from mptcp_guest.messages import ServiceWanted
+from mptcp_guest.refusal import RefusalError
+from mptcp_guest.serving.program import Place
+from mptcp_guest.serving.services import listeners, listens
+from mptcp_guest.serving.sharing import SHARED, Caps, Login
+from mptcp_guest.waiting import Deadline
+
+AGAIN_NS: Final = 10**9
+"""A program that ended is started again after that time, twice as long after each time."""
+AGAIN_MOST_NS: Final = 60 * 10**9
+STEADY_NS: Final = 60 * 10**9
+"""Who has run for so long begins anew with the shortest time."""
+
+_WITHIN_S: Final = 20.0
+_WORDS: Final = 300
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Program:
+    wanted: ServiceWanted
+    name: str
+    directory: Path
+    child: Popen[bytes] | None = None
+    listens: bool = False
+    began_ns: int = 0
+    pause_ns: int = AGAIN_NS
+    again_ns: int = 0
+    restarts_count: int = 0
+    restarted_ns: int | None = None
+    because: str = ""
+
+
+class Programs:
+    """All programs of one server.
+
+    Args:
+        lab: Starts and ends processes.
+        files: What they hand out and take in: a folder per session.
+        wanted: What shall run.
+        caps: What they may take.
+        monotonic_ns: Reads the clock that never goes back.
+        wall_ns: Reads the time of day.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        files: Path,
+        wanted: Sequence[ServiceWanted],
+        caps: Caps,
+        *,
+        monotonic_ns: Callable[[], int],
+        wall_ns: Callable[[], int],
+    ) -> None:
+        self._lab = lab
+        self._files = files
+        self._caps = caps
+        self._monotonic_ns = monotonic_ns
+        self._wall_ns = wall_ns
+        self._logins: tuple[Login, ...] = ()
+        self._lock = threading.Lock()
+        self._programs = [self._program(one) for one in wanted]
+
+    def _program(self, wanted: ServiceWanted) -> _Program:
+        name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
+        folder = name.replace(" ", "-").replace(":", ".")
+        return _Program(
+            wanted=wanted, name=name, directory=self._lab.work_directory / "programs" / folder
+        )
+
+    def admit(self, logins: Sequence[Login]) -> None:
+        """Say who may log in from now on.
+
+        Raises:
+            RefusalError: A program's tool fails.
+            OSError: There is no room for its file.
+        """
+        with self._lock:
+            self._logins = tuple(logins)
+            for program in self._programs:
+                if program.child is not None:
+                    self._admit(program)
+
+    def _admit(self, program: _Program) -> None:
+        SHARED[program.wanted["service"]].admit(self._place(program), self._logins)
+
+    def keep(self) -> None:
+        """Start what does not run; to be called again and again."""
+        now_ns = self._monotonic_ns()
+        for program in self._programs:
+            with self._lock:
+                self._notice_end(program, now_ns)
+                if program.child is None and now_ns >= program.again_ns:
+                    self._start(program, now_ns)
+        if any(one.child is not None and not one.listens for one in self._programs):
+            self._see_who_listens()
+
+    def states(self) -> tuple[ProgramState, ...]:
+        """Return how they are."""
+        return tuple(
+            ProgramState(
+                service=one.wanted["service"],
+                transport=one.wanted["transport"],
+                address=one.wanted["address"],
+                port=one.wanted["port"],
+                alive=one.listens and one.child is not None and one.child.poll() is None,
+                restarts_count=one.restarts_count,
+                restarted_ns=one.restarted_ns,
+                because=one.because,
+            )
+            for one in self._programs
+        )
+
+    def end(self) -> None:
+        """End them all."""
+        for program in self._programs:
+            if program.child is not None:
+                self._lab.end(program.child)
+                program.child = None
+
+    def _notice_end(self, program: _Program, now_ns: int) -> None:
+        child = program.child
+        if child is None or child.poll() is None:
+            return
+        self._lab.end(child)  # what it started goes with it: its port must be free
+        steady = now_ns - program.began_ns >= STEADY_NS
+        program.pause_ns = AGAIN_NS if steady else min(2 * program.pause_ns, AGAIN_MOST_NS)
+        program.again_ns = now_ns + program.pause_ns
+        program.child, program.listens = None, False
+        program.because = f"it ended with {child.returncode}"
+        log.error(
+            "%s %s and is started again: %s", program.name, program.because, _last_words(program)
+        )
+
+    def _start(self, program: _Program, now_ns: int) -> None:
+        again = bool(program.because)
+        try:
+            shutil.rmtree(program.directory, ignore_errors=True)
+            program.directory.mkdir(parents=True)
+            wanted = program.wanted
+            command = SHARED[wanted["service"]].prepare(self._place(program), wanted, self._caps)
+            self._admit(program)
+            wrapper = ["mptcpize", "run"] if wanted["transport"] == "mptcp" else []
+            with (program.directory / "output.log").open("wb") as words:
+                program.child = self._lab.start(
+                    [*wrapper, *command], stdout=words, stderr=words, cwd=program.directory
+                )
+        except (RefusalError, OSError) as e:
+            program.because = f"it does not start: {e}"[:_WORDS]
+            program.pause_ns = min(2 * program.pause_ns, AGAIN_MOST_NS)
+            program.again_ns = now_ns + program.pause_ns
+            log.error("%s: %s", program.name, program.because)  # noqa: TRY400 - it says it all
+            return
+        program.began_ns = now_ns
+        if again:
+            program.restarts_count += 1
+            program.restarted_ns = self._wall_ns()
+
+    def _see_who_listens(self) -> None:
+        with suppress(RefusalError):  # the next round asks again
+            found = listeners(self._lab.succeed(["ss", "-HOnltM"], Deadline.after(_WITHIN_S)))
+            for program in self._programs:
+                program.listens = program.child is not None and listens(program.wanted, found)
+
+    def _place(self, program: _Program) -> Place:
+        return Place(
+            lab=self._lab,
+            directory=program.directory,
+            files=self._files,
+            until=Deadline.after(_WITHIN_S),
+        )
+
+
+def _last_words(program: _Program) -> str:
+    """Return the end of what it said; its configuration keeps it from naming users."""
+    try:
+        words = (program.directory / "output.log").read_bytes()[-_WORDS:]
+    except OSError:
+        return ""
+    return words.decode(errors="replace").strip().replace("\n", "; ")

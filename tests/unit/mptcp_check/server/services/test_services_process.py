@@ -1,0 +1,212 @@
+"""The services' process over its socket: accounts, contents, crashes of programs."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from measurement_server import Clock, S
+from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
+from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services.programs import Programs
+from mptcp_check.server.services.remote_services import RemoteServices
+from mptcp_check.server.services.service import ServicesState
+from mptcp_check.server.services.services_process import ServicesProcess
+from mptcp_check.server.services.session_folders import Quota, SessionFolders
+from mptcp_guest.lab import Lab
+from mptcp_guest.messages import Content, ServiceWanted
+from mptcp_guest.serving.sharing import Caps
+from mptcp_guest.waiting import Stop
+from ring_frames import nonce_marker
+
+ALICE = nonce_marker(1)
+LIMIT_S = 60.0
+ABOUT = ServicesState(kernel="6.18", machine="x86_64", tools={"nginx": "1.22"}, programs=())
+QUOTA = Quota(offer_bytes=9000, session_bytes=9000, session_files=3, disk_free_min_bytes=0)
+
+
+@dataclass
+class Bench:
+    state: Path
+    remote: RemoteServices
+    clock: Clock
+    programs: Programs
+    lab: Lab
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + LIMIT_S  # noqa: TID251 - a test
+    while not condition():
+        assert time.monotonic() < end  # noqa: TID251 - a test
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator[Bench]:
+    control = folder / "c.sock"
+    lab = Lab(work_directory=folder, stop=Stop(), own_network=True)
+    folders = SessionFolders(folder, QUOTA, free_bytes=lambda _: 10**9)
+    programs = Programs(
+        lab,
+        folders.files,
+        wanted,
+        Caps(connections_count=8, upload_bytes=9000, passive_ports=(50000, 50009)),
+        monotonic_ns=time.monotonic_ns,  # noqa: TID251 - a test
+        wall_ns=clock,
+    )
+    process = ServicesProcess(programs, folders, ABOUT, wall_ns=clock, random_bytes=os.urandom)
+    with listen(control, backlog=8, what="process") as listening:
+        thread = threading.Thread(target=process.serve, args=(listening,))
+        thread.start()
+        try:
+            yield Bench(
+                state=folder,
+                remote=RemoteServices(control),
+                clock=clock,
+                programs=programs,
+                lab=lab,
+            )
+        finally:
+            process.ending = True
+            thread.join()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    with serving(tmp_path, Clock(), []) as made:
+        yield made
+
+
+def problem(call: Callable[[], object]) -> str:
+    with pytest.raises(ProblemError) as refused:
+        call()
+    return refused.value.problem.name
+
+
+def test_an_account_is_made_once_and_everything_is_kept_by_it(bench: Bench) -> None:
+    account = bench.remote.open(ALICE, until_ns=bench.clock() + 60 * S)
+    assert bench.remote.open(ALICE, until_ns=0) == account
+    assert account.user == ALICE
+    assert len(account.password) == 24
+
+    content = Content(seed="s", bytes=500, form="lines")
+    made = bench.remote.offer(ALICE, "http", "x1", content)
+    (bench.state / "files" / ALICE / "up" / "x1").write_bytes(
+        (bench.state / "files" / ALICE / "down" / "x1").read_bytes()
+    )
+    assert bench.remote.received(ALICE, "http", "x1") == made
+    bench.remote.discard(ALICE, "http", "x1")
+    assert bench.remote.received(ALICE, "http", "x1") is None
+    bench.remote.close(ALICE)
+    assert problem(lambda: bench.remote.received(ALICE, "http", "x1")) == "services-closed"
+
+
+def test_a_session_that_nobody_ends_ends_by_the_clock(bench: Bench) -> None:
+    bench.remote.open(ALICE, until_ns=bench.clock() + 60 * S)
+    bench.clock.forward(61)
+
+    wait_for(lambda: not any((bench.state / "files").iterdir()))
+    assert not any((bench.state / "accounts").iterdir())
+
+
+def test_a_restart_keeps_accounts_and_files(tmp_path: Path) -> None:
+    clock = Clock()
+    with serving(tmp_path, clock, []) as before:
+        account = before.remote.open(ALICE, until_ns=clock() + 60 * S)
+        before.remote.offer(ALICE, "http", "x1", Content(seed="s", bytes=5))
+    with serving(tmp_path, clock, []) as after:
+        assert after.remote.open(ALICE, until_ns=0) == account
+        assert (tmp_path / "files" / ALICE / "down" / "x1").stat().st_size == 5
+
+
+def test_services_that_are_away_are_told_as_that(tmp_path: Path) -> None:
+    remote = RemoteServices(tmp_path / "nobody.sock")
+    assert remote.available() is False
+    assert problem(remote.state) == "services-unavailable"
+
+
+@pytest.mark.parametrize(
+    "octets", [b"", b"\n", b"{}\n", b"[1]\n", b"\xff\n", b'{"verb":"open"}\n', b"x" * LONGEST_LINE]
+)
+def test_no_words_end_the_process(bench: Bench, octets: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as caller:
+        caller.connect(str(bench.state / "c.sock"))
+        caller.sendall(octets)
+        caller.shutdown(socket.SHUT_WR)
+        caller.settimeout(LIMIT_S)
+        answer = caller.recv(1000)
+    assert answer == b'{"problem":"internal"}\n'
+    assert bench.remote.available() is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"verb": "open", "marker": "../x", "until_ns": 1}, "session-unknown"),
+        ({"verb": "close", "marker": "mpck-x"}, "session-unknown"),
+        ({"verb": "received", "marker": ALICE, "service": "http", "name": "x"}, "services-closed"),
+        ({"verb": "what"}, "internal"),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    bench: Bench, arguments: dict[str, object], name: str
+) -> None:
+    def call() -> object:
+        return ask(bench.state / "c.sock", arguments, timeout_s=LIMIT_S, away="not-found")
+
+    if name == "internal":
+        assert problem(call) == "internal"
+    else:
+        assert problem(call) == name
+
+
+def test_a_program_that_crashes_is_started_again_and_the_state_says_so(tmp_path: Path) -> None:
+    clock, port = Clock(), free_port()
+    wanted = ServiceWanted(service="ftp", transport="tcp", address="127.0.0.1", port=port)
+    with serving(tmp_path, clock, [wanted]) as bench:
+
+        def listens(restarts: int) -> bool:
+            [state] = bench.remote.state().programs
+            return (state.alive, state.restarts_count) == (True, restarts)
+
+        wait_for(lambda: listens(0))
+        account = bench.remote.open(ALICE, until_ns=clock() + 60 * S)
+        [child] = bench.lab._children.values()
+        os.killpg(child.pid, signal.SIGKILL)
+        wait_for(lambda: listens(1))
+        [state] = bench.remote.state().programs
+        assert state.because == "it ended with -9"
+        assert state.restarted_ns == clock()
+        # who was let in before is let in again
+        [users] = tmp_path.glob("programs/*/users")
+        assert users.read_text().startswith(f"{account.user}:$6$")
+        assert account.password not in users.read_text()
+    assert not bench.lab._children
+
+
+def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        wanted = [
+            ServiceWanted(service="ftp", transport="tcp", address="127.0.0.1", port=port)
+            for port in (taken.getsockname()[1], free_port())
+        ]
+        with serving(tmp_path, Clock(), wanted) as bench:
+            # something listens on the first one's port, and it is not that program
+            wait_for(lambda: bench.remote.state().programs[1].alive)
+            wait_for(lambda: "ended" in bench.remote.state().programs[0].because)

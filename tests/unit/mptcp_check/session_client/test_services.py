@@ -1,0 +1,83 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mptcp_check.errors import ServerError
+from mptcp_check.server.problem import TITLES
+from mptcp_check.session_client import refusals, services
+from mptcp_check.session_client.server_list import KnownServer
+
+SERVER = KnownServer(host="a.example", port=1)
+MARKER = "mpck-" + "a" * 26
+DOCUMENT = {
+    "user": MARKER,
+    "password": "0f" * 12,
+    "folder": MARKER,
+    "addresses": ["192.0.2.1", "2001:db8::1"],
+    "kernel": "6.18",
+    "machine": "x86_64",
+    "tools": {"nginx": "1.22"},
+    "passive_ports": [50000, 50999],
+    "programs": [
+        {"service": "http", "transport": "mptcp", "port": 80, "alive": True, "restarts_count": 0},
+        {"service": "http", "transport": "mptcp", "port": 81, "alive": True, "restarts_count": 0},
+        {"service": "ftp", "transport": "tcp", "port": 2121, "alive": False, "restarts_count": 3},
+    ],
+}
+
+
+def test_what_a_server_tells_is_read() -> None:
+    found = services.read(SERVER, DOCUMENT)
+
+    assert (found.user, found.passive_ports) == (MARKER, (50000, 50999))
+    assert found.ports("http", "mptcp") == (80, 81)
+    assert found.ports("ftp", "mptcp") == ()
+    assert found.programs[2].restarts_count == 3
+    assert "0f0f" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"user": "a b"},
+        {"user": "--option"[:0]},
+        {"password": "x\r\nDELE y"},
+        {"folder": "../.."[:5]},
+        {"addresses": ["here"]},
+        {"addresses": 7},
+        {"passive_ports": [1]},
+        {"passive_ports": [0, 70000]},
+        {"programs": [{"service": "http"}]},
+        {"programs": None},
+        {"tools": []},
+    ],
+)
+def test_what_does_not_fit_is_not_taken(changes: dict[str, object]) -> None:
+    with pytest.raises(ServerError, match="does not understand"):
+        services.read(SERVER, DOCUMENT | changes)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(DOCUMENT)), ANYTHING), ANYTHING)
+def test_nothing_that_is_said_does_more_than_not_fit(
+    changes: dict[str, object], other: object
+) -> None:
+    for read, document in ((services.read, DOCUMENT | changes), (services.digest, other)):
+        with contextlib.suppress(ServerError):
+            read(SERVER, document)  # type: ignore[operator]
+
+
+def test_every_refusal_that_a_run_can_meet_has_words_of_its_own() -> None:
+    ours = {"bad-request", "not-found", "method-not-allowed", "request-too-large",
+            "request-invalid", "request-too-small", "range-not-satisfiable", "internal",
+            "capture-missing", "capture-running", "capture-ended", "services-closed"}  # fmt: skip
+    assert set(refusals.TOLD) == set(TITLES) - ours
+    assert refusals.told("never-heard", "Its own title") == ("refuses: Its own title", "")
