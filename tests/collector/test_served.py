@@ -3,31 +3,30 @@
 import hashlib
 import random
 import signal
-import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx2
 
 from collector_parts import Client, bundle, document
-from collector_served import DEADLINE_S, configured, free_port, served
+from collector_served import DEADLINE_S, Served, configured, served
 from mptcp_collector.meta import engine
 from mptcp_collector.meta.records import Wanted
 from mptcp_collector.meta.sql_store import SqlStore
 
 
 def test_killed_while_it_receives_nothing_with_a_receipt_is_lost(tmp_path: Path) -> None:
-    port = free_port()
-    path = configured(tmp_path, port)
+    path = configured(tmp_path)
     chance = random.Random(7)  # noqa: S311 - when to kill is no secret
     runs = {f"run-before-a-kill-{n}": bundle(n, 400_000) for n in range(8)}
     receipts: dict[str, bytes] = {}
 
-    def keep_sending(process: subprocess.Popen[bytes]) -> None:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http:
+    def keep_sending(running: Served) -> None:
+        with httpx2.Client(base_url=running.url, timeout=DEADLINE_S) as http:
             client = Client(http)
-            kill = threading.Timer(chance.uniform(0.02, 0.4), process.kill)
+            kill = threading.Timer(chance.uniform(0.02, 0.4), running.process.kill)
             kill.start()
             try:
                 for run_id, octets in runs.items():
@@ -45,13 +44,13 @@ def test_killed_while_it_receives_nothing_with_a_receipt_is_lost(tmp_path: Path)
             kill.join()
 
     for _ in range(3):
-        with served(path, port) as process:
-            keep_sending(process)
-            assert process.wait(DEADLINE_S) == -signal.SIGKILL
+        with served(path) as running:
+            keep_sending(running)
+            assert running.process.wait(DEADLINE_S) == -signal.SIGKILL
 
     with (
-        served(path, port),
-        httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http,
+        served(path) as running,
+        httpx2.Client(base_url=running.url, timeout=DEADLINE_S) as http,
     ):
         client = Client(http)
         for run_id, content in receipts.items():
@@ -66,24 +65,23 @@ def test_killed_while_it_receives_nothing_with_a_receipt_is_lost(tmp_path: Path)
 
 
 def test_fifty_uploads_at_once_are_fifty_runs(tmp_path: Path) -> None:
-    port = free_port()
-    path = configured(tmp_path, port)
+    path = configured(tmp_path)
     runs = {f"run-of-fifty-{n}": bundle(n, 100_000) for n in range(50)}
 
-    def send(run_id: str) -> int:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=DEADLINE_S) as http:
+    def send(url: str, run_id: str) -> int:
+        with httpx2.Client(base_url=url, timeout=DEADLINE_S) as http:
             client = Client(http)
             answer = client.upload(runs[run_id], run_id)
             receipt = document(client.receipt(run_id))
             assert receipt["bundle_sha256"] == hashlib.sha256(runs[run_id]).hexdigest()
             return answer.status_code
 
-    with served(path, port) as process, ThreadPoolExecutor(50) as pool:
-        assert list(pool.map(send, runs)) == [204] * 50
-        process.terminate()
-        process.wait(DEADLINE_S)
+    with served(path) as running, ThreadPoolExecutor(50) as pool:
+        assert list(pool.map(partial(send, running.url), runs)) == [204] * 50
+        running.process.terminate()
+        running.process.wait(DEADLINE_S)
     store = SqlStore(engine.opened(f"sqlite:///{tmp_path}/state/collector.sqlite"))
     total, page = store.runs(Wanted(limit=100))
     store.close()
     assert total == 50
-    assert {run.run_id for run, _ in page} == set(runs)
+    assert {one.run.run_id for one in page} == set(runs)

@@ -9,10 +9,11 @@ import errno
 import fcntl
 import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 from mptcp_collector.blobs.directory import synchronise_folder
 from mptcp_collector.problem import ProblemError
@@ -82,7 +83,8 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._locks = folder.with_name("locks")
-        for one in (folder, self._locks):
+        self._scratch = folder.with_name("scratch")
+        for one in (folder, self._locks, self._scratch):
             one.mkdir(parents=True, exist_ok=True, mode=0o750)
 
     def path(self, upload_id: str) -> Path:
@@ -123,6 +125,19 @@ class Spool:
             yield
         finally:
             os.close(descriptor)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """Give a file for what is made here, on the same file system; it goes with the block."""
+        with tempfile.NamedTemporaryFile(dir=self._scratch) as file:
+            yield Path(file.name), cast("BinaryIO", file)
+
+    def tidy_scratch(self, before_ns: int) -> None:
+        """Remove what a crash left there before a time."""
+        for path in self._scratch.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns < before_ns:
+                    path.unlink()
 
     def remove(self, upload_id: str) -> None:
         """Remove an upload's file."""

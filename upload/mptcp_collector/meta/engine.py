@@ -15,6 +15,8 @@ from mptcp_check.errors import UsageError
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6D707463
 """Key of the advisory lock that two starting collectors take in turn."""
+_READING: Final = "mptcp_check_reading"
+"""Execution option of transactions that write nothing."""
 
 
 def opened(url: str) -> sa.Engine:
@@ -71,7 +73,18 @@ def _careful(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's
 
 
 def _immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(_READING, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give the state of one moment to read, however long that takes; nobody waits for it."""
+    options: dict[str, Any] = {_READING: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
 
 
 @contextlib.contextmanager
