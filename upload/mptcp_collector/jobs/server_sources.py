@@ -119,10 +119,11 @@ class Shared:
             descriptor = os.open(path, flags)
         except OSError:
             raise NotYetError("the measurement server's operator has not put it here") from None
+        there = os.fstat(descriptor)
+        if not stat.S_ISREG(there.st_mode) or not 0 < there.st_size <= limit_bytes:
+            os.close(descriptor)
+            raise NeverError(f"the server's capture has not 1 to {limit_bytes} bytes")
         with os.fdopen(descriptor, "rb") as source:
-            there = os.fstat(descriptor)
-            if not stat.S_ISREG(there.st_mode) or not 0 < there.st_size <= limit_bytes:
-                raise NeverError(f"the server's capture has not 1 to {limit_bytes} bytes")
             left = there.st_size
             while left and (chunk := source.read(min(left, _CHUNK_BYTES))):
                 file.write(chunk)

@@ -30,6 +30,13 @@ def style() -> Response:
     return Response(page.text("style.css"), media_type="text/css", headers=headers)
 
 
+@router.get("/icon.svg")
+def icon() -> Response:
+    """Return the picture that stands beside the title in a browser."""
+    headers = {"Cache-Control": "max-age=86400"}
+    return Response(page.text("icon.svg"), media_type="image/svg+xml", headers=headers)
+
+
 @router.get("/review")
 def review(*, reviewing: Reviewing) -> Response:
     """Ask for the reviewers' token, by a browser's own form; then everything is listed."""
@@ -65,6 +72,9 @@ def runs(request: Request, here: Here, *, reviewing: Reviewing) -> Response:
                 "outcome": one.outcome,
                 "behaviours": one.behaviours,
                 "marks": one.marks,
+                "networks": sorted(
+                    one.marks.get("network", ()), key=lambda n: (n not in page.NETWORKS, n)
+                ),
                 "public": one.run.public(now_ns),
             }
             for one in listed
