@@ -121,7 +121,7 @@ class MetaStore(Protocol):
         """Return number, time, action and subject of the audit log's lines, oldest first."""
 
     def quarantine(self, run_id: str, reason: str, *, now_ns: int) -> None:
-        """Say that a run could not be analysed."""
+        """Say that a run could not be analysed; one that has a verdict stays with that."""
 
     def add_verdict(self, verdict: Verdict, *, final: bool = True) -> bool:
         """Keep a verdict; say whether it is new: one for each run and version of the rules.

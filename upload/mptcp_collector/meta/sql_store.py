@@ -203,15 +203,17 @@ class SqlStore:
                     db.execute(sa.insert(m), rows)
 
     def quarantine(self, run_id: str, reason: str, *, now_ns: int) -> None:
-        """Put a run that is not deleted into quarantine."""
-        t = tables.runs
+        """Put a run that is not deleted into quarantine; one with a verdict keeps that."""
+        t, v = tables.runs, tables.verdicts
         live = sa.and_(t.c.run_id == run_id, t.c.state != RunState.DELETED.value)
-        with self._engine.begin() as db:
-            db.execute(
-                sa.update(t).where(live).values(state=RunState.QUARANTINED.value, reason=reason)
-            )
-            # the word only: what follows may quote the bundle
-            _note(db, f"quarantined: {reason.partition(':')[0]}", run_id, now_ns)
+        # the word only: what follows may quote the bundle
+        word = reason.partition(":")[0]
+        with self._engine.begin() as db, locked(db, run_id):
+            judged = db.execute(sa.select(v.c.run_id).where(v.c.run_id == run_id)).first()
+            state = RunState.ANALYSED if judged else RunState.QUARANTINED
+            said = {"state": state.value, "reason": "" if judged else reason}
+            db.execute(sa.update(t).where(live).values(**said))
+            _note(db, f"{'not judged again' if judged else 'quarantined'}: {word}", run_id, now_ns)
 
     def add_verdict(self, verdict: Verdict, *, final: bool = True) -> bool:
         """Keep a verdict of a run that is not deleted, once."""
