@@ -38,6 +38,7 @@ def upload_options(here: Here) -> Response:
     "",
     status_code=201,
     operation_id="create_upload",
+    response_class=Response,
     dependencies=[SpeaksTus],
     responses=problems(
         "ticket_invalid",
@@ -75,6 +76,7 @@ def create_upload(
 @router.head(
     "/{upload_id}",
     operation_id="upload_offset",
+    response_class=Response,
     dependencies=[SpeaksTus],
     responses=problems(
         "upload_unknown",
