@@ -1,5 +1,7 @@
 """The review site as a reader walks it: list, filter, run, finding, download; no scripts."""
 
+import itertools
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,8 +29,6 @@ WAIT_S = 60
 
 def answered_here(_: str, arguments: tuple[str, ...], given: tuple[object, ...]) -> bytes:
     """Judge without a sandbox: that has tests of its own, and this is about pages."""
-    import json  # noqa: PLC0415 - of this function only
-
     octets = given[0].read()  # type: ignore[attr-defined]
     return json.dumps(judge_child.judged(octets, arguments[0])).encode()
 
@@ -184,8 +184,6 @@ def test_pages_can_be_read_and_named(browser: Page, site: str, path: str, scheme
     levels = browser.value(
         "[...document.querySelectorAll('h1, h2, h3, h4')].map(h => Number(h.tagName[1]))"
     )
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     assert browser.value("document.documentElement.lang") == "en"
     assert browser.value("document.querySelectorAll('main').length") == 1
-
-

@@ -1,5 +1,6 @@
 """Bundles and requests that mean harm: some with every change, ten minutes of them in test-all."""
 
+import copy
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def values(octets: bytes, rng: random.Random) -> bytes:
         while isinstance(place, dict | list) and place:
             key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
             if not isinstance(place[key], dict | list) or rng.random() < 0.2:
-                place[key] = rng.choice(HARD)
+                place[key] = copy.deepcopy(rng.choice(HARD))
                 break
             place = place[key]
     try:
@@ -112,7 +113,7 @@ def judge(octets: bytes) -> str:
         _, verdicts = sandbox_answer.read(json.dumps(answer).encode(), RUN_ID, now_ns=0)
     except SandboxError as e:
         return e.word
-    return "drawn" if all([drawn(one.report) is not None for one in verdicts]) else "not drawn"
+    return "drawn" if all(drawn(one.report) is not None for one in verdicts) else "not drawn"
 
 
 def fuzz(rng: random.Random, more: Callable[[int], bool]) -> dict[str, int]:
@@ -146,11 +147,13 @@ def test_mutated_bundles_are_judged_or_refused_with_a_word() -> None:
 
 
 @pytest.mark.slow
-def test_five_minutes_of_mutated_bundles() -> None:
+def test_five_minutes_of_mutated_bundles(
+    record_property: Callable[[str, object], None],
+) -> None:
     end_ns = clock.monotonic_ns() + LONG_S * S
     seed = 20_261_121
     met = fuzz(random.Random(seed), lambda _: clock.monotonic_ns() < end_ns)  # noqa: S311 - no secret
-    print(f"{sum(met.values())} bundles: {met}")
+    record_property("bundles", met)
     assert sum(met.values()) > 500
 
 
@@ -232,6 +235,5 @@ def test_five_minutes_of_hostile_requests(schema: BaseSchema, server: Parts) -> 
     while clock.monotonic_ns() < end_ns:
         round_count += 1
         statuses |= ask(schema, server, 40 * round_count)
-    print(f"{round_count} rounds, statuses {sorted(statuses)}")
     assert not {status for status in statuses if status >= 500}
     assert server.client.receipt().status_code == 200

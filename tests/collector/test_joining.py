@@ -134,7 +134,7 @@ def test_it_is_tried_again_until_the_servers_deadline_and_then_given_up(server: 
         patience_s = 0
         tried_count = 0
 
-        def fetch(self, wanted: ServerCapture, file: BinaryIO, *, limit_bytes: int) -> None:
+        def fetch(self, *_: object, **__: object) -> None:
             self.tried_count += 1
             raise NotYetError("the measurement server does not answer")
 
@@ -220,7 +220,7 @@ def test_a_run_deleted_while_its_capture_comes_leaves_nothing(server: Parts) -> 
     class Slow:
         patience_s = 0
 
-        def fetch(self, wanted: ServerCapture, file: BinaryIO, *, limit_bytes: int) -> None:
+        def fetch(self, _: ServerCapture, file: BinaryIO, **__: object) -> None:
             file.write(CAPTURE)
             receiving = server.collector.receiving
             receiving.remove(receiving.run(RUN_ID), action="deleted by the operator")
@@ -249,5 +249,3 @@ def test_the_interface_never_shows_the_ticket(server: Parts) -> None:
     for url in (f"/api/v1/runs/{RUN_ID}", f"/api/v1/runs/{RUN_ID}/receipt", f"/runs/{RUN_ID}"):
         assert token not in http.get(url).text
     assert document(http.get(f"/api/v1/runs/{RUN_ID}"))["state"] == "received"
-
-

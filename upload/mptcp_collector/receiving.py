@@ -22,7 +22,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from mptcp_collector import expansion, spool, ticket
+from mptcp_collector import expansion, ticket
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.configuration import Configuration
 from mptcp_collector.meta.meta_store import MetaStore
@@ -142,7 +142,6 @@ class Receiving:
         if now is None or now.finished:
             return
         part.synchronise()
-        self.spool.synchronise()
         try:
             self._see_bytes(upload, part)
             with self.spool.storing(upload.bundle_sha256):
@@ -279,7 +278,7 @@ class Receiving:
             raise ProblemError("offset_mismatch", offset=here_bytes)
 
     def _see_bytes(self, upload: Upload, part: Part) -> None:
-        if spool.sha256(part.path) != upload.bundle_sha256:
+        if part.sha256() != upload.bundle_sha256:
             raise ProblemError("digest_mismatch", "send the bundle again from its first byte")
         limit = self.configuration.limits.expanded_bytes
         expansion.check(part.path, expanded_max_bytes=limit)

@@ -52,6 +52,7 @@ def run(configuration: Configuration) -> None:
     app.router.lifespan_context = _lifespan(beside)
     config = uvicorn.Config(
         app,
+        # its other parser knows no limit for header fields
         http="h11",
         ws="none",
         log_config=None,

@@ -302,7 +302,7 @@ def test_hostile_values_in_every_record_stay_text(server: Parts) -> None:
     seen = SeenFinding(behaviour=HARM, state="seen", application=HARM, port=80)
     judged(server, RUN_ID, HARM, seen, {"findings": HARM})
     meta = server.collector.receiving.meta
-    marks = {kind: (HARM,) for kind in ("application", "port", "network")}
+    marks = dict.fromkeys(("application", "port", "network"), (HARM,))
     told = Description(purposes=(HARM,), captures=(HARM,), marks=marks)
     meta.describe(RUN_ID, told, publish_ns=START_NS)
     number = meta.begin_reanalysis(HARM, now_ns=START_NS)

@@ -1,12 +1,12 @@
 """The application: routes, rate limits in front of them, and problems instead of errors."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mptcp_check import clock
 from mptcp_check.problems import answers
@@ -36,7 +36,7 @@ def make(collector: Collector) -> FastAPI:
     answers.install(app, PROBLEMS, _response)
     for kind in (OSError, SQLAlchemyError):
         app.add_exception_handler(kind, _storage)
-    app.middleware("http")(_counted)
+    app.add_middleware(_Counted)
     return app
 
 
@@ -53,15 +53,30 @@ def openapi() -> dict[str, Any]:
     )
 
 
-async def _counted(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-    collector: Collector = request.app.state.collector
-    if collector.rate.take(netblock(peer(request)), now_ns=clock.monotonic_ns()):
-        response = await answer(request)
-    else:
-        response = _response(request, PROBLEMS.problem("too_many_requests"))
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    collector.metrics.count("answers_total", str(response.status_code))
-    return response
+class _Counted:
+    """Refuses who asks too often, and counts every answer; bodies pass untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        collector: Collector = request.app.state.collector
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                collector.metrics.count("answers_total", str(message["status"]))
+                message.setdefault("headers", []).append((b"x-content-type-options", b"nosniff"))
+            await send(message)
+
+        if collector.rate.take(netblock(peer(request)), now_ns=clock.monotonic_ns()):
+            await self._app(scope, receive, counted)
+        else:
+            refused = _response(request, PROBLEMS.problem("too_many_requests"))
+            await refused(scope, receive, counted)
 
 
 def _response(request: Request, problem: Problem) -> Response:

@@ -16,7 +16,7 @@ from mptcp_collector.spool import Part
 
 router = APIRouter(prefix="/api/v1/uploads")
 
-BUFFER_BYTES: Final = 1 << 20
+BUFFER_BYTES: Final = 2 << 20
 """What is held of a request before it goes to the disk."""
 
 _RESUMABLE: Final = {"Tus-Resumable": tus.VERSION}

@@ -29,7 +29,8 @@ def opened(url: str) -> sa.Engine:
         UsageError: It cannot be used, or a later version of this program has changed it.
     """
     try:
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        # a server may have gone away since the last question; a file does not
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError):
         raise UsageError("the database's URL cannot be read", hint="sqlite:////PATH") from None
     if engine.dialect.name == "sqlite":

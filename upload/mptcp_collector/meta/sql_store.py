@@ -8,7 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mptcp_collector.meta import listing, tables
-from mptcp_collector.meta.engine import locked
+from mptcp_collector.meta.engine import locked, snapshot
 from mptcp_collector.meta.listing import run_of as _run_of
 from mptcp_collector.meta.records import (
     CaptureState,
@@ -72,14 +72,14 @@ class SqlStore:
     def upload(self, upload_id: str) -> Upload | None:
         """Return an upload."""
         t = tables.uploads
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             row = db.execute(sa.select(t).where(t.c.id == upload_id)).mappings().first()
         return Upload(**row) if row else None
 
     def uploads(self, *, finished: bool) -> Sequence[Upload]:
         """Return uploads."""
         t = tables.uploads
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(sa.select(t).where(t.c.finished.is_(finished))).mappings().all()
         return [Upload(**row) for row in rows]
 
@@ -106,24 +106,24 @@ class SqlStore:
 
     def run(self, run_id: str) -> Run | None:
         """Return a run."""
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return _run(db, run_id)
 
     def runs(self, wanted: Wanted) -> tuple[int, Sequence[Listed]]:
         """Return a page of runs."""
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return listing.page(db, wanted)
 
     def facets(self, public_at_ns: int | None) -> Mapping[str, Sequence[tuple[str, int]]]:
         """Return what runs can be chosen by."""
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return listing.facets(db, public_at_ns)
 
     def runs_in(self, state: RunState, *, limit: int) -> Sequence[Run]:
         """Return runs of a state."""
         t = tables.runs
         chosen = sa.select(t).where(t.c.state == state.value).order_by(t.c.received_ns)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return [_run_of(row) for row in db.execute(chosen.limit(limit)).mappings()]
 
     def bundle_wanted(self, bundle_sha256: str) -> bool:
@@ -136,7 +136,7 @@ class SqlStore:
         capture = sa.select(c.c.run_id).where(
             c.c.sha256 == bundle_sha256, c.c.state == CaptureState.JOINED.value
         )
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return any(db.execute(one.limit(1)).first() for one in (bundle, capture))
 
     def delete_run(self, run_id: str, *, now_ns: int, action: str = "deleted") -> None:
@@ -167,7 +167,7 @@ class SqlStore:
         """Return live runs that came before a time, oldest first."""
         t = tables.runs
         chosen = sa.select(t).where(t.c.received_ns < time_ns, t.c.state != RunState.DELETED.value)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return [_run_of(r) for r in db.execute(chosen.order_by(t.c.received_ns)).mappings()]
 
     def deleted_bundles(self) -> Sequence[str]:
@@ -179,7 +179,7 @@ class SqlStore:
         captures = sa.select(c.c.sha256).where(
             c.c.state == CaptureState.GONE.value, c.c.sha256 != ""
         )
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return [digest for one in (chosen, captures) for digest in db.execute(one).scalars()]
 
     def describe(self, run_id: str, told: Description, *, publish_ns: int | None) -> None:
@@ -244,7 +244,7 @@ class SqlStore:
     def verdicts(self, run_id: str) -> Sequence[Verdict]:
         """Return a run's verdicts with their findings."""
         v, f = tables.verdicts, tables.findings
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             newest_first = (v.c.newest.desc(), v.c.judged_ns.desc())
             own = sa.select(v).where(v.c.run_id == run_id).order_by(*newest_first)
             rows = db.execute(own).mappings().all()
@@ -275,21 +275,21 @@ class SqlStore:
         """Return the lines about a subject."""
         t = tables.audit
         chosen = sa.select(t.c.time_ns, t.c.action).where(t.c.subject == subject).order_by(t.c.id)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return [(time_ns, action) for time_ns, action in db.execute(chosen)]
 
     def audit_lines(self, *, after: int = 0) -> Sequence[tuple[int, int, str, str]]:
         """Return number, time, action and subject of the audit log's lines, oldest first."""
         t = tables.audit
         chosen = sa.select(t.c.id, t.c.time_ns, t.c.action, t.c.subject).where(t.c.id > after)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(chosen.order_by(t.c.id)).all()
         return [(int(r[0]), int(r[1]), str(r[2]), str(r[3])) for r in rows]
 
     def server_capture(self, run_id: str) -> ServerCapture | None:
         """Return what is known of the measurement server's capture of a run."""
         t = tables.server_captures
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             row = db.execute(sa.select(t).where(t.c.run_id == run_id)).mappings().first()
         return _capture_of(row) if row else None
 
@@ -298,7 +298,7 @@ class SqlStore:
         t = tables.server_captures
         due = sa.and_(t.c.state == CaptureState.WAITING.value, t.c.next_try_ns <= now_ns)
         chosen = sa.select(t).where(due).order_by(t.c.next_try_ns).limit(limit)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             return [_capture_of(row) for row in db.execute(chosen).mappings()]
 
     def set_server_capture(self, capture: ServerCapture, *, note: str, now_ns: int) -> bool:
@@ -342,7 +342,7 @@ class SqlStore:
     def reanalyses(self) -> Sequence[Reanalysis]:
         """Return all reanalyses, newest first."""
         t = tables.reanalyses
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(sa.select(t).order_by(t.c.id.desc())).mappings().all()
         return [Reanalysis(**row) for row in rows]
 
@@ -353,7 +353,7 @@ class SqlStore:
         if public_at_ns is not None:
             live.append(r.c.publish_ns <= public_at_ns)
         chosen = sa.select(t).join_from(t, r, t.c.run_id == r.c.run_id).where(*live)
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(chosen.order_by(t.c.run_id)).mappings().all()
         return [
             Changed(
@@ -373,14 +373,14 @@ class SqlStore:
 
     def exports(self) -> Sequence[Export]:
         """Return all folders that published runs are in."""
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(sa.select(tables.exports)).mappings().all()
         return [Export(**row) for row in rows]
 
     def counts(self) -> Mapping[str, int]:
         """Return the number of runs by state; states without any count 0."""
         t = tables.runs
-        with self._engine.begin() as db:
+        with snapshot(self._engine) as db:
             rows = db.execute(sa.select(t.c.state, sa.func.count()).group_by(t.c.state)).all()
         return {state.value: 0 for state in RunState} | {str(row[0]): int(row[1]) for row in rows}
 
