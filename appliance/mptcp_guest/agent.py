@@ -16,7 +16,7 @@ from mptcp_guest.checking import MisfitError, checked
 from mptcp_guest.lab import Lab
 from mptcp_guest.network import Network
 from mptcp_guest.refusal import RefusalError
-from mptcp_guest.services import Services
+from mptcp_guest.serving.services import Services
 from mptcp_guest.verbs import VERBS
 from mptcp_guest.waiting import Deadline
 
@@ -46,7 +46,7 @@ class Agent:
             "lab_down": lambda _, until: self._lab_down(until),
             "configure": network.configure,
             "first_hop": lambda arguments, until: first_hop.ask(lab, arguments, until),
-            "counters": lambda _, until: counters.read(lab, until),
+            "counters": lambda _, __: counters.read(lab),
             "settle": lambda arguments, until: counters.settle(lab, arguments, until),
             "monitor": lambda arguments, _: network.monitor.events(arguments),
             "capture_start": captures.start,

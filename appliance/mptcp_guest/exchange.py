@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
-from mptcp_guest import clock, messages, payload
+from mptcp_guest import clock, handover, messages, own_program, payload
 from mptcp_guest.lab import ENVIRONMENT, Lab
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 from mptcp_guest.naming import checked_name
@@ -49,15 +49,22 @@ def _run_in(
 ) -> messages.ExchangeResult:
     sends = arguments["sends"]
     sent = None if sends is None else payload.write(directory / SENT_FILE, sends)
+    for name, text in arguments.get("files", {}).items():
+        path = directory / checked_name(name)
+        path.touch(mode=0o600)  # ssh takes no key that others could read
+        path.write_text(text)
     wrapper = ["mptcpize", "run"] if arguments["transport"] == "mptcp" else []
     exit_codes: list[int] = []
     timed_out = False
-    with Sampler(lab, arguments["sample_every_ms"]) as sampler:
+    with (
+        Sampler(lab, arguments["sample_every_ms"]) as sampler,
+        handover.acting(lab, arguments.get("handover")) as act,
+    ):
         deadline = until.earlier(arguments["within_s"])
         start_ns, started_ns = clock.wall_ns(), clock.monotonic_ns()
         end_ns, ended_ns = start_ns, started_ns
         for command in arguments["commands"]:
-            child = _start(lab, [*wrapper, *command], directory)
+            child = _start(lab, [*wrapper, *own_program.resolved(command)], directory)
             try:
                 timed_out = not lab.stop.wait_for_exit(child, deadline)
                 end_ns, ended_ns = clock.wall_ns(), clock.monotonic_ns()
@@ -66,7 +73,7 @@ def _run_in(
             exit_codes.append(-signal.SIGKILL if child.returncode is None else child.returncode)
             if timed_out or child.returncode != 0:
                 break
-    return messages.ExchangeResult(
+    result = messages.ExchangeResult(
         start_ns=start_ns,
         end_ns=end_ns,
         duration_ns=ended_ns - started_ns,
@@ -79,6 +86,9 @@ def _run_in(
         samples=sampler.samples,
         samples_lost_count=sampler.lost_count,
     )
+    if act is not None:
+        result["handover"] = act.done
+    return result
 
 
 def _start(lab: Lab, command: list[str], directory: Path) -> Popen[bytes]:

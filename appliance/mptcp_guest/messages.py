@@ -50,11 +50,18 @@ class Nothing(TypedDict):
     """No arguments, or no result."""
 
 
+ContentForm = Literal["bytes", "lines", "zeros"]
+"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them; or zeros, where
+a program makes its own bytes and only their number is compared."""
+
+
 class Content(TypedDict):
     """Bytes that both ends can make by themselves: `mptcp_guest.payload`."""
 
     seed: str
     bytes: int
+    form: NotRequired[ContentForm]
+    """``bytes`` without it."""
 
 
 class Digest(TypedDict):
@@ -208,11 +215,17 @@ class LabUpResult(TypedDict):
     """What is less than was asked for, in sentences."""
 
 
+EndpointFlag = Literal["subflow", "backup", "signal"]
+"""As ``ip mptcp endpoint add`` knows them (ip-mptcp(8))."""
+
+
 class Endpoint(TypedDict):
-    """A local address that opens a further subflow (``ip mptcp endpoint ... subflow``)."""
+    """A local address for the path manager (``ip mptcp endpoint``)."""
 
     address: str
     interface: str
+    flags: NotRequired[list[EndpointFlag]]
+    """``subflow`` alone without it: further subflows are opened from this address."""
 
 
 class ConfigureArguments(TypedDict):
@@ -220,8 +233,14 @@ class ConfigureArguments(TypedDict):
 
     checksum: bool
     extra_subflows: int
-    """``ip mptcp limits set subflow``; ``add_addr_accepted`` is always 0."""
+    """``ip mptcp limits set subflow``."""
     endpoints: list[Endpoint]
+    accepted_addresses: NotRequired[int]
+    """``add_addr_accepted``: how many of the peer's announced addresses are joined; 0 without it.
+    Only ever at a client: a server that took addresses from its peers would be a reflector."""
+    joined_ports: NotRequired[list[int]]
+    """Where the announced addresses listen for joins: ADD_ADDR without a port means the port of
+    the connection (RFC 8684, section 3.4.1), and a host without a listener there answers RST."""
 
 
 class ConfigureResult(TypedDict):
@@ -398,20 +417,29 @@ class FetchResult(TypedDict):
 class ServiceWanted(TypedDict):
     """One server program on one address."""
 
-    service: Literal["http", "ftp"]
+    service: str
+    """A name of `mptcp_guest.serving.PROGRAMS`."""
     transport: TransportName
     address: str
     port: int
 
 
 class ServicesStartArguments(TypedDict):
-    """The servers of a run."""
+    """The servers of a run, and the keys that they show or ask for, made for this run only."""
 
     services: list[ServiceWanted]
-    ftp_user: str
-    ftp_password: str
+    user: str
+    password: str
     passive_ports: list[int]
     """First and last port of passive FTP."""
+    tls_certificate: str
+    """PEM."""
+    tls_key: str
+    """PEM."""
+    ssh_host_key: str
+    """Private, as OpenSSH writes it."""
+    ssh_client_key: str
+    """Public, one line: who may log in."""
 
 
 class ServiceState(TypedDict):
@@ -435,31 +463,59 @@ class ServicesResult(TypedDict):
 
 
 class OfferArguments(TypedDict):
-    """Put a file where http and ftp hand it out, as ``/down/NAME``."""
+    """Have a service hand out a content under a name: where, is the service's own way."""
 
+    service: str
     name: str
     content: Content
 
 
 class ReceivedArguments(TypedDict):
-    """Look at what was uploaded as ``/up/NAME``."""
+    """Look at what was sent to a service under a name."""
 
+    service: str
     name: str
 
 
 class ReceivedResult(TypedDict):
-    """None when no such file arrived."""
+    """None when nothing arrived."""
 
     received: Digest | None
 
 
 class DiscardArguments(TypedDict):
-    """Forget ``/down/NAME`` and ``/up/NAME``."""
+    """Forget what a service hands out and took in under a name."""
 
+    service: str
     name: str
 
 
 # ---------------------------------------------------------------------------- exchanges
+
+
+class HandoverWanted(TypedDict):
+    """What to do to one of the lab's own interfaces while the client runs."""
+
+    upset: Literal["interface_down", "address_removed"]
+    interface: str
+    address: str
+    """Of it; what ``address_removed`` removes."""
+    after_bytes: int
+    """Sent and received by all interfaces of the lab since the client started."""
+    lasts_ms: int
+
+
+class HandoverDone(TypedDict):
+    """What was done, and when."""
+
+    began_ns: int
+    """Wall clock, just before; 0 when the client ended before."""
+    ended_ns: int
+    """Wall clock, when everything was as before again; 0 when nothing was done."""
+    after_bytes: int
+    """What had crossed when it began, or by the end."""
+    problem: str
+    """Why it could not be done or undone; empty when it could."""
 
 
 class ExchangeArguments(TypedDict):
@@ -473,12 +529,16 @@ class ExchangeArguments(TypedDict):
     transport: TransportName
     """``mptcp`` runs the commands under mptcpize."""
     commands: list[list[str]]
-    """One after the other, until one fails."""
+    """One after the other, until one fails.  `mptcp_guest.own_program.WORD` as the first word
+    means a program of `mptcp_guest.clients`, whose name is the second."""
+    files: NotRequired[dict[str, str]]
+    """Small texts that lie in the directory before: keys, certificates."""
     within_s: float
     """The hard deadline of all commands together: then every process is killed."""
     sends: Content | None
     sample_every_ms: int
     """0 takes no samples."""
+    handover: NotRequired[HandoverWanted]
 
 
 class ExchangeResult(TypedDict):
@@ -500,6 +560,8 @@ class ExchangeResult(TypedDict):
     samples: list[TimedText]
     """``ss`` over MPTCP and TCP sockets, one line per socket."""
     samples_lost_count: int
+    handover: NotRequired[HandoverDone]
+    """Where one was wanted."""
 
 
 SENT_FILE = "sent"

@@ -11,15 +11,37 @@ from pathlib import Path
 from mptcp_guest.messages import Content, Digest
 
 BLOCK_BYTES = 65536
+LINE_DIGITS = 64
+LINE_BYTES = LINE_DIGITS + len("\r\n")
 
 
 def blocks(content: Content) -> Iterator[bytes]:
-    """Give the content piece by piece: SHAKE-128 of the seed and the number of the block."""
+    """Give the content piece by piece: SHAKE-128 of the seed and the number of the block.
+
+    A shorter content is the beginning of a longer one.  One in lines has whole ones only: as many
+    as fit into the size, and one at least.
+    """
+    if content.get("form", "bytes") == "lines":
+        yield from _lines(content["seed"], max(content["bytes"] // LINE_BYTES, 1))
+        return
+    zeros = content.get("form") == "zeros"
     for start in range(0, content["bytes"], BLOCK_BYTES):
         size = min(BLOCK_BYTES, content["bytes"] - start)
-        name = f"{content['seed']}\n{start // BLOCK_BYTES}".encode(errors="surrogatepass")
-        # a shorter output is the beginning of a longer one, so a cut content is a prefix
-        yield hashlib.shake_128(name).digest(size)
+        yield bytes(size) if zeros else _random(content["seed"], start // BLOCK_BYTES, size)
+
+
+def _lines(seed: str, count: int) -> Iterator[bytes]:
+    per_block = BLOCK_BYTES // LINE_BYTES
+    for start in range(0, count, per_block):
+        lines = min(per_block, count - start)
+        digits = _random(seed, start // per_block, lines * LINE_DIGITS // 2).hex().encode()
+        parts = (digits[at : at + LINE_DIGITS] for at in range(0, len(digits), LINE_DIGITS))
+        yield b"".join(part + b"\r\n" for part in parts)
+
+
+def _random(seed: str, block: int, size: int) -> bytes:
+    # a shorter output is the beginning of a longer one
+    return hashlib.shake_128(f"{seed}\n{block}".encode(errors="surrogatepass")).digest(size)
 
 
 def digest(content: Content) -> Digest:
@@ -35,6 +57,11 @@ def write(path: Path, content: Content) -> Digest:
     """
     with path.open("wb") as file:
         return _digest(block for block in blocks(content) if file.write(block))
+
+
+def digest_of(text: bytes) -> Digest:
+    """Return the digest of some bytes."""
+    return _digest(iter((text,)))
 
 
 def digest_of_file(path: Path) -> Digest | None:

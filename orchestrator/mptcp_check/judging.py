@@ -10,6 +10,7 @@ from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.analysis.reporting.exchange_record import observed
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.measuring import Measured
@@ -36,6 +37,8 @@ class About:
     behind: tuple[str, ...]
     guest_sha256: str
     host: str
+    depth: str
+    """How much was tried: a name of `exchanges.scopes.Depth`."""
 
 
 def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -> dict[str, Any]:
@@ -48,9 +51,9 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
     """
     read = {side: capture_file.read(content) for side, content in captures.items()}
     diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
-    judged = run_document.judge_exchanges(
-        diagnosis, [observed(record_document(r)) for r in measured.records]
-    )
+    seen = [observed(record_document(r)) for r in measured.records]
+    diagnosis = run_document.considered(diagnosis, seen)
+    judged = run_document.judge_exchanges(diagnosis, seen)
     return run_document.document(
         diagnosis,
         judged,
@@ -67,12 +70,35 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
                 side.value: [asdict(joint) for joint in joints]
                 for side, joints in measured.joints().items()
             },
+            "depth": about.depth,
+            "applications": {
+                name: APPLICATIONS[name].title
+                for name in dict.fromkeys(r.exchange.app for r in measured.records)
+            },
+            "estimate": asdict(measured.expected),
+            "amounts": _amounts(measured),
             "notes": list(measured.notes),
             "behind": list(about.behind),
             "integrity": {"troubles": list(measured.troubles())},
             "provenance": _provenance(measured, about),
         },
     )
+
+
+def _amounts(measured: Measured) -> dict[str, Any]:
+    """Return what the exchanges really took, beside their estimate."""
+    captured = measured.captures[Side.CLIENT]
+    return {
+        "exchanges_count": len({r.exchange.id for r in measured.records}),
+        "tries_count": len(measured.records),
+        "payload_bytes": sum(r.arrived_bytes for r in measured.records),
+        # a pcap file has 24 bytes before its packets and 16 before each
+        "wire_bytes": sum(
+            max(0, c.about["bytes"] - 24 - 16 * c.about["packet_count"]) for c in captured
+        ),
+        "duration_s": measured.exchanges_ns / 1e9,
+        "traffic_s": sum(r.duration_ns for r in measured.records) / 1e9,
+    }
 
 
 def _provenance(measured: Measured, about: About) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from mptcp_check.model import Exchange
-
-ServiceName = Literal["http", "ftp"]
+from mptcp_check.exchanges.credentials import Credentials
+from mptcp_check.model import Exchange, Transfer
+from mptcp_guest.messages import ContentForm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,8 +16,7 @@ class Target:
     """Of the server, without brackets."""
     file: str
     """Name of the file that is offered or uploaded; the exchange's own."""
-    user: str
-    password: str
+    credentials: Credentials
 
     @property
     def host(self) -> str:
@@ -36,19 +34,52 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One way in which an application is used."""
+
+    opened: Opened
+    transfers: tuple[Transfer, ...] = tuple(Transfer)
+    """Which ways its payload can go."""
+    payload_bytes_max: int | None = None
+    """The most that it is made for; none where any size will do."""
+    words: str = ""
+    """For people: what is special about it."""
+
+
+Commands = Callable[[Exchange, Target], tuple[tuple[str, ...], ...]]
+"""What the client runs, one after the other, in a directory of its own; what came is left in
+`ARRIVED_FILE`.  `mptcp_guest.own_program.WORD` begins a program of the guest's own."""
+
+
+def no_files(_: Target) -> Mapping[str, str]:
+    """Return no files: what most clients need."""
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """One application of the check."""
 
     name: str
-    service: ServiceName
-    """The server program that it needs."""
-    port: int
-    opened: Mapping[str | None, Opened]
-    """Per mode, in the order in which the modes are planned; none where there are no modes."""
-    commands: Callable[[Exchange, Target], tuple[tuple[str, ...], ...]]
-    """What the client runs, one after the other, in a directory of its own."""
+    title: str
+    """For people, as it begins a line."""
+    service: str
+    """The server program that it needs: a name of `mptcp_guest.serving.PROGRAMS`."""
+    ports: tuple[int, ...]
+    """The usual one first; boxes treat ports differently, so some are tried on several."""
+    modes: Mapping[str | None, Mode]
+    """In the order in which they are planned; none as the name where there is only one."""
+    commands: Commands
+    files: Callable[[Target], Mapping[str, str]] = no_files
+    """Small texts in the client's directory: keys and certificates."""
+    tools: tuple[str, ...] = ("curl",)
+    """The executables that the client's machine must have."""
+    form: ContentForm = "bytes"
+    """Of its payload."""
+    comes_back: bool = False
+    """What is sent comes back to the client by the server, and is compared there."""
 
     @property
-    def modes(self) -> tuple[str | None, ...]:
-        """The modes in the order in which they are planned."""
-        return tuple(self.opened)
+    def port(self) -> int:
+        """The usual port."""
+        return self.ports[0]

@@ -16,7 +16,7 @@ Who gets a second subflow (measured on Linux 6.18, pure-ftpd 1.0.50, curl 7.88):
 """
 
 from mptcp_check.exchanges import curl
-from mptcp_check.exchanges.application import Application, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Opened, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -37,14 +37,24 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
         Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),
     }[exchange.direction]
-    login = ("--user", f"{target.user}:{target.password}")
+    login = ("--user", f"{target.credentials.user}:{target.credentials.password}")
     return (curl.command(exchange, *login, *mode, *words),)
 
 
 APPLICATION = Application(
     name="ftp",
+    title="File transfer (FTP)",
     service="ftp",
-    port=21,
-    opened={ACTIVE: Opened(by_client=1, by_server=1), PASSIVE: Opened(by_client=2)},
+    ports=(21,),
+    modes={
+        ACTIVE: Mode(
+            opened=Opened(by_client=1, by_server=1),
+            words="the server opens the data connection",
+        ),
+        PASSIVE: Mode(
+            opened=Opened(by_client=2),
+            words="the client opens the data connection",
+        ),
+    },
     commands=commands,
 )

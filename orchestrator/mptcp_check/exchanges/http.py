@@ -1,7 +1,7 @@
 """http: one GET or one PUT on a connection of its own."""
 
 from mptcp_check.exchanges import curl
-from mptcp_check.exchanges.application import Application, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Opened, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -17,5 +17,10 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
 
 
 APPLICATION = Application(
-    name="http", service="http", port=80, opened={None: Opened(by_client=1)}, commands=commands
+    name="http",
+    title="Web (HTTP)",
+    service="http",
+    ports=(80, 8080, 34343),
+    modes={None: Mode(opened=Opened(by_client=1))},
+    commands=commands,
 )

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,9 +13,9 @@ from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.errors import UsageError
-from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, Depth
-from mptcp_check.exchanges.plan import plan as whole_plan
+from mptcp_check.exchanges import APPLICATIONS, credentials
+from mptcp_check.exchanges.conditions import Condition
+from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, chosen
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.lab import stream
 from mptcp_check.lab.case import STREAM, Circumstances, stream_exchange
@@ -24,7 +23,7 @@ from mptcp_check.lab.expectations import expectation
 from mptcp_check.lab.kernel_boxes import PREFIX
 from mptcp_check.lab.playing import Played, placed, play_plan
 from mptcp_check.middleboxes import link
-from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
+from mptcp_check.model import Exchange, Family, Side, Transport
 from mptcp_check.watch import Watch
 
 MACHINE: Final = "namespaces"
@@ -71,11 +70,16 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                     paths=around.paths if transport is Transport.MPTCP else 1,
                     family=around.family,
                     port=application.port,
-                    payload_bytes=PAYLOAD_BYTES // 2,
+                    payload_bytes=min(
+                        PAYLOAD_BYTES // 2,
+                        application.modes[mode].payload_bytes_max or PAYLOAD_BYTES,
+                    ),
                     deadline_s=DEADLINE_S / 2,
                 )
                 for place, (mode, direction) in enumerate(
-                    (mode, direction) for mode in application.modes for direction in Transfer
+                    (mode, direction)
+                    for mode, how in application.modes.items()
+                    for direction in how.transfers
                 )
             ]
     return tuple(found)
@@ -89,16 +93,8 @@ def machines_plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange,
         around: How the Multipath TCP exchanges run.
     """
     names = tuple(dict.fromkeys(STREAM_ON_MACHINES if app == STREAM else app for app in apps))
-    wanted = [
-        exchange
-        for exchange in whole_plan(names, Depth.FULL)
-        if exchange.family is around.family
-        and (
-            exchange.transport is Transport.TCP
-            or (exchange.checksum, exchange.paths) == (around.checksum, around.paths)
-        )
-    ]
-    return tuple(replace(exchange, id=number) for number, exchange in enumerate(wanted))
+    condition = Condition(transport=Transport.MPTCP, checksum=around.checksum, paths=around.paths)
+    return chosen(names, around.family, [condition])
 
 
 def machines_behind(behaviours: Sequence[str]) -> tuple[str, ...]:
@@ -159,7 +155,7 @@ def play_and_store(asked: Mapping[str, Any], *, work: Path, watch: Watch) -> dic
             plan(asked["apps"], around),
             seed=run_id,
             directory=work,
-            password=os.urandom(12).hex(),
+            keys=credentials.make(os.urandom(12).hex()),
             watch=watch,
         )
         watch.step("Comparing the captures of both ends")

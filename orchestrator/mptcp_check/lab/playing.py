@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_check import measuring
+from mptcp_check import exchanging
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 from mptcp_check.exchanges import asking
@@ -21,6 +21,7 @@ from mptcp_check.lab.network import Network, grown, network
 from mptcp_check.lab.stream import Streamed
 from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
+from mptcp_check.machines.guest_clock import ClockOffset
 from mptcp_check.machines.measured_network import Addressing
 from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry
@@ -147,7 +148,7 @@ def play_plan(
     *,
     seed: str,
     directory: Path,
-    password: str,
+    keys: asking.Keys,
     watch: Watch,
 ) -> Played:
     """Play a plan of applications and light exchanges through one network.
@@ -157,7 +158,7 @@ def play_plan(
         plan: The exchanges, one after the other.
         seed: Makes every file of this run its own.
         directory: An empty one, for the agents' files.
-        password: Of the ftp user, for this run only.
+        keys: Of this run's servers and of its user.
         watch: Told of every exchange.
 
     Raises:
@@ -169,14 +170,9 @@ def play_plan(
             net.call(
                 Side.SERVER,
                 "services_start",
-                asking.services_start(
-                    applications,
-                    addresses.service_address,
-                    user=measuring.FTP_USER,
-                    password=password,
-                ),
+                asking.services_start(applications, addresses.service_address, keys),
             )
-        session = _Session(net=net, behaviours=behaviours, seed=seed, password=password)
+        session = _Session(net=net, behaviours=behaviours, seed=seed, keys=keys)
         taps = _tapped(net)
         records, streams = [], []
         try:
@@ -190,9 +186,9 @@ def play_plan(
                     record, streamed = _stream(net, exchange, case)
                     streams.append(streamed)
                 else:
-                    record = measuring.run_exchange(session, exchange)
+                    record = exchanging.run_exchange(session, exchange)
                 records.append(record)
-                watch.ended(exchange, measuring.glimpse(record))
+                watch.ended(exchange, exchanging.glimpse(record))
             net.wire.freeze()
             captured = taps.finish()
         finally:
@@ -217,13 +213,22 @@ def prepare(net: Network, behaviours: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
-    """What `measuring.run_exchange` asks."""
+    """What `exchanging.run_exchange` asks."""
 
     net: Network
     behaviours: Sequence[str]
     addressing: Addressing = addresses.EMBEDDED
-    seed: str = ""
-    password: str = ""
+    seed: str
+    keys: asking.Keys
+
+    @property
+    def interrupter(self) -> None:
+        """Nobody: what a path does in the lab is a behaviour's."""
+
+    @property
+    def client_clock(self) -> ClockOffset:
+        """This computer's own."""
+        return ClockOffset(offset_ns=0, uncertainty_ns=0)
 
     def alone(self, side: Side) -> bool:
         del side  # each has a namespace of its own
@@ -233,10 +238,19 @@ class _Session:
         return self.net.call(side, verb, arguments)
 
     def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        answers = self.net.both(verb, arguments)
-        if verb == "configure":  # it has just forgotten what was there before
-            prepare(self.net, self.behaviours)
-        return answers
+        return _both(self.net, self.behaviours, verb, arguments)
+
+
+def _both(
+    net: Network,
+    behaviours: Sequence[str],
+    verb: str,
+    arguments: Callable[[Side], Mapping[str, Any]],
+) -> dict[Side, Any]:
+    answers = net.both(verb, arguments)
+    if verb == "configure":  # it has just forgotten what was there before
+        prepare(net, behaviours)
+    return answers
 
 
 def _tapped(net: Network) -> Taps:
@@ -270,9 +284,13 @@ def _played(
 
 def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecord, Streamed]:
     """Run the light exchange between two readings of all counters."""
-    _Session(net=net, behaviours=case.behaviours).both(
+    _both(
+        net,
+        case.behaviours,
         "configure",
-        lambda side: asking.configure(exchange, addresses.EMBEDDED.endpoints(exchange, side)),
+        lambda side: asking.configure(
+            exchange, addresses.EMBEDDED.endpoints(exchange, side), side=side
+        ),
     )
     setups = [expectation(text).setup for text in case.behaviours]
     if any(setup.control or setup.urgent for setup in setups):

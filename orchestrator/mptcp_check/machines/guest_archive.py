@@ -3,8 +3,10 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 PACKAGE = "mptcp_guest"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
@@ -43,8 +45,12 @@ def guest_archive() -> GuestArchive:
 
 def _sources() -> dict[str, bytes]:
     """Return the package's modules by their names in the archive; nothing else that lies there."""
-    return {
-        f"{PACKAGE}/{entry.name}": entry.read_bytes()
-        for entry in resources.files(PACKAGE).iterdir()
-        if entry.name.endswith(".py")
-    }
+    return dict(_modules(resources.files(PACKAGE), PACKAGE))
+
+
+def _modules(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _modules(entry, f"{name}/{entry.name}")
+        elif entry.name.endswith(".py"):
+            yield f"{name}/{entry.name}", entry.read_bytes()

@@ -61,7 +61,11 @@ def test_a_line_that_is_no_request_is_an_error_answer(lab: Lab, line: bytes) -> 
         (request("clock", set_wall_ns="now"), "bad_arguments", "clock.set_wall_ns: 'now'"),
         (request("clock", set_wall_ns=0), "bad_arguments", "may not set the clock"),
         (request("power_off"), "bad_arguments", "may not power off"),
-        (request("received", name="../x"), "bad_arguments", "'../x' is not a plain name"),
+        (
+            request("received", service="http", name="../x"),
+            "bad_arguments",
+            "'../x' is not a plain name",
+        ),
         (
             request("lab_up", namespace="lab", interfaces=[]),
             "bad_arguments",
@@ -113,11 +117,15 @@ def test_a_bug_in_a_verb_is_an_answer_too(lab: Lab, monkeypatch: pytest.MonkeyPa
 
 
 def test_files_are_offered_looked_at_and_forgotten(lab: Lab) -> None:
-    offered = asked(lab, request("offer", name="x1", content={"seed": "s", "bytes": 70_000}))
+    offered = asked(
+        lab, request("offer", service="http", name="x1", content={"seed": "s", "bytes": 70_000})
+    )
     assert offered["result"]["bytes"] == 70_000
     assert (lab.work_directory / "files/down/x1").stat().st_size == 70_000
-    assert asked(lab, request("received", name="x1"))["result"] == {"received": None}
-    assert asked(lab, request("discard", name="x1"))["result"] == {}
+    assert asked(lab, request("received", service="http", name="x1"))["result"] == {
+        "received": None
+    }
+    assert asked(lab, request("discard", service="http", name="x1"))["result"] == {}
     assert not (lab.work_directory / "files/down/x1").exists()
 
 

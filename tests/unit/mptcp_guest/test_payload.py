@@ -58,3 +58,20 @@ def test_a_file_has_the_digest_that_was_computed(
 
 def test_a_file_that_is_not_there_has_no_digest(tmp_path: Path) -> None:
     assert digest_of_file(tmp_path / "nix") is None
+
+
+@given(st.text(), SIZES)
+def test_lines_are_whole_and_a_mail_server_can_take_them(seed: str, size: int) -> None:
+    data = b"".join(blocks(Content(seed=seed, bytes=size, form="lines")))
+    lines = data.split(b"\r\n")
+    assert lines.pop() == b""
+    assert all(len(line) == 64 and line.isalnum() for line in lines)
+    assert len(lines) == max(size // 66, 1)
+
+
+@given(st.text(), SIZES, SIZES)
+def test_fewer_lines_are_the_beginning_of_more(seed: str, one: int, other: int) -> None:
+    short, long = (
+        b"".join(blocks(Content(seed=seed, bytes=n, form="lines"))) for n in sorted((one, other))
+    )
+    assert long.startswith(short)

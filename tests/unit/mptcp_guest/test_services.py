@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mptcp_guest import ftpd, nginx
-from mptcp_guest.services import listeners
+from mptcp_guest.serving import ftp, http
+from mptcp_guest.serving.services import listeners
 
 SS = """\
 tcp   LISTEN 0      511    10.77.0.2:80 0.0.0.0:*
@@ -26,22 +26,22 @@ def test_listening_sockets_are_told_by_kind_and_place() -> None:
 
 @pytest.mark.parametrize(("address", "port"), [("127.0.0.1", 18080), ("::1", 18080)])
 def test_nginx_itself_accepts_its_configuration(tmp_path: Path, address: str, port: int) -> None:
-    text = nginx.configuration(tmp_path, tmp_path / "files", address=address, port=port)
+    text = http.configuration(tmp_path, tmp_path / "files", address=address, port=port)
     (tmp_path / "nginx.conf").write_text(text)
     checked = subprocess.run(
-        [*nginx.command(tmp_path), "-t"], capture_output=True, text=True, check=False
+        [*http.command(tmp_path), "-t"], capture_output=True, text=True, check=False
     )
     assert "syntax is ok" in checked.stderr
 
 
 def test_uploads_are_the_only_way_to_write() -> None:
-    text = nginx.configuration(Path("/w"), Path("/w/files"), address="10.77.0.2", port=80)
+    text = http.configuration(Path("/w"), Path("/w/files"), address="10.77.0.2", port=80)
     assert text.count("dav_methods PUT;") == 1
     assert "limit_except PUT { deny all; }" in text
 
 
 def test_the_ftp_server_keeps_its_rule_against_foreign_ports() -> None:
-    words = ftpd.command(Path("/w"), address="fd77::2", port=21, passive_ports=[50000, 50099])
+    words = ftp.command(Path("/w"), address="fd77::2", port=21, passive_ports=[50000, 50099])
     assert ("--bind", "fd77::2,21") in pairwise(words)
     assert ("--passiveportrange", "50000:50099") in pairwise(words)
     assert {"--noanonymous", "--chrooteveryone"} < set(words)
@@ -49,7 +49,7 @@ def test_the_ftp_server_keeps_its_rule_against_foreign_ports() -> None:
 
 
 def test_the_user_file_holds_a_hash_that_crypt_confirms() -> None:
-    line = ftpd.users_line("check", "secret", uid=33, gid=33, home=Path("/w/files"))
+    line = ftp.users_line("check", "secret", uid=33, gid=33, home=Path("/w/files"))
     name, hashed, *rest = line.strip().split(":")
     library = ctypes.CDLL("libcrypt.so.1")
     library.crypt.restype = ctypes.c_char_p
@@ -61,7 +61,7 @@ def test_the_user_file_holds_a_hash_that_crypt_confirms() -> None:
 
 
 def test_pure_pw_takes_the_user_file(tmp_path: Path) -> None:
-    line = ftpd.users_line("check", "secret", uid=33, gid=33, home=Path("/w/files"))
+    line = ftp.users_line("check", "secret", uid=33, gid=33, home=Path("/w/files"))
     (tmp_path / "users").write_text(line)
-    subprocess.run(ftpd.users_command(tmp_path), check=True, capture_output=True)
+    subprocess.run(ftp.users_command(tmp_path), check=True, capture_output=True)
     assert (tmp_path / "users.pdb").stat().st_size > 0

@@ -113,7 +113,9 @@ def _judge(read: Bundle, brought: Mapping[str, Any], diagnosis: Diagnosis) -> di
         return report.document(diagnosis, tool_version=__version__)
     try:
         rows = json.loads(read.content(EXCHANGES))["exchanges"]
-        judged_exchanges = run_document.judge_exchanges(diagnosis, [observed(row) for row in rows])
+        seen = [observed(row) for row in rows]
+        diagnosis = run_document.considered(diagnosis, seen)
+        judged_exchanges = run_document.judge_exchanges(diagnosis, seen)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as e:
         raise BundleError(f"{EXCHANGES} cannot be read: {type(e).__name__}") from None
     facts = {name: value for name, value in brought.items() if name not in _JUDGED}

@@ -6,9 +6,13 @@ given: they never are.  The user exists in a file of pure-ftpd's only.
 """
 
 import ctypes
+import pwd
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+
+from mptcp_guest import messages
+from mptcp_guest.serving.program import USER, Place, Program
 
 ROUNDS = 1000
 """The least that crypt(5) takes: pure-pw's own choice costs six seconds for each login here, and
@@ -67,3 +71,27 @@ def _hashed(password: str) -> str:
     if hashed is None or not hashed.startswith(b"$6$"):
         raise OSError("crypt(3) has no SHA-512")
     return hashed.decode()
+
+
+def _prepare(
+    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
+) -> list[str]:
+    owner = pwd.getpwnam(USER)
+    line = users_line(
+        arguments["user"],
+        arguments["password"],
+        uid=owner.pw_uid,
+        gid=owner.pw_gid,
+        home=place.files,
+    )
+    place.written("users", line, secret=True)
+    place.lab.succeed(users_command(place.directory), place.until)
+    return command(
+        place.directory,
+        address=wanted["address"],
+        port=wanted["port"],
+        passive_ports=arguments["passive_ports"],
+    )
+
+
+PROGRAM = Program(name="ftp", tool="pure-ftpd", package="pure-ftpd", prepare=_prepare)

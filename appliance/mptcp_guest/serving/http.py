@@ -1,4 +1,4 @@
-"""nginx as the measurement's http server: files down, files up by PUT; PURE.
+"""nginx as the measurement's http server: files down, files up by PUT.
 
 Debian's nginx-light 1.22 has the dav module built in (``nginx -V``: --with-http_dav_module), and
 opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
@@ -6,8 +6,8 @@ opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only fro
 
 from pathlib import Path
 
-USER = "www-data"
-"""Debian's own user for this, in every installation (base-passwd)."""
+from mptcp_guest import messages
+from mptcp_guest.serving.program import USER, Place, Program, socket_address
 
 
 def command(directory: Path) -> list[str]:
@@ -25,7 +25,7 @@ def configuration(directory: Path, files: Path, *, address: str, port: int) -> s
         address: IPv4 or IPv6, without brackets.
         port: To listen on.
     """
-    listen = f"[{address}]:{port} ipv6only=on" if ":" in address else f"{address}:{port}"
+    listen = socket_address(address, port) + (" ipv6only=on" if ":" in address else "")
     # temporary files on the file system of the uploads: a finished one is renamed, never copied
     temporary = "\n".join(
         f"  {kind}_temp_path {directory}/{kind};"
@@ -58,3 +58,16 @@ http {{
   }}
 }}
 """
+
+
+def _prepare(
+    place: Place, wanted: messages.ServiceWanted, _: messages.ServicesStartArguments
+) -> list[str]:
+    text = configuration(
+        place.directory, place.files, address=wanted["address"], port=wanted["port"]
+    )
+    place.written("nginx.conf", text)
+    return command(place.directory)
+
+
+PROGRAM = Program(name="http", tool="nginx", package="nginx-light", prepare=_prepare)

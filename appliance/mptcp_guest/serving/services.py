@@ -4,17 +4,17 @@ MPTCP instances run under mptcpize on the addresses for MPTCP, plain ones on the
 control.  A server counts as started when its socket listens, and listens as MPTCP or does not.
 """
 
-import pwd
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-from mptcp_guest import ftpd, messages, nginx, payload
+from mptcp_guest import messages
 from mptcp_guest.lab import Lab
 from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
+from mptcp_guest.serving import PROGRAMS
+from mptcp_guest.serving.program import USER, Place, Program, socket_address
 from mptcp_guest.waiting import Deadline
 
 LOG_TAIL_BYTES = 2000
@@ -66,11 +66,11 @@ class Services:
             raise RefusalError("bad_arguments", "services are running already: services_stop first")
         if len(arguments["passive_ports"]) != 2:  # noqa: PLR2004 - first and last
             raise RefusalError("bad_arguments", "passive_ports: wants the first and the last port")
-        checked_name(arguments["ftp_user"])
+        checked_name(arguments["user"])
         for directory in ("down", "up"):
             place = self._files / directory
             place.mkdir(parents=True, exist_ok=True)
-            shutil.chown(place, nginx.USER, nginx.USER)
+            shutil.chown(place, USER, USER)
         try:
             for wanted in arguments["services"]:
                 self._running.append(self._start(wanted, arguments, until))
@@ -93,20 +93,22 @@ class Services:
         return last
 
     def offer(self, arguments: messages.OfferArguments) -> messages.Digest:
-        """Put a file under ``/down``."""
-        path = self._files / "down" / checked_name(arguments["name"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return payload.write(path, arguments["content"])
+        """Have a service hand out a content."""
+        name = checked_name(arguments["name"])
+        (self._files / "down").mkdir(parents=True, exist_ok=True)
+        shelf = _program(arguments["service"]).shelf
+        return shelf.offer(self._files, name, arguments["content"])
 
     def received(self, arguments: messages.ReceivedArguments) -> messages.ReceivedResult:
-        """Digest a file under ``/up``."""
-        path = self._files / "up" / checked_name(arguments["name"])
-        return messages.ReceivedResult(received=payload.digest_of_file(path))
+        """Digest what was sent to a service."""
+        name = checked_name(arguments["name"])
+        found = _program(arguments["service"]).shelf.received(self._files, name)
+        return messages.ReceivedResult(received=found)
 
     def discard(self, arguments: messages.DiscardArguments) -> None:
-        """Remove the files of that name, wherever they are."""
-        for directory in ("down", "up"):
-            (self._files / directory / checked_name(arguments["name"])).unlink(missing_ok=True)
+        """Forget what a service has under a name."""
+        name = checked_name(arguments["name"])
+        _program(arguments["service"]).shelf.discard(self._files, name)
 
     def _start(
         self,
@@ -118,8 +120,8 @@ class Services:
         directory = self._lab.work_directory / "services" / name.replace(" ", "-").replace(":", ".")
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
-        prepare = _PREPARE[wanted["service"]]
-        command = prepare(_Place(self._lab, directory, self._files, until), wanted, arguments)
+        place = Place(lab=self._lab, directory=directory, files=self._files, until=until)
+        command = _program(wanted["service"]).prepare(place, wanted, arguments)
         wrapper = ["mptcpize", "run"] if wanted["transport"] == "mptcp" else []
         with (directory / "output.log").open("wb") as log:
             child = self._lab.start(
@@ -135,7 +137,7 @@ class Services:
             missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
-        in_time = self._lab.stop.wait_until(all_listen, until.earlier(20))
+        in_time = self._lab.stop.wait_until(all_listen, until)
         if missing:
             # one that has ended tells more than one that may still come
             told = next((r for r in missing if r.child.poll() is not None), missing[0])
@@ -146,53 +148,6 @@ class Services:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    lab: Lab
-    directory: Path
-    files: Path
-    until: Deadline
-
-
-def _prepare_http(
-    place: _Place, wanted: messages.ServiceWanted, _: messages.ServicesStartArguments
-) -> list[str]:
-    text = nginx.configuration(
-        place.directory, place.files, address=wanted["address"], port=wanted["port"]
-    )
-    (place.directory / "nginx.conf").write_text(text)
-    return nginx.command(place.directory)
-
-
-def _prepare_ftp(
-    place: _Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
-) -> list[str]:
-    owner = pwd.getpwnam(nginx.USER)
-    line = ftpd.users_line(
-        arguments["ftp_user"],
-        arguments["ftp_password"],
-        uid=owner.pw_uid,
-        gid=owner.pw_gid,
-        home=place.files,
-    )
-    users = place.directory / "users"
-    users.touch(mode=0o600)
-    users.write_text(line)
-    place.lab.succeed(ftpd.users_command(place.directory), place.until)
-    return ftpd.command(
-        place.directory,
-        address=wanted["address"],
-        port=wanted["port"],
-        passive_ports=arguments["passive_ports"],
-    )
-
-
-_PREPARE: dict[
-    str,
-    Callable[[_Place, messages.ServiceWanted, messages.ServicesStartArguments], list[str]],
-] = {"http": _prepare_http, "ftp": _prepare_ftp}
-
-
 def listeners(text: str) -> set[tuple[str, str]]:
     """Return the kind and ``ADDRESS:PORT`` of each line of ``ss -HOnltM``; PURE."""
     rows = (line.split() for line in text.splitlines())
@@ -200,9 +155,14 @@ def listeners(text: str) -> set[tuple[str, str]]:
 
 
 def _listens(wanted: messages.ServiceWanted, found: set[tuple[str, str]]) -> bool:
-    host = f"[{wanted['address']}]" if ":" in wanted["address"] else wanted["address"]
-    place = f"{host}:{wanted['port']}"
+    place = socket_address(wanted["address"], wanted["port"])
     # an MPTCP listener shows twice: itself, and its first subflow as tcp
     return ("tcp", place) in found and (("mptcp", place) in found) == (
         wanted["transport"] == "mptcp"
     )
+
+
+def _program(service: str) -> Program:
+    if service not in PROGRAMS:
+        raise RefusalError("bad_arguments", f"there is no service {service[:40]!r}")
+    return PROGRAMS[service]
