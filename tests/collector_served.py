@@ -1,63 +1,74 @@
 """A collector as it is served: the program itself, on a port of this computer."""
 
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from mptcp_collector.serving import LISTENING
+
 DEADLINE_S = 120
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-def configured(folder: Path, port: int, *, judging: bool = False) -> Path:
+def configured(folder: Path, *, judging: bool = False, more: str = "") -> Path:
+    """Write a configuration: any free port, and everything in a folder."""
     path = folder / "collector.toml"
     path.write_text(f"""
         state = "{folder / "state"}"
-        public_url = "http://127.0.0.1:{port}"
-        listen_port = {port}
+        public_url = "https://collector.example"
+        listen_port = 0
+        {more}
         [limits]
         free_bytes = 1048576
         requests_per_minute = 1000000
+        netblock_bytes_per_day = 1099511627776
         [analysis]
         enabled = {str(judging).lower()}
     """)
     return path
 
 
+@dataclass(frozen=True)
+class Served:
+    """The program, and where it answers."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+
 @contextmanager
-def served(configuration: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the program; give it when it answers."""
+def served(configuration: Path) -> Iterator[Served]:
+    """Run the program; give it when it answers, at the port that it says it has."""
     command = "from mptcp_check.cli.main import main; main()"
-    with (configuration.parent / "said").open("ab") as said:
+    said = configuration.parent / "said"
+    with said.open("ab") as log:
+        before = log.tell()
         process = subprocess.Popen(
             [sys.executable, "-c", command, "collector", "serve", "--config", str(configuration)],
-            stdout=said,
-            stderr=said,
+            stdout=log,
+            stderr=log,
         )
     try:
-        for _ in range(DEADLINE_S * 5):
-            try:
-                url = f"http://127.0.0.1:{port}/api/v1/health"
-                # without TLS there is nothing to verify, and authorities take long to read
-                if httpx2.get(url, verify=False).status_code == 200:
-                    break
-            except httpx2.TransportError:
-                assert process.poll() is None, (configuration.parent / "said").read_text()
-                threading.Event().wait(0.2)
+        for _ in range(DEADLINE_S * 10):
+            _, found, rest = said.read_bytes()[before:].decode().partition(LISTENING)
+            if found and "\n" in rest:
+                break
+            assert process.poll() is None, said.read_text()
+            threading.Event().wait(0.1)
         else:
-            pytest.fail("the collector does not answer")
-        yield process
+            pytest.fail("the collector does not listen")
+        url = f"http://127.0.0.1:{int(rest.split()[0])}"
+        # the socket listens already: whoever connects waits for the application
+        assert (
+            httpx2.get(f"{url}/api/v1/health", timeout=DEADLINE_S, verify=False).status_code == 200
+        )
+        yield Served(process, url)
     finally:
         process.kill()
         process.wait(DEADLINE_S)

@@ -1,6 +1,6 @@
 """From facts to the run's document: what was measured, put before the pure judgement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,28 +8,14 @@ from typing import Any
 from mptcp_check import __version__
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
-from mptcp_check.analysis.handover import HandoverSeen
-from mptcp_check.analysis.outcome import Witness
 from mptcp_check.analysis.reporting import run_document
-from mptcp_check.analysis.reporting.run_document import Observed
+from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.measuring import Measured
 from mptcp_check.middleboxes import link
-from mptcp_check.model import (
-    Exchange,
-    Family,
-    Handover,
-    Joining,
-    Side,
-    Transfer,
-    Transport,
-    Upset,
-)
-
-REFUSED_WORDS = ("refused", "reset")
-"""What curl says when a RST answered: 'Connection refused', 'Connection reset by peer'."""
+from mptcp_check.model import Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,73 +85,6 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
     )
 
 
-def observed(record: Mapping[str, Any]) -> Observed:
-    """Return what judging needs of an exchange's record, as the run's folder keeps it.
-
-    Raises:
-        KeyError, TypeError, ValueError: It is not a record of this version.
-    """
-    words = (record["problem"] or "").lower()
-    arrived = record["arrived"]
-    planned = record["exchange"]
-    return Observed(
-        exchange=Exchange(
-            **{
-                **planned,
-                "direction": Transfer(planned["direction"]),
-                "transport": Transport(planned["transport"]),
-                "family": Family(planned["family"]),
-                # runs of before these were planned have neither
-                "joining": Joining(planned.get("joining", Joining.SUBFLOW)),
-                "handover": _planned_handover(planned.get("handover")),
-            }
-        ),
-        start_ns=record["start_ns"],
-        end_ns=record["end_ns"],
-        duration_ns=record["duration_ns"],
-        arrived_bytes=0 if arrived is None else arrived["bytes"],
-        witness=Witness(
-            finished=record["exit_code"] == 0,
-            deadline_hit=record["timed_out"],
-            refused=any(word in words for word in REFUSED_WORDS),
-            sha256_ok=None if arrived is None else record["sha256_ok"],
-            proven=record["proof"]["proven"],
-            proof_reason=record["proof"]["reason"],
-            problem=record["problem"] or "",
-            client_counters=_moved(record["counters"]["client"]),
-            server_counters=_moved(record["counters"]["server"]),
-            handover=_handover(planned.get("handover"), record.get("handover")),
-        ),
-        attempt=record.get("attempt", 1),
-        announced_count=record["proof"].get("announced_count", 0),
-        backup_joins_count=record["proof"].get("backup_joins_count", 0),
-    )
-
-
-def _planned_handover(planned: Mapping[str, Any] | None) -> Handover | None:
-    if planned is None:
-        return None
-    return Handover(
-        upset=Upset(planned["upset"]),
-        after_bytes=int(planned["after_bytes"]),
-        lasts_s=float(planned["lasts_s"]),
-    )
-
-
-def _handover(
-    planned: Mapping[str, Any] | None, done: Mapping[str, Any] | None
-) -> HandoverSeen | None:
-    if planned is None:
-        return None
-    said = done or {"began_ns": 0, "ended_ns": 0, "problem": "nothing was done"}
-    return HandoverSeen(
-        upset=Upset(planned["upset"]),
-        began_ns=int(said["began_ns"]),
-        ended_ns=int(said["ended_ns"]),
-        problem=str(said["problem"]),
-    )
-
-
 def _amounts(measured: Measured) -> dict[str, Any]:
     """Return what the exchanges really took, beside their estimate."""
     captured = measured.captures[Side.CLIENT]
@@ -180,10 +99,6 @@ def _amounts(measured: Measured) -> dict[str, Any]:
         "duration_s": measured.exchanges_ns / 1e9,
         "traffic_s": sum(r.duration_ns for r in measured.records) / 1e9,
     }
-
-
-def _moved(counters: Mapping[str, Sequence[int]]) -> dict[str, int]:
-    return {name: after - before for name, (before, after) in counters.items()}
 
 
 def _provenance(measured: Measured, about: About) -> dict[str, Any]:

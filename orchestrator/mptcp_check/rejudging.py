@@ -9,8 +9,8 @@ from typing import Any, Final
 from mptcp_check import __version__, capture_input
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
+from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.errors import UsageError
-from mptcp_check.judging import observed
 from mptcp_check.model import Side, State
 from mptcp_check.run_directory import StoredRun
 from mptcp_upload import manifest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx2
 
-from collector_served import DEADLINE_S, configured, free_port, served
+from collector_served import DEADLINE_S, configured, served
 from mptcp_check import clock
 from mptcp_collector import receipt, signing_key
 from mptcp_upload import bundle, sending
@@ -44,11 +44,13 @@ def octets() -> bytes:
 
 
 def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path) -> None:
-    port = free_port()
-    path = configured(tmp_path, port, judging=True)
+    path = configured(tmp_path, judging=True)
     content = octets()
-    url = f"http://127.0.0.1:{port}"
-    with served(path, port), CollectorClient(url) as client, httpx2.Client(base_url=url) as http:
+    with (
+        served(path) as running,
+        CollectorClient(running.url) as client,
+        httpx2.Client(base_url=running.url, timeout=DEADLINE_S) as http,
+    ):
         key = signing_key.load_or_make(tmp_path / "state" / "receipt-key.pem").public_key()
         outbox = Outbox(tmp_path / "outbox")
         entry = outbox.put(
@@ -56,7 +58,7 @@ def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path
                 run_id=RUN_ID,
                 bundle_sha256=hashlib.sha256(content).hexdigest(),
                 size_bytes=len(content),
-                collector=url,
+                collector=running.url,
                 collector_key=base64.b64encode(receipt.public_octets(key)).decode(),
                 deletion_token=deletion_token(b"d" * 32, RUN_ID, ""),
             ),
@@ -70,7 +72,7 @@ def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path
         )
         done = sending.deliver(outbox, entry, client, pace, Silence())
         assert (done.state, done.reason) == (State.RECEIVED, "")
-        assert done.url == f"{url}/runs/{RUN_ID}"
+        assert done.url == f"https://collector.example/runs/{RUN_ID}"
 
         shown = {"state": "received"}
         for _ in range(DEADLINE_S * 5):

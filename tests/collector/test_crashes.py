@@ -6,7 +6,10 @@ import hashlib
 import itertools
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -117,6 +120,35 @@ def test_a_crash_at_any_call_costs_nothing(tmp_path: Path) -> None:
         assert receipt in ("", kept), at
         assert collector.receiving.spool.ids() == frozenset(), at
         collector.close()
+
+
+@pytest.mark.slow
+def test_killed_at_any_call_nothing_with_a_receipt_is_lost_and_nothing_half_is_visible(
+    tmp_path: Path,
+) -> None:
+    count = points(tmp_path / "whole")
+    table = []
+    for at in range(count):
+        folder = tmp_path / f"killed-{at}"
+        script = f"from collector.killed import main; main({str(folder)!r}, {at})"
+        done = subprocess.run([sys.executable, "-c", script], env=_with_tests(), check=False)
+        assert done.returncode == -signal.SIGKILL, at
+        collector = made(configuration(folder), Clock())
+        receipt = collector.receiving.run(RUN_ID).receipt if whole_or_nothing(collector) else ""
+        table.append(bool(receipt))
+        send(collector)
+        assert whole_or_nothing(collector), at
+        assert receipt in ("", collector.receiving.run(RUN_ID).receipt), at
+        assert collector.receiving.spool.ids() == frozenset(), at
+        collector.close()
+    # up to some point there was no run, and after it there was one
+    assert table == sorted(table)
+    assert {True, False} == set(table)
+
+
+def _with_tests() -> dict[str, str]:
+    folders = [str(Path(__file__).parents[1]), *(path for path in sys.path if path)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
 
 
 def test_a_full_disk_at_any_call_costs_nothing(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from collector_parts import Parts, configuration, document, parts
 from mptcp_check.analysis.diagnose import RULES_VERSION
 from mptcp_collector.configuration import Analysis
-from mptcp_collector.jobs import judge_child, sandbox
-from mptcp_collector.jobs.judging import verdicts_of
+from mptcp_collector.jobs import judge_child, sandbox, sandbox_answer
 from mptcp_collector.jobs.sandbox import SandboxError
 from mptcp_collector.meta.records import SeenFinding, Wanted
 from mptcp_upload import bundle
@@ -114,7 +113,7 @@ def test_reanalysis_names_what_newer_rules_see(server: Parts) -> None:
 def said(code: str, **limits: int) -> bytes:
     """Run a statement in the sandbox: `timeit` is a program that takes one as its argument."""
     few = dataclasses.replace(Analysis(), **limits)
-    return sandbox.answer("timeit", f"exec({code!r})", io.BytesIO(), few)
+    return sandbox.answer("timeit", (f"exec({code!r})",), (io.BytesIO(),), few)
 
 
 def test_the_sandbox_has_no_network_writes_no_file_and_ends() -> None:
@@ -151,4 +150,4 @@ def test_any_bytes_are_judged_or_refused_with_a_word(octets: bytes) -> None:
 )
 def test_any_answer_of_the_sandbox_is_verdicts_or_a_failure(answer: object) -> None:
     with pytest.raises(SandboxError):
-        verdicts_of(json.dumps(answer).encode(), RUN_ID, now_ns=0)
+        sandbox_answer.read(json.dumps(answer).encode(), RUN_ID, now_ns=0)

@@ -16,9 +16,14 @@ from mptcp_check.errors import UsageError
 from mptcp_collector.meta import engine, tables
 from mptcp_collector.meta.meta_store import MetaStore
 from mptcp_collector.meta.records import (
+    CaptureState,
+    Changed,
+    Description,
+    Export,
     Run,
     RunState,
     SeenFinding,
+    ServerCapture,
     Upload,
     Verdict,
     Wanted,
@@ -41,9 +46,11 @@ def store(url: str) -> Iterator[MetaStore]:
     opened = engine.opened(url)
     found = SqlStore(opened)
     yield found
-    with opened.begin() as db:
-        for table in reversed(tables.metadata.sorted_tables):
-            db.execute(sa.delete(table))
+    if opened.dialect.name == "postgresql":
+        # the audit log lets nothing be deleted: everything goes
+        with opened.begin() as db:
+            db.execute(sa.text("DROP SCHEMA public CASCADE"))
+            db.execute(sa.text("CREATE SCHEMA public"))
     found.close()
 
 
@@ -180,10 +187,13 @@ def test_runs_are_chosen_by_what_was_found_where_and_when(store: MetaStore) -> N
         found = SeenFinding(behaviour=behaviour, state="seen", application=application, port=port)
         not_seen = dataclasses.replace(found, behaviour="c", state="not_seen")
         store.add_verdict(verdict(run_id, "1", behaviour, found, not_seen))
+        marks = {"application": (application,), "port": (str(port),), "network": ("bridged",)}
+        told = Description(purposes=("publish",), captures=("client",), marks=marks)
+        store.describe(run_id, told, publish_ns=START_NS + 100 + number)
 
     def chosen(**wanted: object) -> list[int]:
         total, page = store.runs(Wanted(**wanted))
-        numbers = [int(one.run_id.rpartition("-")[2]) for one, _ in page]
+        numbers = [int(one.run.run_id.rpartition("-")[2]) for one in page]
         assert total >= len(numbers)
         return numbers
 
@@ -195,6 +205,20 @@ def test_runs_are_chosen_by_what_was_found_where_and_when(store: MetaStore) -> N
     assert chosen(since_ns=START_NS + 2, until_ns=START_NS + 4) == [3, 2]
     assert chosen(limit=2, offset=2) == [5, 4]
     assert chosen(behaviour="' OR 1=1 --") == []
+    assert chosen(network="bridged", behaviour="a", port=80) == [2, 0]
+    assert chosen(network="embedded") == []
+    assert chosen(public_at_ns=START_NS + 101) == [1, 0]
+    _, (line,) = store.runs(Wanted(limit=1))
+    assert (line.outcome, line.behaviours, line.marks["port"]) == ("b", ("b",), ("443",))
+    facets = store.facets(START_NS + 100)
+    assert facets == {
+        "outcome": [("a", 1)],
+        "behaviour": [("a", 1)],
+        "application": [("http", 1)],
+        "port": [("80", 1)],
+        "network": [("bridged", 1)],
+    }
+    assert store.facets(None)["port"] == [("443", 4), ("80", 4)]
 
 
 def test_a_deleted_run_leaves_a_tombstone_only(store: MetaStore) -> None:
@@ -226,3 +250,96 @@ def test_quarantine_keeps_its_reason(store: MetaStore) -> None:
     store.quarantine(run().run_id, "bad_bundle: no manifest", now_ns=START_NS)
     (held,) = store.runs_in(RunState.QUARANTINED, limit=5)
     assert held.reason == "bad_bundle: no manifest"
+
+
+def test_the_audit_log_is_only_added_to_and_quotes_nobody(store: MetaStore, url: str) -> None:
+    store.add_run(run(), upload_id="")
+    store.quarantine(run().run_id, "bad_bundle: member 192.0.2.77 is missing", now_ns=START_NS)
+    lines = store.audit_lines()
+    assert [(action, subject) for _, _, action, subject in lines] == [
+        ("received", run().run_id),
+        ("quarantined: bad_bundle", run().run_id),
+    ]
+    assert store.audit_lines(after=lines[0][0]) == lines[1:]
+    opened = engine.opened(url)
+    for statement in ("UPDATE audit SET action = 'nothing'", "DELETE FROM audit"):
+        with pytest.raises(sa.exc.DBAPIError, match="only ever added"), opened.begin() as db:
+            db.execute(sa.text(statement))
+    opened.dispose()
+    assert store.audit_lines() == lines
+
+
+def test_a_servers_capture_waits_with_its_ticket_and_loses_it_when_it_is_there(
+    store: MetaStore,
+) -> None:
+    wanted = ServerCapture(
+        run_id=run().run_id,
+        server_id="server",
+        session_id="5e5510",
+        token="a bearer secret",  # noqa: S106 - a test's
+        collect_until_ns=START_NS + 10,
+    )
+    store.add_run(run(), upload_id="", capture=wanted)
+    assert store.captures_due(START_NS, limit=5) == [wanted]
+    later = dataclasses.replace(wanted, next_try_ns=START_NS + 5, reason="it runs")
+    assert store.set_server_capture(later, note="", now_ns=START_NS)
+    assert store.captures_due(START_NS + 4, limit=5) == []
+    assert store.captures_due(START_NS + 5, limit=5) == [later]
+
+    store.add_verdict(verdict(run().run_id, "1", "mptcp"))
+    joined = dataclasses.replace(later, state=CaptureState.JOINED, token="", sha256="99" * 32)
+    assert store.set_server_capture(joined, note="joined", now_ns=START_NS)
+    assert store.server_capture(run().run_id) == joined
+    assert store.bundle_wanted("99" * 32)
+    (again,) = store.runs_in(RunState.RECEIVED, limit=5)
+    assert again.run_id == run().run_id
+    assert not store.set_server_capture(later, note="", now_ns=START_NS), "it is not undone"
+
+    store.delete_run(run().run_id, now_ns=START_NS)
+    assert not store.bundle_wanted("99" * 32)
+    assert "99" * 32 in store.deleted_bundles()
+
+
+def test_traces_go_and_the_verdict_stays_without_packets(store: MetaStore) -> None:
+    store.add_run(run(), upload_id="")
+    told = Description(purposes=("upload_traces",), captures=("client",), marks={"port": ("80",)})
+    store.describe(run().run_id, told, publish_ns=None)
+    report = '{"report": {"packets": [1], "findings": []}}'
+    judged = dataclasses.replace(verdict(run().run_id, "1", "mptcp"), report=report)
+    store.add_verdict(judged)
+    assert [one.run_id for one in store.received_before(START_NS + 1)] == [run().run_id]
+    assert store.received_before(START_NS) == []
+    store.expire_traces(run().run_id, now_ns=START_NS + 7)
+    left = store.run(run().run_id)
+    assert left is not None
+    assert (left.captures, left.traces_gone_ns) == ("", START_NS + 7)
+    assert store.verdicts(run().run_id)[0].report == '{"report": {"packets": [], "findings": []}}'
+    assert not store.bundle_wanted("ab" * 32)
+
+
+def test_what_a_reanalysis_changed_is_kept_and_goes_with_its_run(store: MetaStore) -> None:
+    store.add_run(run(), upload_id="")
+    number = store.begin_reanalysis("2", now_ns=START_NS)
+    change = Changed(
+        run_id=run().run_id,
+        rules_before="1",
+        rules_version="2",
+        outcome_before="mptcp",
+        outcome="hung",
+        appeared=("a", "b"),
+        gone=(),
+    )
+    store.add_change(number, change)
+    store.end_reanalysis(number, 1)
+    (done,) = store.reanalyses()
+    assert (done.id, done.judged_count) == (number, 1)
+    assert store.changes(number, None) == [change]
+    assert store.changes(number, START_NS) == [], "the run is not public"
+    store.delete_run(run().run_id, now_ns=START_NS)
+    assert store.changes(number, None) == []
+
+
+def test_an_export_is_remembered_by_its_folder(store: MetaStore) -> None:
+    for made_ns in (1, 2):
+        store.set_export(Export(folder="/a", format="jsonl", made_ns=made_ns, audit_id=5))
+    assert store.exports() == [Export(folder="/a", format="jsonl", made_ns=2, audit_id=5)]

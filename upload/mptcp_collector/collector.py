@@ -2,22 +2,27 @@
 
 import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from mptcp_check import clock
 from mptcp_check.errors import UsageError
-from mptcp_collector import signing_key
+from mptcp_collector import review_token, signing_key
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.blobs.directory import DirectoryBlobs
 from mptcp_collector.configuration import Configuration
-from mptcp_collector.jobs import sandbox
+from mptcp_collector.exporting import Exporting
+from mptcp_collector.jobs import sandbox, server_sources
+from mptcp_collector.jobs.joining import Joining
 from mptcp_collector.jobs.judging import Judging
 from mptcp_collector.meta import engine
 from mptcp_collector.meta.sql_store import SqlStore
 from mptcp_collector.metrics import Metrics
 from mptcp_collector.receiving import Receiving
 from mptcp_collector.request_rate import RequestRate
+from mptcp_collector.retention import Keeping
 from mptcp_collector.spool import Spool
 
 
@@ -27,6 +32,8 @@ class Collector:
 
     receiving: Receiving
     rate: RequestRate
+    reviewer_sha256: str = ""
+    """SHA-256 of the reviewers' token; empty: there are no reviewers."""
     metrics: Metrics = field(default_factory=Metrics)
 
     @property
@@ -37,13 +44,47 @@ class Collector:
     @property
     def judging(self) -> Judging:
         """What judges runs, each in a sandbox of its own."""
-        limits = self.configuration.analysis
         return Judging(
             meta=self.receiving.meta,
             blobs=self.receiving.blobs,
             wall_ns=self.receiving.wall_ns,
-            answer=lambda module, argument, given: sandbox.answer(module, argument, given, limits),
+            answer=self._answer,
+            embargo_days=self.configuration.retention.embargo_days,
         )
+
+    @property
+    def joining(self) -> Joining:
+        """What gets the measurement servers' own captures."""
+        return Joining(
+            meta=self.receiving.meta,
+            blobs=self.receiving.blobs,
+            spool=self.receiving.spool,
+            sources={
+                name: server_sources.source(server)
+                for name, server in self.configuration.measurement_servers.items()
+            },
+            wall_ns=self.receiving.wall_ns,
+            random_bytes=self.receiving.random_bytes,
+            answer=self._answer,
+            limit_bytes=self.configuration.limits.bundle_bytes,
+        )
+
+    @property
+    def keeping(self) -> Keeping:
+        """What removes what was kept long enough."""
+        return Keeping(receiving=self.receiving, retention=self.configuration.retention)
+
+    @property
+    def exporting(self) -> Exporting:
+        """What writes published runs to folders."""
+        return Exporting(
+            meta=self.receiving.meta,
+            wall_ns=self.receiving.wall_ns,
+            public_url=self.configuration.public_url,
+        )
+
+    def _answer(self, module: str, arguments: Sequence[str], given: Sequence[BinaryIO]) -> bytes:
+        return sandbox.answer(module, arguments, given, self.configuration.analysis)
 
     def close(self) -> None:
         """Give everything back."""
@@ -70,15 +111,16 @@ def make(configuration: Configuration) -> Collector:
         spool=spool,
         key=signing_key.load_or_make(state / "receipt-key.pem"),
         servers={
-            name: signing_key.load_public(state / file)
-            for name, file in configuration.measurement_servers.items()
+            name: signing_key.load_public(state / server.key)
+            for name, server in configuration.measurement_servers.items()
         },
         wall_ns=clock.wall_ns,
         random_bytes=secrets.token_bytes,
     )
     receiving.recover()
+    reviewers = review_token.load(state / review_token.FILE)
     rate = RequestRate(configuration.limits.requests_per_minute)
-    return Collector(receiving=receiving, rate=rate)
+    return Collector(receiving=receiving, rate=rate, reviewer_sha256=reviewers)
 
 
 def blobs(configuration: Configuration) -> BlobStore:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mptcp_check.errors import UsageError
+from mptcp_check.session_client import server_list
 
 _MIB = 1 << 20
 
@@ -44,6 +45,34 @@ class Analysis:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long runs are kept, by what their user agreed to; 0 means without end."""
+
+    verdict_days: int = 1825
+    """The whole run of who agreed to upload a verdict, or traces."""
+    traces_days: int = 730
+    """The captures of who agreed to upload traces; the verdict stays."""
+    published_days: int = 0
+    """The whole run of who agreed to its publication."""
+    embargo_days: int = 7
+    """How long after its receipt a run becomes public, where its user agreed to that."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasurementServer:
+    """A server whose tickets are believed, and how its captures come here."""
+
+    key: str
+    """File in the state's folder with its public key, PEM."""
+    url: str = ""
+    """Its interface, ``https://HOST:PORT``; empty: it is not asked for captures."""
+    fingerprint: str = ""
+    """SHA-256 of its certificate; empty: the usual authorities decide."""
+    captures: str = ""
+    """Folder in which its operator puts ``SESSION.pcapng``; empty: there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
     """All of it."""
 
@@ -53,6 +82,7 @@ class Configuration:
     """Where users reach the collector; receipts name it."""
     listen_host: str = "127.0.0.1"
     listen_port: int = 8480
+    """0: any that is free; the log tells which."""
     policy_version: str = "1"
     """Version of the text that says what happens to uploaded runs."""
     database: str = ""
@@ -64,8 +94,11 @@ class Configuration:
     """A proxy of the operator's own is in front: its X-Forwarded-For is believed."""
     limits: Limits = field(default_factory=Limits)
     analysis: Analysis = field(default_factory=Analysis)
-    measurement_servers: Mapping[str, str] = field(default_factory=dict[str, str])
-    """A server's id -> file with its public key, PEM."""
+    retention: Retention = field(default_factory=Retention)
+    measurement_servers: Mapping[str, MeasurementServer] = field(
+        default_factory=dict[str, MeasurementServer]
+    )
+    """By a server's id."""
 
     @property
     def database_url(self) -> str:
@@ -98,7 +131,7 @@ def from_values(values: Mapping[str, Any], *, source: str) -> Configuration:
     wrong: list[str] = []
     taken = dict(values)
     parts: dict[str, Any] = {}
-    for name, kind in (("limits", Limits), ("analysis", Analysis)):
+    for name, kind in _SECTIONS.items():
         section = taken.pop(name, {})
         if not isinstance(section, dict):
             wrong.append(f"{name} is no table")
@@ -106,8 +139,7 @@ def from_values(values: Mapping[str, Any], *, source: str) -> Configuration:
         wrong += _wrong(section, kind, f"{name}.")
         parts[name] = section
     servers = taken.pop("measurement_servers", {})
-    if not isinstance(servers, dict) or not all(isinstance(one, str) for one in servers.values()):
-        wrong.append("measurement_servers is no table of texts")
+    wrong += _wrong_servers(servers)
     wrong += _wrong(taken, Configuration, "")
     wrong += [f"{name} is missing" for name in ("state", "public_url") if name not in taken]
     if wrong:
@@ -116,9 +148,17 @@ def from_values(values: Mapping[str, Any], *, source: str) -> Configuration:
         **(taken | {"state": Path(taken["state"])}),
         limits=Limits(**parts["limits"]),
         analysis=Analysis(**parts["analysis"]),
-        measurement_servers=servers,
+        retention=Retention(**parts["retention"]),
+        measurement_servers={
+            name: MeasurementServer(**({"key": one} if isinstance(one, str) else one))
+            for name, one in servers.items()
+        },
     )
 
+
+_SECTIONS: dict[str, type] = {"limits": Limits, "analysis": Analysis, "retention": Retention}
+_MAY_BE_NONE: frozenset[type] = frozenset({Retention})
+"""Sections in which 0 means without end."""
 
 _KINDS: dict[Any, type] = {int: int, str: str, bool: bool, Path: str}
 
@@ -129,6 +169,35 @@ def _wrong(values: Mapping[str, Any], kind: type, prefix: str) -> list[str]:
     for name, value in values.items():
         if known.get(name) is None:
             said.append(f"{prefix}{name} is no setting")
-        elif type(value) is not known[name] or (type(value) is int and value <= 0):
+        elif type(value) is not known[name] or _too_small(value, kind, name):
             said.append(f"{prefix}{name} cannot be {value!r}")
     return said
+
+
+def _too_small(value: object, kind: type, name: str) -> bool:
+    least = 0 if kind in _MAY_BE_NONE or name == "listen_port" else 1
+    return type(value) is int and value < least
+
+
+def _wrong_servers(servers: object) -> list[str]:
+    if not isinstance(servers, dict):
+        return ["measurement_servers is no table"]
+    said = []
+    for name, one in servers.items():
+        where = f"measurement_servers.{name}"
+        if isinstance(one, dict):
+            said += _wrong(one, MeasurementServer, f"{where}.")
+            said += [] if "key" in one else [f"{where}.key is missing"]
+            said += _wrong_url(where, one)
+        elif not isinstance(one, str):
+            said.append(f"{where} is no table, and no file of a key")
+    return said
+
+
+def _wrong_url(where: str, one: Mapping[str, Any]) -> list[str]:
+    try:
+        if one.get("url"):
+            server_list.server(one["url"], fingerprint=one.get("fingerprint", ""))
+    except (UsageError, TypeError, AttributeError) as e:
+        return [f"{where}: {e}"]
+    return []

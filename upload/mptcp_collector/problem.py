@@ -1,13 +1,11 @@
-"""Problem documents (RFC 9457): every way in which a request can fail, in one table."""
+"""Every way in which a request to the collector can fail, in one table (RFC 9457)."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-MEDIA_TYPE: Final = "application/problem+json"
-URN: Final = "urn:mptcp-check:problem:"
-"""Types are names, not addresses: nothing has to answer there for ever (RFC 9457, 3.1.1)."""
+from mptcp_check.problems import problem as shape
+from mptcp_check.problems.problem import MEDIA_TYPE, URN, Problem, Problems
+
+__all__ = ["BY_STATUS", "MEDIA_TYPE", "PROBLEMS", "TITLES", "URN", "Problem", "ProblemError"]
 
 TITLES: Final[dict[str, tuple[int, str]]] = {
     "bad_request": (400, "The request is no HTTP or no tus that this collector understands"),
@@ -15,6 +13,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "ticket_invalid": (401, "The ticket is not one of a measurement server known here"),
     "ticket_too_old": (401, "The ticket was issued too long ago"),
     "ticket_of_another_run": (403, "The ticket is for another run"),
+    "not_public": (403, "This run is not public: its page can be seen, its captures cannot"),
     "token_wrong": (403, "The deletion token is not the one of this run"),
     "not_found": (404, "There is nothing here"),
     "upload_unknown": (404, "There is no such upload: it was finished long ago, or never begun"),
@@ -22,7 +21,7 @@ TITLES: Final[dict[str, tuple[int, str]]] = {
     "method_not_allowed": (405, "This cannot be done here"),
     "run_exists_with_other_digest": (409, "A run of this id is here, and it is another bundle"),
     "offset_mismatch": (409, "The bytes begin at another offset than the upload has"),
-    "run_deleted": (410, "The run was deleted by its owner"),
+    "run_deleted": (410, "The run was deleted, and cannot come back"),
     "upload_expired": (410, "The upload was not finished in time"),
     "tus_version": (412, "Another version of tus is spoken here"),
     "too_large": (413, "This is larger than what is taken here"),
@@ -64,50 +63,10 @@ BY_STATUS: Final[dict[int, str]] = {
 }
 """What the framework refuses by itself."""
 
-_UNAUTHORIZED: Final = 401
+PROBLEMS: Final = Problems(titles=TITLES, retry_after_s=RETRY_AFTER_S, by_status=BY_STATUS)
 
 
-class ProblemError(Exception):
-    """A request that is refused.
+class ProblemError(shape.ProblemError):
+    """A request that is refused; its name is one of `TITLES`."""
 
-    Args:
-        name: One of `TITLES`.
-        detail: What is particular to this request; never an address, a path or a secret.
-        members: Extension members (RFC 9457, section 3.2).
-    """
-
-    def __init__(self, name: str, detail: str = "", **members: object) -> None:
-        super().__init__(detail or TITLES[name][1])
-        self.problem = Problem(name=name, detail=detail, members=members)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What goes out instead of an answer."""
-
-    name: str
-    detail: str = ""
-    members: Mapping[str, object] = field(default_factory=dict[str, object])
-
-    @property
-    def status(self) -> int:
-        """HTTP status code."""
-        return TITLES[self.name][0]
-
-    def headers(self) -> dict[str, str]:
-        """Return the header fields that go with it."""
-        headers = {"content-type": MEDIA_TYPE}
-        if self.name in RETRY_AFTER_S:
-            headers["retry-after"] = str(RETRY_AFTER_S[self.name])
-        if self.status == _UNAUTHORIZED:
-            headers["www-authenticate"] = "Bearer"
-        return headers
-
-    def octets(self) -> bytes:
-        """Return the document."""
-        status, title = TITLES[self.name]
-        document: dict[str, object] = {"type": URN + self.name, "title": title, "status": status}
-        if self.detail:
-            document["detail"] = self.detail
-        document.update(self.members)
-        return json.dumps(document, separators=(",", ":")).encode()
+    problems = PROBLEMS

@@ -22,18 +22,20 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from mptcp_collector import expansion, spool, ticket
+from mptcp_collector import expansion, ticket
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.configuration import Configuration
 from mptcp_collector.meta.meta_store import MetaStore
-from mptcp_collector.meta.records import Run, RunState, Upload
+from mptcp_collector.meta.records import Run, RunState, ServerCapture, Upload
 from mptcp_collector.netblock import netblock
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.receipt import Stored, sign
 from mptcp_collector.spool import Part, Spool
+from mptcp_collector.ticket import Ticket
 from mptcp_collector.tus import Announced
 
 NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+SCRATCH_S: Final = 86_400
 _NS: Final = 10**9
 
 log = logging.getLogger(__name__)
@@ -67,17 +69,7 @@ class Receiving:
         if not 0 < wish.size_bytes <= limits.bundle_bytes:
             raise ProblemError("too_large", allowed_bytes=limits.bundle_bytes)
         now_ns = self.wall_ns()
-        ticketed = ""
-        if wish.ticket:
-            ticketed = " ".join(
-                ticket.verify(
-                    wish.ticket,
-                    self.servers,
-                    run_id=wish.run_id,
-                    now_ns=now_ns,
-                    age_max_s=limits.ticket_age_s,
-                )
-            )
+        proof = self._proof(wish, now_ns)
         run = self.meta.run(wish.run_id)
         if run is not None:
             _same(run, wish.bundle_sha256)
@@ -93,10 +85,12 @@ class Receiving:
                 schema=wish.schema,
                 deletion_sha256=wish.deletion_sha256,
                 netblock=netblock(address),
-                ticket=ticketed,
+                ticket=f"{proof.server_id} {proof.session_id}" if proof else "",
                 created_ns=now_ns,
                 expires_ns=now_ns + limits.upload_s * _NS,
                 finished=run is not None,
+                token=proof.token if proof else "",
+                collect_until_ns=proof.collect_until_ns if proof else 0,
             ),
             quota_bytes=limits.netblock_bytes_per_day,
         )
@@ -148,17 +142,18 @@ class Receiving:
         if now is None or now.finished:
             return
         part.synchronise()
-        self.spool.synchronise()
         try:
             self._see_bytes(upload, part)
             with self.spool.storing(upload.bundle_sha256):
                 self.blobs.put(upload.bundle_sha256, part.path)
-                run = self.meta.add_run(self._run(upload), upload_id=upload.id)
+                run = self.meta.add_run(
+                    self._run(now), upload_id=upload.id, capture=_wanted_capture(now)
+                )
             _same(run, upload.bundle_sha256)
         except ProblemError as e:
             self.meta.forget_upload(upload.id)
             self.spool.remove(upload.id)
-            self._sweep(upload.bundle_sha256)
+            self.sweep(upload.bundle_sha256)
             self.meta.note(f"refused: {e.problem.name}", upload.run_id, now_ns=self.wall_ns())
             raise
         self.spool.remove(upload.id)
@@ -199,9 +194,25 @@ class Receiving:
         given = hashlib.sha256(token.encode(errors="replace")).hexdigest()
         if not hmac.compare_digest(given, run.deletion_sha256):
             raise ProblemError("token_wrong")
+        self.remove(run, action="deleted by its owner")
+
+    def remove(self, run: Run, *, action: str) -> None:
+        """Make a tombstone of a run, and remove its bytes; again only removes bytes.
+
+        Args:
+            run: Which.
+            action: For the audit log; it begins with ``deleted``.
+        """
         if run.state is not RunState.DELETED:
-            self.meta.delete_run(run_id, now_ns=self.wall_ns())
-        self._sweep(run.bundle_sha256)
+            self.meta.delete_run(run.run_id, now_ns=self.wall_ns(), action=action)
+        self.sweep_run(run)
+
+    def sweep_run(self, run: Run) -> None:
+        """Remove a run's bundle and the server's capture where no live run has them."""
+        capture = self.meta.server_capture(run.run_id)
+        self.sweep(run.bundle_sha256)
+        if capture is not None and capture.sha256:
+            self.sweep(capture.sha256)
 
     def recover(self) -> None:
         """Go on where a crash stopped, at start: finish what has all its bytes, tidy the rest."""
@@ -214,7 +225,7 @@ class Receiving:
             except ProblemError as e:
                 log.warning("upload of run %s: %s", upload.run_id, e.problem.name)
         for digest in self.meta.deleted_bundles():
-            self._sweep(digest)
+            self.sweep(digest)
         self.tidy()
 
     def tidy(self) -> None:
@@ -237,6 +248,15 @@ class Receiving:
                     known.add(upload.id)  # it is being written to: next time
         for name in files - known:
             self.spool.remove(name)
+        self.spool.tidy_scratch(now_ns - SCRATCH_S * _NS)
+
+    def _proof(self, wish: Announced, now_ns: int) -> Ticket | None:
+        if not wish.ticket:
+            return None
+        age_max_s = self.configuration.limits.ticket_age_s
+        return ticket.verify(
+            wish.ticket, self.servers, run_id=wish.run_id, now_ns=now_ns, age_max_s=age_max_s
+        )
 
     def _upload(self, upload_id: str) -> Upload:
         upload = self.meta.upload(upload_id)
@@ -258,7 +278,7 @@ class Receiving:
             raise ProblemError("offset_mismatch", offset=here_bytes)
 
     def _see_bytes(self, upload: Upload, part: Part) -> None:
-        if spool.sha256(part.path) != upload.bundle_sha256:
+        if part.sha256() != upload.bundle_sha256:
             raise ProblemError("digest_mismatch", "send the bundle again from its first byte")
         limit = self.configuration.limits.expanded_bytes
         expansion.check(part.path, expanded_max_bytes=limit)
@@ -287,10 +307,24 @@ class Receiving:
             receipt=sign(stored, self.key),
         )
 
-    def _sweep(self, bundle_sha256: str) -> None:
+    def sweep(self, bundle_sha256: str) -> None:
+        """Remove a bundle, or a server's capture, that no live run has."""
         with self.spool.storing(bundle_sha256):
             if not self.meta.bundle_wanted(bundle_sha256):
                 self.blobs.remove(bundle_sha256)
+
+
+def _wanted_capture(upload: Upload) -> ServerCapture | None:
+    if not upload.ticket:
+        return None
+    server_id, _, session_id = upload.ticket.rpartition(" ")
+    return ServerCapture(
+        run_id=upload.run_id,
+        server_id=server_id,
+        session_id=session_id,
+        token=upload.token,
+        collect_until_ns=upload.collect_until_ns,
+    )
 
 
 def _same(run: Run, bundle_sha256: str) -> None:

@@ -4,18 +4,25 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 import uvicorn
 
+from mptcp_check.errors import UsageError
 from mptcp_collector import collector
 from mptcp_collector.api import application
 from mptcp_collector.configuration import Configuration
 from mptcp_collector.jobs import sandbox
 
 TIDY_S: Final = 60.0
+EXPORT_S: Final = 20.0
+KEEP_S: Final = 3600.0
 JUDGE_S: Final = 2.0
+JOIN_S: Final = 5.0
+BACKLOG: Final = 2048
+LISTENING: Final = "listening on port "
 FINISH_S: Final = 20
 HEADER_BYTES: Final = 32_768
 
@@ -26,7 +33,7 @@ def run(configuration: Configuration) -> None:
     """Serve until SIGTERM or SIGINT; requests that run may end.
 
     Raises:
-        UsageError: A place, the database or a key cannot be used.
+        UsageError: A place, the database, a key or the port cannot be used.
         PreflightError: There can be no sandbox, and runs shall be judged.
     """
     os.umask(0o027)
@@ -34,14 +41,18 @@ def run(configuration: Configuration) -> None:
         sandbox.preflight()
     made = collector.make(configuration)
     app = application.make(made)
-    beside: list[tuple[float, Callable[[], object]]] = [(TIDY_S, made.receiving.tidy)]
+    beside: list[tuple[float, Callable[[], object]]] = [
+        (TIDY_S, made.receiving.tidy),
+        (EXPORT_S, made.exporting.write_again),
+        (KEEP_S, made.keeping.tidy),
+    ]
     if configuration.analysis.enabled:
         beside.append((JUDGE_S, made.judging.judge_received))
+        beside.append((JOIN_S, made.joining.join_due))
     app.router.lifespan_context = _lifespan(beside)
     config = uvicorn.Config(
         app,
-        host=configuration.listen_host,
-        port=configuration.listen_port,
+        # its other parser knows no limit for header fields
         http="h11",
         ws="none",
         log_config=None,
@@ -53,9 +64,21 @@ def run(configuration: Configuration) -> None:
         timeout_graceful_shutdown=FINISH_S,
     )
     try:
-        uvicorn.Server(config).run()
+        with _listening(configuration.listen_host, configuration.listen_port) as listening:
+            log.info("%s%d", LISTENING, listening.getsockname()[1])
+            uvicorn.Server(config).run(sockets=[listening])
     finally:
         made.close()
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that clients can connect to from now on: they wait for the application."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OSError as e:
+        reason = (e.strerror or str(e)).lower()
+        raise UsageError(f"{host}, port {port} cannot be listened on: {reason}") from None
 
 
 def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type

@@ -9,12 +9,12 @@ import errno
 import fcntl
 import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
-from mptcp_collector.blobs.directory import synchronise_folder
 from mptcp_collector.problem import ProblemError
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -38,6 +38,8 @@ class Part:
             os.close(self._descriptor)
             raise ProblemError("upload_busy") from None
         self.size_bytes = os.fstat(self._descriptor).st_size
+        self._hash = hashlib.sha256() if self.size_bytes == 0 else None
+        """Of all bytes, where all came through here; else the file is read again."""
 
     def write(self, octets: bytes) -> None:
         """Add bytes at the end; after an error, what was written of them stays."""
@@ -46,6 +48,8 @@ class Part:
             while view:
                 count = os.pwrite(self._open(), view, self.size_bytes)
                 self.size_bytes += count
+                if self._hash is not None:
+                    self._hash.update(view[:count])
                 view = view[count:]
 
     def cut(self, size_bytes: int) -> None:
@@ -53,6 +57,14 @@ class Part:
         with self._turn:
             os.ftruncate(self._open(), size_bytes)
             self.size_bytes = size_bytes
+            self._hash = hashlib.sha256() if size_bytes == 0 else None
+
+    def sha256(self) -> str:
+        """Return the digest of what is there, hexadecimal."""
+        with self._turn:
+            if self._hash is not None:
+                return self._hash.hexdigest()
+        return sha256(self.path)
 
     def synchronise(self) -> None:
         """Write the bytes to the disk."""
@@ -82,7 +94,8 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._locks = folder.with_name("locks")
-        for one in (folder, self._locks):
+        self._scratch = folder.with_name("scratch")
+        for one in (folder, self._locks, self._scratch):
             one.mkdir(parents=True, exist_ok=True, mode=0o750)
 
     def path(self, upload_id: str) -> Path:
@@ -124,6 +137,19 @@ class Spool:
         finally:
             os.close(descriptor)
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[tuple[Path, BinaryIO]]:
+        """Give a file for what is made here, on the same file system; it goes with the block."""
+        with tempfile.NamedTemporaryFile(dir=self._scratch) as file:
+            yield Path(file.name), cast("BinaryIO", file)
+
+    def tidy_scratch(self, before_ns: int) -> None:
+        """Remove what a crash left there before a time."""
+        for path in self._scratch.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime_ns < before_ns:
+                    path.unlink()
+
     def remove(self, upload_id: str) -> None:
         """Remove an upload's file."""
         self.path(upload_id).unlink(missing_ok=True)
@@ -136,10 +162,6 @@ class Spool:
         """Return the room on the disk for programs without privileges."""
         there = os.statvfs(self._folder)
         return there.f_bavail * there.f_frsize
-
-    def synchronise(self) -> None:
-        """Write the names to the disk."""
-        synchronise_folder(self._folder)
 
 
 def sha256(path: Path) -> str:

@@ -4,7 +4,9 @@ JSON Web Tokens (RFC 7519) with EdDSA (RFC 8037).  A ticket opens a session for 
 only has to prove that the session was: it is taken for as long as runs may wait in an outbox.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import jwt
@@ -16,12 +18,28 @@ AUDIENCE: Final = "mptcp-check-session"
 LONGEST_CHARACTERS: Final = 2048
 _NS: Final = 10**9
 _LEEWAY_S: Final = 300
+_LAST_S: Final = 2**33
+"""No ticket says a later time, in seconds since 1970: the database holds nanoseconds in 64 bits."""
+_SESSION: Final = re.compile("[A-Za-z0-9_-]{1,64}", re.ASCII)
+"""It becomes part of a path at its server, and of a file's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What a ticket proves, and what it opens."""
+
+    server_id: str
+    session_id: str
+    token: str
+    """The ticket itself: a bearer secret."""
+    collect_until_ns: int
+    """Until when its server gives the session's capture for it."""
 
 
 def verify(
     token: str, servers: Mapping[str, Ed25519PublicKey], *, run_id: str, now_ns: int, age_max_s: int
-) -> tuple[str, str]:
-    """Return the server and the session of a ticket.
+) -> Ticket:
+    """Return what a ticket says.
 
     Args:
         token: As it came; anything.
@@ -51,9 +69,13 @@ def verify(
             },
         )
         run, session, issued_s = claims["sub"], claims["jti"], claims["iat"]
+        ends_s = claims.get("exp", issued_s)
     except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
         raise ProblemError("ticket_invalid") from None
-    if not isinstance(session, str) or type(issued_s) is not int:
+    times = [issued_s, ends_s]
+    if not all(type(time_s) is int and 0 <= time_s <= _LAST_S for time_s in times):
+        raise ProblemError("ticket_invalid")
+    if not isinstance(session, str) or _SESSION.fullmatch(session) is None:
         raise ProblemError("ticket_invalid")
     now_s = now_ns // _NS
     if issued_s > now_s + _LEEWAY_S:
@@ -62,4 +84,6 @@ def verify(
         raise ProblemError("ticket_too_old", f"{age_max_s // 86400} days are allowed")
     if run != run_id:
         raise ProblemError("ticket_of_another_run")
-    return str(issuer), session[:64]
+    return Ticket(
+        server_id=str(issuer), session_id=session, token=token, collect_until_ns=ends_s * _NS
+    )

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_check import judging
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
+from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.lab.case import Case
 from mptcp_check.lab.playing import mptcp_counters, play_stream
@@ -38,7 +38,7 @@ def play_and_judge(
     read = {side: capture_file.read(content) for side, content in captures.items()}
     diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
     (record,), (streamed,) = played.records, played.streams
-    (judged,) = run_document.judge_exchanges(diagnosis, [judging.observed(record_document(record))])
+    (judged,) = run_document.judge_exchanges(diagnosis, [observed(record_document(record))])
     result = {
         "case": case.as_json(),
         "named": sorted({cause.behaviour for cause in diagnosis.causes}),

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_check import __version__, clock, judging, run_directory, storing
+from mptcp_check import __version__, clock, run_directory, storing
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
+from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS, credentials
 from mptcp_check.exchanges.conditions import Condition
@@ -198,7 +199,7 @@ def _document(
     read = {side: capture_file.read(content) for side, content in captures.items()}
     diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
     judged = run_document.judge_exchanges(
-        diagnosis, [judging.observed(record_document(r)) for r in played.records]
+        diagnosis, [observed(record_document(r)) for r in played.records]
     )
     each = link.DEFAULT
     return run_document.document(

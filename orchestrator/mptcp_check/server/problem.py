@@ -1,14 +1,11 @@
-"""Problem documents (RFC 9457): every way in which a request can fail, in one table."""
+"""Every way in which a request to the measurement server can fail, in one table (RFC 9457)."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import Final
 
-MEDIA_TYPE: Final = "application/problem+json"
-URN: Final = "urn:mptcp-check:problem:"
-"""Types are names, not addresses: nothing has to answer there for ever (RFC 9457, 3.1.1)."""
+from mptcp_check.problems import problem as shape
+from mptcp_check.problems.problem import MEDIA_TYPE, URN, Problem, Problems
+
+__all__ = ["BY_STATUS", "MEDIA_TYPE", "PROBLEMS", "TITLES", "URN", "Problem", "ProblemError"]
 
 TITLES: Final[dict[str, tuple[int, str]]] = {
     "bad-request": (400, "The request is no HTTP that this server understands"),
@@ -65,48 +62,10 @@ BY_STATUS: Final[dict[int, str]] = {
 }
 """What the framework refuses by itself."""
 
-
-class ProblemError(Exception):
-    """A request that is refused.
-
-    Args:
-        name: One of `TITLES`.
-        detail: What is particular to this request; never an address, a path or a secret.
-        members: Extension members (RFC 9457, section 3.2).
-    """
-
-    def __init__(self, name: str, detail: str = "", **members: object) -> None:
-        super().__init__(detail or TITLES[name][1])
-        self.problem = Problem(name=name, detail=detail, members=members)
+PROBLEMS: Final = Problems(titles=TITLES, retry_after_s=RETRY_AFTER_S, by_status=BY_STATUS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """What goes out instead of an answer."""
+class ProblemError(shape.ProblemError):
+    """A request that is refused; its name is one of `TITLES`."""
 
-    name: str
-    detail: str = ""
-    members: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def status(self) -> int:
-        """HTTP status code."""
-        return TITLES[self.name][0]
-
-    def headers(self) -> dict[str, str]:
-        """Return the header fields that go with it."""
-        headers = {"content-type": MEDIA_TYPE}
-        if self.name in RETRY_AFTER_S:
-            headers["retry-after"] = str(RETRY_AFTER_S[self.name])
-        if self.status == HTTPStatus.UNAUTHORIZED:
-            headers["www-authenticate"] = "Bearer"
-        return headers
-
-    def octets(self) -> bytes:
-        """Return the document."""
-        status, title = TITLES[self.name]
-        document: dict[str, object] = {"type": URN + self.name, "title": title, "status": status}
-        if self.detail:
-            document["detail"] = self.detail
-        document.update(self.members)
-        return json.dumps(document, separators=(",", ":")).encode()
+    problems = PROBLEMS

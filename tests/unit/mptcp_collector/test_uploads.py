@@ -301,7 +301,7 @@ def test_a_run_is_deleted_by_its_token_only_and_for_good(server: Parts) -> None:
     assert problem(server.client.create(octets)) == "run_deleted"
     assert stored(server) == []
     actions = [action for _, action in server.collector.receiving.meta.audit(RUN_ID)]
-    assert actions == ["received", "deleted"]
+    assert actions == ["received", "deleted by its owner"]
 
 
 def test_a_bundle_that_another_run_has_too_stays_when_one_is_deleted(server: Parts) -> None:

@@ -1,12 +1,15 @@
 """What routes take from a request, and how the OpenAPI document names their problems."""
 
+import base64
+import binascii
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
 
-from mptcp_collector.api.documents import ProblemDocument
+from mptcp_check.problems import answers
+from mptcp_collector import review_token
 from mptcp_collector.collector import Collector
-from mptcp_collector.problem import MEDIA_TYPE, TITLES, ProblemError
+from mptcp_collector.problem import PROBLEMS, ProblemError
 from mptcp_collector.tus import VERSION
 
 UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As `Location` named it")]
@@ -30,6 +33,21 @@ def tus_resumable(tus_resumable: Annotated[str | None, Header()] = None) -> None
 
 
 Here = Annotated[Collector, Depends(collector)]
+
+
+def reviewing(here: Here, authorization: Annotated[str | None, Header()] = None) -> bool:
+    """Say whether a request comes from a reviewer: Basic (RFC 7617), any name, their token."""
+    scheme, _, encoded = (authorization or "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        pair = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return False
+    return review_token.holds(pair.partition(":")[2], here.reviewer_sha256)
+
+
+Reviewing = Annotated[bool, Depends(reviewing)]
 SpeaksTus = Depends(tus_resumable)
 
 
@@ -40,14 +58,5 @@ def peer(request: Request) -> str:
 
 def problems(*names: str) -> dict[int | str, dict[str, Any]]:
     """Return how the OpenAPI document describes that a route may answer these problems."""
-    by_status: dict[int, list[str]] = {}
-    for name in ("bad_request", "request_invalid", "too_many_requests", "internal", *names):
-        by_status.setdefault(TITLES[name][0], []).append(name)
-    reference = {"$ref": f"#/components/schemas/{ProblemDocument.__name__}"}
-    return {
-        status: {
-            "description": "; ".join(f"{name}: {TITLES[name][1]}" for name in of_status),
-            "content": {MEDIA_TYPE: {"schema": reference}},
-        }
-        for status, of_status in sorted(by_status.items())
-    }
+    always = ("bad_request", "request_invalid", "too_many_requests", "internal")
+    return answers.documented(PROBLEMS, *always, *names)

@@ -5,15 +5,6 @@ from typing import Literal
 from pydantic import BaseModel
 
 
-class ProblemDocument(BaseModel):
-    """RFC 9457; some problems have more members."""
-
-    type: str
-    title: str
-    status: int
-    detail: str = ""
-
-
 class Health(BaseModel):
     """Whether uploads are taken."""
 

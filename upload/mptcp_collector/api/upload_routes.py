@@ -16,7 +16,7 @@ from mptcp_collector.spool import Part
 
 router = APIRouter(prefix="/api/v1/uploads")
 
-BUFFER_BYTES: Final = 1 << 20
+BUFFER_BYTES: Final = 2 << 20
 """What is held of a request before it goes to the disk."""
 
 _RESUMABLE: Final = {"Tus-Resumable": tus.VERSION}
@@ -38,6 +38,7 @@ def upload_options(here: Here) -> Response:
     "",
     status_code=201,
     operation_id="create_upload",
+    response_class=Response,
     dependencies=[SpeaksTus],
     responses=problems(
         "ticket_invalid",
@@ -75,6 +76,7 @@ def create_upload(
 @router.head(
     "/{upload_id}",
     operation_id="upload_offset",
+    response_class=Response,
     dependencies=[SpeaksTus],
     responses=problems(
         "upload_unknown",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -56,13 +57,15 @@ def preflight() -> None:
         )
 
 
-def answer(module: str, argument: str, given: BinaryIO, limits: Analysis) -> bytes:
+def answer(
+    module: str, arguments: Sequence[str], given: Sequence[BinaryIO], limits: Analysis
+) -> bytes:
     """Run a module of ours over some bytes and return what it says.
 
     Args:
         module: Its name.
-        argument: The only one.
-        given: Its standard input, a file.
+        arguments: What it is told; everybody on this computer can read it.
+        given: Its standard input: files, one after the other.
         limits: What it may use.
 
     Raises:
@@ -72,13 +75,14 @@ def answer(module: str, argument: str, given: BinaryIO, limits: Analysis) -> byt
         *_namespaces(),
         *("prlimit", f"--as={limits.memory_bytes}", f"--cpu={limits.seconds}"),
         *("--fsize=0", f"--nofile={_DESCRIPTORS}", "--core=0", "--"),
-        *(sys.executable, "-B", "-m", module, argument),
+        *(sys.executable, "-B", "-m", module, *arguments),
     ]
     with tempfile.TemporaryFile() as copy, tempfile.TemporaryDirectory() as empty:
         # an object store's file is no descriptor: a copy is
-        shutil.copyfileobj(given, copy)
+        for one in given:
+            shutil.copyfileobj(one, copy)
         copy.seek(0)
-        process = subprocess.Popen(  # noqa: S603 - a list of ours; the argument is a run's id
+        process = subprocess.Popen(  # noqa: S603 - a list of ours
             command,
             stdin=copy,
             stdout=subprocess.PIPE,

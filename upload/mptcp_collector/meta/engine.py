@@ -15,6 +15,8 @@ from mptcp_check.errors import UsageError
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 _LOCK: Final = 0x6D707463
 """Key of the advisory lock that two starting collectors take in turn."""
+_READING: Final = "mptcp_check_reading"
+"""Execution option of transactions that write nothing."""
 
 
 def opened(url: str) -> sa.Engine:
@@ -27,7 +29,8 @@ def opened(url: str) -> sa.Engine:
         UsageError: It cannot be used, or a later version of this program has changed it.
     """
     try:
-        engine = sa.create_engine(url, pool_pre_ping=True)
+        # a server may have gone away since the last question; a file does not
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError):
         raise UsageError("the database's URL cannot be read", hint="sqlite:////PATH") from None
     if engine.dialect.name == "sqlite":
@@ -71,7 +74,18 @@ def _careful(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's
 
 
 def _immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reading = connection.get_execution_options().get(_READING, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+@contextlib.contextmanager
+def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Give the state of one moment to read, however long that takes; nobody waits for it."""
+    options: dict[str, Any] = {_READING: True}
+    if engine.dialect.name == "postgresql":
+        options["isolation_level"] = "REPEATABLE READ"
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
 
 
 @contextlib.contextmanager

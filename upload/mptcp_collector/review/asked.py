@@ -1,13 +1,15 @@
 """What the form above a list of runs asks for; PURE, and never raises."""
 
+import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from mptcp_collector.meta.records import Wanted
 
-FIELDS: Final = ("behaviour", "outcome", "application", "port", "since", "until")
+FIELDS: Final = ("behaviour", "outcome", "application", "port", "network", "since", "until")
 PAGE_RUNS: Final = 50
 PAGES_MAX: Final = 10_000
 _LONGEST: Final = 100
@@ -24,6 +26,21 @@ class Asked:
     page: int
     wrong: tuple[str, ...]
     """What cannot be searched for, and was left out."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything was chosen."""
+        return any(self.form.values())
+
+    def at(self, page: int, *, public_at_ns: int | None) -> Wanted:
+        """Return what a page of the list has, of what may be seen."""
+        offset = (page - 1) * PAGE_RUNS
+        return dataclasses.replace(self.wanted, public_at_ns=public_at_ns, offset=offset)
+
+    def link(self, page: int) -> str:
+        """Return the address of a page of the list."""
+        values = {name: value for name, value in self.form.items() if value}
+        return "/runs?" + urlencode({**values, "page": page})
 
 
 def asked(query: Mapping[str, str]) -> Asked:
@@ -48,10 +65,10 @@ def asked(query: Mapping[str, str]) -> Asked:
             outcome=form["outcome"],
             application=form["application"],
             port=port,
+            network=form["network"],
             since_ns=nothing.since_ns if since_ns is None else since_ns,
             # the day itself is meant too
             until_ns=nothing.until_ns if until_ns is None else until_ns + 86_400 * _NS,
-            offset=(page - 1) * PAGE_RUNS,
             limit=PAGE_RUNS,
         ),
         page=page,

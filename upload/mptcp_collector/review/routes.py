@@ -1,115 +1,176 @@
-"""The pages: every value is escaped by the template engine, and no script may run."""
+"""The pages: lists of runs, a run, what newer rules changed."""
 
-import datetime as dt
-import json
-from typing import Any, Final
-from urllib.parse import urlencode
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import RedirectResponse, Response
 
-from mptcp_collector.api.asking import Here, RunId
-from mptcp_collector.problem import Problem
+from mptcp_collector.api.asking import Here, Reviewing, RunId
+from mptcp_collector.collector import Collector
+from mptcp_collector.meta.records import CaptureState, Run, ServerCapture, Verdict
+from mptcp_collector.problem import ProblemError
+from mptcp_collector.review import downloads, page
 from mptcp_collector.review.asked import PAGE_RUNS, asked
+from mptcp_collector.review.report_view import drawn
 
 router = APIRouter(include_in_schema=False)
 
-_POLICY: Final = (
-    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none';"
-    " frame-ancestors 'none'"
-)
-_HEADERS: Final = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-}
-_DEEPEST_ROWS: Final = 2000
+LONGEST_RULES: Final = 64
 
 
-def _moment(time_ns: int) -> str:
-    return dt.datetime.fromtimestamp(time_ns // 10**9, tz=dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")
-
-
-_environment = Environment(
-    loader=PackageLoader("mptcp_collector.review"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters |= {"moment": _moment, "words": _words}
-
-
-def _page(template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401 - any value
-    text = _environment.get_template(template).render(values)
-    return Response(text, status, media_type="text/html; charset=utf-8", headers=_HEADERS)
+def public_at_ns(here: Collector, *, reviewing: bool) -> int | None:
+    """Return the time at which something must be public to be shown; None: everything is."""
+    return None if reviewing else here.receiving.wall_ns()
 
 
 @router.get("/style.css")
 def style() -> Response:
     """Return the one style sheet."""
-    text = _environment.get_template("style.css").render()
-    return Response(text, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
+    headers = {"Cache-Control": "max-age=3600"}
+    return Response(page.text("style.css"), media_type="text/css", headers=headers)
+
+
+@router.get("/icon.svg")
+def icon() -> Response:
+    """Return the picture that stands beside the title in a browser."""
+    headers = {"Cache-Control": "max-age=86400"}
+    return Response(page.text("icon.svg"), media_type="image/svg+xml", headers=headers)
+
+
+@router.get("/review")
+def review(*, reviewing: Reviewing) -> Response:
+    """Ask for the reviewers' token, by a browser's own form; then everything is listed."""
+    if reviewing:
+        return RedirectResponse("/runs", status_code=303)
+    answer = page.of("review.html.j2", 401, reviewer=False, reviewers=True)
+    # RFC 7617: the browser sends it with every page of this site from now on
+    answer.headers["WWW-Authenticate"] = 'Basic realm="reviewers", charset="UTF-8"'
+    return answer
 
 
 @router.get("/")
 @router.get("/runs")
-def runs(request: Request, here: Here) -> Response:
+def runs(request: Request, here: Here, *, reviewing: Reviewing) -> Response:
     """List runs, newest first."""
     ask = asked(request.query_params)
-    total, page = here.receiving.meta.runs(ask.wanted)
+    public_ns = public_at_ns(here, reviewing=reviewing)
+    meta, now_ns = here.receiving.meta, here.receiving.wall_ns()
+    number = ask.page
+    total, listed = meta.runs(ask.at(number, public_at_ns=public_ns))
     last = max(1, -(-total // PAGE_RUNS))
-    links = {
-        name: "/runs?" + urlencode({**{k: v for k, v in ask.form.items() if v}, "page": number})
-        for name, number in (("newer", ask.page - 1), ("older", ask.page + 1))
-        if 1 <= number <= last
-    }
-    return _page("runs.html.j2", ask=ask, total=total, runs=page, last=last, links=links)
-
-
-@router.get("/runs/{run_id}")
-def run(run_id: RunId, here: Here) -> Response:
-    """Show what is known of a run."""
-    found = here.receiving.run(run_id)
-    verdicts = here.receiving.meta.verdicts(run_id)
-    newest = verdicts[0] if verdicts else None
-    return _page(
-        "run.html.j2",
-        run=found,
-        verdicts=verdicts,
-        newest=newest,
-        rows=_finding_rows(newest.report) if newest else [],
-        actions=here.receiving.meta.audit(run_id),
+    if number > last:  # some were deleted since the link was made
+        number = last
+        total, listed = meta.runs(ask.at(number, public_at_ns=public_ns))
+    return page.of(
+        "runs.html.j2",
+        ask=ask,
+        facets=meta.facets(public_ns),
+        total=total,
+        runs=[
+            {
+                "run": one.run,
+                "outcome": one.outcome,
+                "behaviours": one.behaviours,
+                "marks": one.marks,
+                "networks": sorted(
+                    one.marks.get("network", ()), key=lambda n: (n not in page.NETWORKS, n)
+                ),
+                "public": one.run.public(now_ns),
+            }
+            for one in listed
+        ],
+        page=number,
+        last=last,
+        links={
+            "newer": ask.link(number - 1) if number > 1 else "",
+            "older": ask.link(number + 1) if number < last else "",
+        },
+        **_who(here, reviewing=reviewing),
     )
 
 
-def problem_page(problem: Problem) -> Response:
-    """Return a refusal for people."""
-    title = json.loads(problem.octets())["title"]
-    return _page("problem.html.j2", problem.status, title=title, detail=problem.detail)
+@router.get("/runs/{run_id}")
+def run(
+    run_id: RunId,
+    here: Here,
+    *,
+    reviewing: Reviewing,
+    rules: Annotated[str, Query(max_length=LONGEST_RULES)] = "",
+) -> Response:
+    """Show what is known of a run; who has its address may see it."""
+    found = here.receiving.run(run_id)
+    verdicts = here.receiving.meta.verdicts(run_id)
+    chosen = _chosen(verdicts, rules)
+    capture = here.receiving.meta.server_capture(run_id)
+    may = downloads.may_download(found, here, reviewing=reviewing)
+    return page.of(
+        "run.html.j2",
+        run=found,
+        verdicts=verdicts,
+        newest=verdicts[0] if verdicts else None,
+        chosen=chosen,
+        chosen_is_newest=not verdicts or chosen == verdicts[0],
+        shown=drawn(chosen.report) if chosen else None,
+        files=list(downloads.files(found, capture, chosen, may=may)),
+        may_download=may,
+        seen_by=_seen_by(found, here.receiving.wall_ns()),
+        capture=_capture_words(capture) if capture else "",
+        actions=here.receiving.meta.audit(run_id),
+        **_who(here, reviewing=reviewing),
+    )
 
 
-def _finding_rows(report: str) -> list[dict[str, str]] | None:
-    """Return what a report has seen, as text; none if it is no report: silence is not health."""
-    try:
-        findings = json.loads(report)["findings"]
-        seen = [one for one in findings if one["state"] == "seen"]
-        return [
-            {
-                "behaviour": str(one["behaviour"]),
-                "direction": str(one.get("direction", "")),
-                "confidence": str(one.get("confidence", "")),
-                "because": str(one.get("because", "")),
-                "evidence": ", ".join(
-                    f"{at['side']} frame {at['frame']}" for at in one.get("evidence", ())
-                ),
-            }
-            for one in seen[:_DEEPEST_ROWS]
-        ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+@router.get("/changes")
+def newest_changes(here: Here, *, reviewing: Reviewing) -> Response:
+    """Show what the newest rules see otherwise."""
+    return _changes(here, 0, reviewing=reviewing)
+
+
+@router.get("/changes/{number}")
+def changes(
+    number: Annotated[int, Path(ge=1, le=2**31)], here: Here, *, reviewing: Reviewing
+) -> Response:
+    """Show what rules changed once."""
+    return _changes(here, number, reviewing=reviewing)
+
+
+def _changes(here: Collector, number: int, *, reviewing: bool) -> Response:
+    every = here.receiving.meta.reanalyses()
+    chosen = next((one for one in every if number in (0, one.id)), None)
+    if chosen is None and number:
+        raise ProblemError("not_found")
+    public_ns = public_at_ns(here, reviewing=reviewing)
+    found = here.receiving.meta.changes(chosen.id, public_ns) if chosen else ()
+    who = _who(here, reviewing=reviewing)
+    return page.of("changes.html.j2", all=every, chosen=chosen, changes=found, **who)
+
+
+def _who(here: Collector, *, reviewing: bool) -> dict[str, Any]:
+    return {"reviewer": reviewing, "reviewers": bool(here.reviewer_sha256)}
+
+
+def _chosen(verdicts: Any, rules: str) -> Verdict | None:  # noqa: ANN401 - a sequence of them
+    if not rules:
+        return verdicts[0] if verdicts else None
+    found: Verdict | None = next((one for one in verdicts if one.rules_version == rules), None)
+    if found is None:
+        raise ProblemError("not_found", "this run has no verdict by those rules")
+    return found
+
+
+def _seen_by(run: Run, now_ns: int) -> str:
+    if run.publish_ns is None:
+        return "who has this address; its user did not agree to publication"
+    if not run.public(now_ns):
+        return f"who has this address; everybody from {page.moment(run.publish_ns)} on"
+    return "everybody"
+
+
+def _capture_words(capture: ServerCapture) -> str:
+    if capture.state is CaptureState.JOINED:
+        return f"joined by the ticket, {capture.size_bytes} bytes; its addresses were replaced"
+    if capture.state is CaptureState.GONE:
+        return f"cannot be had: {capture.reason or 'it was removed'}"
+    until = page.moment(capture.collect_until_ns)
+    why = f": {capture.reason}" if capture.reason else ""
+    return f"not here yet{why}; it is tried until {until}"

@@ -1,5 +1,7 @@
 """Draw a run's document, or a diagnosis alone, as one HTML file that opens anywhere, offline.
 
+Others draw the same inside pages of their own: from `TEMPLATES`, with `FILTERS` and `values`.
+
 Everything is in the file: no script, no font, no image from elsewhere.  Whatever stands in the
 document is text: Jinja escapes it, so a hostile banner of a server stays a string.
 """
@@ -16,20 +18,25 @@ from mptcp_check.analysis.reporting.packet_difference import side_by_side
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Direction, Outcome, State
 
+TEMPLATES: Final = jinja2.PackageLoader("mptcp_check.analysis.reporting", "templates")
+"""``report_banner.html.j2`` and ``report_sections.html.j2`` are the report without its frame."""
+
+FILTERS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "bytes": report_text.byte_count,
+    "seconds": report_text.seconds,
+    "clock": report_text.time_of_day,
+    "number": report_text.grouped,
+    "label": report_text.label,
+}
+
 _ENVIRONMENT: Final = jinja2.Environment(
-    loader=jinja2.PackageLoader("mptcp_check.analysis.reporting", "templates"),
+    loader=TEMPLATES,
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters.update(
-    bytes=report_text.byte_count,
-    seconds=report_text.seconds,
-    clock=report_text.time_of_day,
-    number=report_text.grouped,
-    label=report_text.label,
-)
+_ENVIRONMENT.filters.update(FILTERS)
 
 _WORST_FIRST: Final = (words.Tone.BAD, words.Tone.NOTE, words.Tone.GOOD, words.Tone.QUIET)
 
@@ -40,32 +47,41 @@ def render(document: Mapping[str, Any]) -> str:
     Args:
         document: ``mptcp-check.run/1``, or ``mptcp-check.report/1`` of a diagnosis alone.
     """
+    return _ENVIRONMENT.get_template("report.html.j2").render(values(document))
+
+
+def values(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the templates show of a document.
+
+    Args:
+        document: As of `render`.
+    """
     report = document.get("report", document)
-    exchanges = [_exchange(row) for row in document.get("exchanges", ())]
-    outcome = Outcome(report["outcome"])
-    return _ENVIRONMENT.get_template("report.html.j2").render(
-        title=_title(document),
-        outcome=words.OUTCOMES[outcome],
-        summary=document.get("summary") or report["summary"],
-        document=document,
-        report=report,
-        exchanges=exchanges,
-        matrix=_matrix(document),
-        deviations=[
+    connections = {row["id"]: row for row in report["connections"]}
+    exchanges = document.get("exchanges", ())
+    return {
+        "title": _title(document),
+        "outcome": words.OUTCOMES[Outcome(report["outcome"])],
+        "summary": document.get("summary") or report["summary"],
+        "document": document,
+        "report": report,
+        "exchanges": [_exchange(row) for row in exchanges],
+        "matrix": _matrix(document),
+        "deviations": [
             {**asdict(one), "shown": words.OUTCOMES[one.outcome]}
-            for one in matrix.deviations(document.get("exchanges", ()))
+            for one in matrix.deviations(exchanges)
         ],
-        handovers=matrix.handovers(document.get("exchanges", ())),
-        causes=list(_causes(report, document.get("exchanges", ()))),
-        looked_for=list(_grouped(list(_looked_for(report)))),
-        behaviours_count=len(BEHAVIOURS),
-        connections=[_connection(row) for row in report["connections"]],
-        provenance=list(_provenance(document)),
-        network={
+        "handovers": matrix.handovers(exchanges),
+        "causes": list(_causes(report, connections, exchanges)),
+        "looked_for": list(_grouped(list(_looked_for(report)))),
+        "behaviours_count": len(BEHAVIOURS),
+        "connections": [_connection(row) for row in report["connections"]],
+        "provenance": list(_provenance(document)),
+        "network": {
             "chip": network_words.chip(document),
             "sentences": [*network_words.sentences(document), *amounts.sentences(document)],
         },
-    )
+    }
 
 
 def _title(document: Mapping[str, Any]) -> str:
@@ -109,7 +125,9 @@ def _connection(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _causes(
-    report: Mapping[str, Any], exchanges: Sequence[Mapping[str, Any]]
+    report: Mapping[str, Any],
+    connections: Mapping[int, Mapping[str, Any]],
+    exchanges: Sequence[Mapping[str, Any]],
 ) -> Iterator[dict[str, Any]]:
     """Yield each behaviour that was seen, the worst first, with its places and its evidence."""
     packets = {(p["side"], p["frame"]): p for p in report["packets"]}
@@ -132,19 +150,18 @@ def _causes(
             "direction": words.DIRECTIONS.get(Direction(first["direction"]))
             if first["direction"]
             else None,
-            "ports": sorted({_port(report, f) for f in found}),
+            "ports": sorted({_port(connections.get(f["connection"])) for f in found}),
             "exchanges": _concerned(found, exchanges),
-            "pairs": side_by_side(first["evidence"], packets, _outgoing(report, first)),
+            "pairs": side_by_side(
+                first["evidence"], packets, _outgoing(connections.get(first["connection"]))
+            ),
             "consequences": _consequences(report, found),
             "source": BEHAVIOURS[behaviour].source if behaviour in BEHAVIOURS else "",
         }
 
 
-def _outgoing(
-    report: Mapping[str, Any], finding: Mapping[str, Any]
-) -> Callable[[Mapping[str, Any]], bool]:
-    """Return what tells of a finding's segments whether the machine at the capture sent them."""
-    connection = next((c for c in report["connections"] if c["id"] == finding["connection"]), None)
+def _outgoing(connection: Mapping[str, Any] | None) -> Callable[[Mapping[str, Any]], bool]:
+    """Return what tells of a connection's segments whether the machine at the capture sent them."""
     subflows = connection["subflows"] if connection else ()
     clients: set[tuple[str, str]] = {
         (side, ends["client"]) for subflow in subflows for side, ends in subflow["ends"].items()
@@ -163,10 +180,11 @@ def _consequences(
 ) -> list[dict[str, Any]]:
     """Return what a cause made others see, each behaviour once, with its first finding."""
     findings = report["findings"]
+    own = {id(cause) for cause in causes}
     first: dict[str, dict[str, Any]] = {}
     for finding in findings:
         cause = finding["explained_by"]
-        if finding["state"] == State.SEEN and cause is not None and findings[cause] in causes:
+        if finding["state"] == State.SEEN and cause is not None and id(findings[cause]) in own:
             title = _words(finding["behaviour"]).title
             row = first.setdefault(finding["behaviour"], {"title": title, "first": finding, "n": 0})
             row["n"] += 1
@@ -198,11 +216,8 @@ def _machines(finding: Mapping[str, Any]) -> dict[str, str]:
     return {"sender": words.MACHINES[sender], "receiver": words.MACHINES[receiver]}
 
 
-def _port(report: Mapping[str, Any], finding: Mapping[str, Any]) -> str:
-    connection = next(
-        (c for c in report["connections"] if c["id"] == finding["connection"]), {"server": ":?"}
-    )
-    return str(connection["server"]).rpartition(":")[2]
+def _port(connection: Mapping[str, Any] | None) -> str:
+    return str((connection or {"server": ":?"})["server"]).rpartition(":")[2]
 
 
 def _concerned(

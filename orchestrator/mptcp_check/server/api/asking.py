@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from mptcp_check.server.api.documents import ProblemDocument
+from mptcp_check.problems import answers
 from mptcp_check.server.netblock import plain_address
-from mptcp_check.server.problem import MEDIA_TYPE, TITLES, ProblemError
+from mptcp_check.server.problem import PROBLEMS, ProblemError
 from mptcp_check.server.session import Session
 from mptcp_check.server.sessions import Sessions
 
@@ -58,18 +58,8 @@ def peer(request: Request) -> tuple[str, int]:
 
 def problems(*names: str) -> dict[int | str, dict[str, Any]]:
     """Return how the OpenAPI document describes that a route may answer these problems."""
-    by_status: dict[int, list[str]] = {}
-    for name in ("bad-request", "request-too-large", "request-invalid", "internal", *names):
-        by_status.setdefault(TITLES[name][0], []).append(name)
-    return {
-        status: {
-            "description": "; ".join(f"{name}: {TITLES[name][1]}" for name in of_status),
-            "content": {
-                MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{_problem_name()}"}}
-            },
-        }
-        for status, of_status in sorted(by_status.items())
-    }
+    always = ("bad-request", "request-too-large", "request-invalid", "internal")
+    return answers.documented(PROBLEMS, *always, *names)
 
 
 WITH_TICKET = (
@@ -81,7 +71,3 @@ WITH_TICKET = (
     "session-unknown",
 )
 """What every route with a ticket may answer."""
-
-
-def _problem_name() -> str:
-    return ProblemDocument.__name__

@@ -240,17 +240,6 @@ class Counters(_Answer):
     mptcp: dict[str, int]
 
 
-class ProblemDocument(BaseModel):
-    """RFC 9457."""
-
-    model_config = ConfigDict(extra="allow")
-
-    type: str
-    title: str
-    status: int
-    detail: str | None = None
-
-
 def session_document(session: Session) -> SessionDocument:
     """Return a session as its user sees it."""
     return SessionDocument.model_validate(

@@ -14,7 +14,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mptcp_check.server.api.asking import RECEIVED_NS, TICKET_SEEN
-from mptcp_check.server.problem import BY_STATUS, MEDIA_TYPE, Problem, ProblemError
+from mptcp_check.server.problem import MEDIA_TYPE, PROBLEMS, Problem, ProblemError
 from mptcp_check.server.sessions import Sessions
 
 ALWAYS_BYTES: Final = 512
@@ -62,7 +62,7 @@ class Stations:
             # The framework has answered by now and raises for those who log.
             log.exception("%s failed", scope["method"])
             if not answer.begun:
-                await answer.replace(Problem(name="internal"))
+                await answer.replace(PROBLEMS.problem("internal"))
 
 
 class _Request:
@@ -95,9 +95,9 @@ class _Request:
 
     @property
     def problem(self) -> Problem:
-        return Problem(
-            name="request-too-large",
-            detail=f"{HEAD_BYTES} bytes of head and {self._limit_bytes} of body are allowed",
+        return PROBLEMS.problem(
+            "request-too-large",
+            f"{HEAD_BYTES} bytes of head and {self._limit_bytes} of body are allowed",
         )
 
 
@@ -139,7 +139,7 @@ class _Answer:
         status = start["status"]
         kinds = [value for name, value in start["headers"] if name.lower() == b"content-type"]
         if status >= _CLIENT_ERROR and kinds != [MEDIA_TYPE.encode()]:
-            await self.replace(Problem(name=BY_STATUS.get(status, "internal")))
+            await self.replace(PROBLEMS.of_status(status))
             return
         await self._out(status, start["headers"], self._body)
 
@@ -156,7 +156,7 @@ class _Answer:
         allowed_bytes = max(ALWAYS_BYTES, self._request.size_bytes)
         if size_bytes > allowed_bytes and not self._state.get(TICKET_SEEN):
             if status < _CLIENT_ERROR:
-                problem = Problem(name="request-too-small", members={"answer_bytes": size_bytes})
+                problem = PROBLEMS.problem("request-too-small", answer_bytes=size_bytes)
                 await self.replace(problem)
                 return
             # A problem that says too much: its detail is what can be left out.

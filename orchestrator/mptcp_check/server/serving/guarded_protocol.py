@@ -13,7 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from mptcp_check.server.problem import Problem
+from mptcp_check.server.problem import PROBLEMS
 
 
 class GuardedProtocol(H11Protocol):
@@ -78,7 +78,7 @@ class GuardedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - what was wrong is for nobody's use
         """Answer what is no HTTP."""
-        problem = Problem(name="bad-request")
+        problem = PROBLEMS.problem("bad-request")
         octets = problem.octets()
         headers = [(name.encode(), value.encode()) for name, value in problem.headers().items()]
         headers += [(b"content-length", str(len(octets)).encode()), (b"connection", b"close")]

@@ -1,0 +1,1 @@
+"""How our HTTP interfaces refuse: one shape for measurement server and collector."""
