@@ -41,6 +41,11 @@ class Served:
     process: subprocess.Popen[bytes]
     url: str
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
 
 @contextmanager
 def served(configuration: Path) -> Iterator[Served]:

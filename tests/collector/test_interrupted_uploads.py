@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from collector_served import configured, free_port, served
+from collector_served import configured, served
 from cutting_proxy import Way, cutting
 from mptcp_collector import signing_key
 from mptcp_upload import sending
@@ -33,8 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def way(folder: Path) -> Iterator[Way]:
-    port = free_port()
-    with served(configured(folder, port), port), cutting(port) as found:
+    with served(configured(folder)) as running, cutting(running.port) as found:
         yield found
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from collector_served import configured, free_port, served
+from collector_served import configured, served
 from mptcp_check import settings
 from mptcp_collector import collector as collectors
 from mptcp_collector import configuration, signing_key
@@ -37,15 +37,15 @@ def verdicts(path: Path, run_id: str) -> tuple[Verdict, ...]:
 
 
 def test_a_real_run_is_received_and_judged_as_at_home(tmp_path: Path) -> None:
-    home, port = a_home(tmp_path), free_port()
+    home = a_home(tmp_path)
     agreed = tmp_path / "agreed.json"
     consent.write(agreed, consent.agreed([Purpose.VERDICT, Purpose.TRACES]))
-    path = configured(tmp_path, port, judging=True)
-    with served(path, port):
+    path = configured(tmp_path, judging=True)
+    with served(path) as running:
         key = signing_key.load_or_make(tmp_path / "state" / "receipt-key.pem").public_key()
         said = call(
             *("run", "--quick", "--apps", "http,ftp", "--behind", "mp_join_removed", "--json"),
-            *("--collector", f"http://127.0.0.1:{port}", "--consent", str(agreed)),
+            *("--collector", running.url, "--consent", str(agreed)),
             *("--collector-key", key.public_bytes_raw().hex()),
             home=home,
         )
@@ -54,7 +54,7 @@ def test_a_real_run_is_received_and_judged_as_at_home(tmp_path: Path) -> None:
         run_id = document["run_id"]
         assert document["upload"] == {
             "state": "received",
-            "url": f"http://127.0.0.1:{port}/runs/{run_id}",
+            "url": f"https://collector.example/runs/{run_id}",
             "reason": None,
         }
         assert "==> Preparing" in said.err
