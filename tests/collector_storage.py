@@ -1,16 +1,12 @@
-"""PostgreSQL and an S3 server, really running, for as long as a test session needs them."""
+"""PostgreSQL, really running, for as long as a test session needs it."""
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import boto3
-from moto.server import ThreadedMotoServer
 
 POSTGRES_USER = "postgres"
 
@@ -49,21 +45,3 @@ def postgresql() -> Iterator[str]:
             yield f"postgresql+psycopg://{user}@/postgres?host={folder}"
         finally:
             tell("pg_ctl", "-D", str(data), "-m", "immediate", "-w", "-t", "150", "stop")
-
-
-@contextmanager
-def s3_server() -> Iterator[str]:
-    """Give the address of a moto server with the bucket `bundles`.
-
-    Credentials are in the environment: any will do.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
-    server.start()
-    endpoint = f"http://127.0.0.1:{port}"
-    try:
-        boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="bundles")
-        yield endpoint
-    finally:
-        server.stop()

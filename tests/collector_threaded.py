@@ -3,25 +3,37 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx2
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 WAIT_S = 60
 
 
 @contextmanager
-def threaded(app: FastAPI) -> Iterator[tuple[str, httpx2.Client]]:
-    """Serve while the block runs; give the address and a client of it."""
-    config = uvicorn.Config(app, port=0, log_config=None, http="h11", ws="none")
+def threaded(
+    app: ASGIApp, *, certificate: Path | None = None, private_key: Path | None = None
+) -> Iterator[tuple[str, httpx2.Client]]:
+    """Serve while the block runs, over TLS with a certificate; give the address and a client."""
+    config = uvicorn.Config(
+        app,
+        port=0,
+        log_config=None,
+        http="h11",
+        ws="none",
+        ssl_certfile=certificate,
+        ssl_keyfile=private_key,
+    )
     with config.bind_socket() as listening:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        scheme = "https" if certificate else "http"
+        url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
-            with httpx2.Client(base_url=url, timeout=WAIT_S) as client:
+            with httpx2.Client(base_url=url, timeout=WAIT_S, verify=False) as client:
                 yield url, client
         finally:
             server.should_exit = True

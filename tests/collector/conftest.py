@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from collector_storage import postgresql, s3_server
+from collector_objects import credentials, s3_server
+from collector_storage import postgresql
 
 
 @pytest.fixture(scope="session")
@@ -13,10 +14,6 @@ def postgresql_url() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("AWS_ACCESS_KEY_ID", "test")
-        patched.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        patched.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        with s3_server() as endpoint:
-            yield endpoint
+    with pytest.MonkeyPatch.context() as patched, s3_server() as endpoint:
+        credentials(patched)
+        yield endpoint

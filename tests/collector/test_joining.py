@@ -17,7 +17,7 @@ from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import RULES_VERSION
 from mptcp_check.analysis.flows.endpoints import source as source_of
 from mptcp_check.model import Side
-from mptcp_collector.configuration import MeasurementServer
+from mptcp_collector.configuration import Analysis, MeasurementServer
 from mptcp_collector.jobs import server_sources
 from mptcp_collector.jobs.server_sources import NeverError, NotYetError, Several, Shared, Source
 from mptcp_collector.meta.records import CaptureState, ServerCapture
@@ -45,7 +45,8 @@ def ticket(**changes: object) -> str:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Parts]:
-    with parts(configuration(tmp_path / "state")) as found:
+    settings = dataclasses.replace(configuration(tmp_path / "state"), analysis=Analysis())
+    with parts(settings) as found:
         receiving = dataclasses.replace(
             found.collector.receiving, servers={"server.example": KEY.public_key()}
         )
@@ -249,3 +250,15 @@ def test_the_interface_never_shows_the_ticket(server: Parts) -> None:
     for url in (f"/api/v1/runs/{RUN_ID}", f"/api/v1/runs/{RUN_ID}/receipt", f"/runs/{RUN_ID}"):
         assert token not in http.get(url).text
     assert document(http.get(f"/api/v1/runs/{RUN_ID}"))["state"] == "received"
+
+
+def test_without_a_sandbox_no_ticket_is_kept(server: Parts) -> None:
+    receiving = server.collector.receiving
+    settings = dataclasses.replace(receiving.configuration, analysis=Analysis(enabled=False))
+    server.collector = dataclasses.replace(
+        server.collector, receiving=dataclasses.replace(receiving, configuration=settings)
+    )
+    server.client.http.app.state.collector = server.collector
+    sent(server)
+    assert receiving.meta.server_capture(RUN_ID) is None
+    assert [one.token for one in receiving.meta.uploads(finished=True)] == [""]

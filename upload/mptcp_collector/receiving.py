@@ -147,7 +147,7 @@ class Receiving:
             with self.spool.storing(upload.bundle_sha256):
                 self.blobs.put(upload.bundle_sha256, part.path)
                 run = self.meta.add_run(
-                    self._run(now), upload_id=upload.id, capture=_wanted_capture(now)
+                    self._run(now), upload_id=upload.id, capture=self._wanted_capture(now)
                 )
             _same(run, upload.bundle_sha256)
         except ProblemError as e:
@@ -307,24 +307,24 @@ class Receiving:
             receipt=sign(stored, self.key),
         )
 
+    def _wanted_capture(self, upload: Upload) -> ServerCapture | None:
+        # without a sandbox nothing may come here that has addresses, and no ticket is kept
+        if not upload.ticket or not self.configuration.analysis.enabled:
+            return None
+        server_id, _, session_id = upload.ticket.rpartition(" ")
+        return ServerCapture(
+            run_id=upload.run_id,
+            server_id=server_id,
+            session_id=session_id,
+            token=upload.token,
+            collect_until_ns=upload.collect_until_ns,
+        )
+
     def sweep(self, bundle_sha256: str) -> None:
         """Remove a bundle, or a server's capture, that no live run has."""
         with self.spool.storing(bundle_sha256):
             if not self.meta.bundle_wanted(bundle_sha256):
                 self.blobs.remove(bundle_sha256)
-
-
-def _wanted_capture(upload: Upload) -> ServerCapture | None:
-    if not upload.ticket:
-        return None
-    server_id, _, session_id = upload.ticket.rpartition(" ")
-    return ServerCapture(
-        run_id=upload.run_id,
-        server_id=server_id,
-        session_id=session_id,
-        token=upload.token,
-        collect_until_ns=upload.collect_until_ns,
-    )
 
 
 def _same(run: Run, bundle_sha256: str) -> None:
