@@ -13,6 +13,14 @@ WORD = "@own"
 """First word of a command in the contract that means a program of `mptcp_guest.clients`."""
 
 
+def python() -> str:
+    """Return the Python that runs them: the distribution's, which knows its packages.
+
+    The agent's own may be a virtual environment's, whose executable is a link to that one.
+    """
+    return str(Path(sys.executable).resolve())
+
+
 def command(module: str, *words: str) -> list[str]:
     """Return the command that runs a module of this package.
 
@@ -21,7 +29,7 @@ def command(module: str, *words: str) -> list[str]:
         words: Its arguments.
     """
     root = Path(mptcp_guest.__file__).parent.parent
-    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", sys.executable]
+    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", python()]
     # -P: a client runs in a directory whose files came over the network
     return [*how, "-P", "-m", f"mptcp_guest.{module}", *words]
 

@@ -18,6 +18,7 @@ from mptcp_appliance.image import Image
 from mptcp_check import clock
 from mptcp_check.doctor import FREE_FOR_RUN_BYTES, IMAGE
 from mptcp_check.errors import MachineError, PreflightError, UsageError
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.machines import (
     host,
     network,
@@ -322,6 +323,12 @@ def _box(image: Image, provider: str, into: Path, watch: Watch) -> Path:
     return into
 
 
+def _client_tools(apps: Sequence[str]) -> tuple[str, ...]:
+    """Return what a client's box must have."""
+    own = (tool for app in apps for tool in APPLICATIONS[app].tools)
+    return tuple(dict.fromkeys((*CLIENT_TOOLS, *own)))
+
+
 def _host_client(
     wanted: Wanted, around: Around, server: Server, stack: ExitStack
 ) -> tuple[Near, MeasurementServer]:
@@ -332,7 +339,9 @@ def _host_client(
     lab = site.namespace_on(wishes, chosen)
     around.watch.step(site.will_do(lab, where=host.NAME))
     box = stack.enter_context(
-        host.host_box(archive=around.archive, directory=around.scratch, tools=CLIENT_TOOLS)
+        host.host_box(
+            archive=around.archive, directory=around.scratch, tools=_client_tools(around.apps)
+        )
     )
     far = stack.enter_context(server)
     return Near(client=site.client_of_box(box, lab), machine=MachineKind.HOST), far
@@ -346,7 +355,9 @@ def _ssh_client(
     if place is None:
         raise UsageError("--machine ssh names no host", hint="--machine ssh:HOST")
     box = stack.enter_context(
-        ssh_box(place, archive=around.archive, tools=CLIENT_TOOLS, failure=MachineError)
+        ssh_box(
+            place, archive=around.archive, tools=_client_tools(around.apps), failure=MachineError
+        )
     )
     far = stack.enter_context(server)
     found = box.survey["interfaces"]

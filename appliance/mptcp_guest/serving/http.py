@@ -1,13 +1,21 @@
-"""nginx as the measurement's http server: files down, files up by PUT.
+"""nginx as the measurement's http and https server: files down, files up by PUT.
 
-Debian's nginx-light 1.22 has the dav module built in (``nginx -V``: --with-http_dav_module), and
-opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
+Debian's nginx-light 1.22 has what is needed built in (``nginx -V``: dav, ssi, ssl, v2), and opens
+plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
+Each place is one thing that boxes treat differently; all of them hand out the same files.
 """
 
 from pathlib import Path
 
 from mptcp_guest import messages
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
+
+TRICKLE_BYTES = 512
+TRICKLE_BYTES_PER_S = 20_000
+"""A piece of `TRICKLE_BYTES` every 25 ms."""
+
+CERTIFICATE = "certificate.pem"
+KEY = "key.pem"
 
 
 def command(directory: Path) -> list[str]:
@@ -16,16 +24,21 @@ def command(directory: Path) -> list[str]:
     return ["nginx", "-e", error_log, "-p", str(directory), "-c", str(directory / "nginx.conf")]
 
 
-def configuration(directory: Path, files: Path, *, address: str, port: int) -> str:
+def configuration(
+    directory: Path, files: Path, *, address: str, port: int, tls: bool = False
+) -> str:
     """Return the configuration of one server on one address.
 
     Args:
-        directory: nginx's own, for its log, pid and temporary files.
+        directory: nginx's own, for its log, pid, keys and temporary files.
         files: What is served; uploads go to its ``up``.
         address: IPv4 or IPv6, without brackets.
         port: To listen on.
+        tls: Whether it speaks TLS, and HTTP/2 to who asks for it.
     """
-    listen = socket_address(address, port) + (" ipv6only=on" if ":" in address else "")
+    listen = socket_address(address, port) + (" ssl http2" if tls else "")
+    listen += " ipv6only=on" if ":" in address else ""
+    keys = _KEYS.format(directory=directory) if tls else ""
     # temporary files on the file system of the uploads: a finished one is renamed, never copied
     temporary = "\n".join(
         f"  {kind}_temp_path {directory}/{kind};"
@@ -45,14 +58,40 @@ http {{
   # a body is what was sent, not what compresses well
   gzip off;
   client_max_body_size 0;
+  # the client's address and port, not this one's, are where a redirection goes
+  absolute_redirect off;
 {temporary}
   server {{
     listen {listen};
+{keys}\
     root {files};
     location /down/ {{ }}
     location /up/ {{
       limit_except PUT {{ deny all; }}
       dav_methods PUT;
+    }}
+    # a filter that could change the length makes nginx send it in chunks (RFC 9112, section 7.1)
+    location /chunked/ {{
+      alias {files}/down/;
+      ssi on;
+      ssi_types *;
+    }}
+    location /trickle/ {{
+      alias {files}/down/;
+      sendfile off;
+      output_buffers 1 {TRICKLE_BYTES};
+      limit_rate {TRICKLE_BYTES_PER_S};
+    }}
+    location ~ ^/missing/(?<what>[^/]+)$ {{
+      error_page 404 /down/$what;
+      return 404;
+    }}
+    location ~ ^/moved/(?<what>[^/]+)$ {{ return 302 /down/$what; }}
+    location /odd/ {{
+      alias {files}/down/;
+      add_header x-MiXeD-cAsE "  Odd ,, order;  ";
+      add_header X-Long "{"long " * 300}";
+      add_header x-mixed-case again;
     }}
     location / {{ return 404; }}
   }}
@@ -60,14 +99,27 @@ http {{
 """
 
 
+_KEYS = """\
+    ssl_certificate {directory}/certificate.pem;
+    ssl_certificate_key {directory}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
+"""
+
+
 def _prepare(
-    place: Place, wanted: messages.ServiceWanted, _: messages.ServicesStartArguments
+    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
 ) -> list[str]:
+    tls = wanted["service"] == HTTPS.name
+    if tls:
+        place.written(CERTIFICATE, arguments["tls_certificate"])
+        place.written(KEY, arguments["tls_key"], secret=True)
     text = configuration(
-        place.directory, place.files, address=wanted["address"], port=wanted["port"]
+        place.directory, place.files, address=wanted["address"], port=wanted["port"], tls=tls
     )
     place.written("nginx.conf", text)
     return command(place.directory)
 
 
 PROGRAM = Program(name="http", tool="nginx", package="nginx-light", prepare=_prepare)
+HTTPS = Program(name="https", tool="nginx", package="nginx-light", prepare=_prepare)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.exchanges.ftp import PASSIVE
+from mptcp_check.exchanges.ftp import ACTIVE, PASSIVE
 from mptcp_check.model import Exchange, Family, Transfer, Transport
 
 PAYLOAD_BYTES = 1024 * 1024
@@ -53,9 +53,16 @@ class Scope:
 
     families: tuple[Family, ...]
     variations: tuple[Variation, ...]
-    transfers: frozenset[tuple[str, str | None, Transfer]] | None
-    """Application, mode and direction of what is run; none is everything."""
+    transfers: frozenset[tuple[str, str | None, Transfer]]
+    """Application, mode and direction of what is run unless applications are named."""
 
+
+USUAL_APPS = ("http", "ftp")
+USUAL = frozenset(
+    (app, mode, direction)
+    for app, mode in (("http", None), ("ftp", ACTIVE), ("ftp", PASSIVE))
+    for direction in Transfer
+)
 
 SCOPES = {
     Depth.QUICK: Scope(
@@ -69,9 +76,9 @@ SCOPES = {
             }
         ),
     ),
-    Depth.DEFAULT: Scope(families=(Family.IPV4,), variations=(CONTROL, *TWINS), transfers=None),
+    Depth.DEFAULT: Scope(families=(Family.IPV4,), variations=(CONTROL, *TWINS), transfers=USUAL),
     Depth.FULL: Scope(
-        families=(Family.IPV4, Family.IPV6), variations=(CONTROL, *TWINS), transfers=None
+        families=(Family.IPV4, Family.IPV6), variations=(CONTROL, *TWINS), transfers=USUAL
     ),
 }
 
@@ -86,7 +93,7 @@ def plan(
     """Return the exchanges of a run in their order; ``id`` is the position.
 
     Args:
-        apps: Names of `APPLICATIONS`, in any order; none is all of them.
+        apps: Names of `APPLICATIONS`, in any order; none is `USUAL_APPS`.
         depth: How much to try.
         payload_bytes: Size of each exchange's file.
         deadline_s: When an exchange has hung.
@@ -94,7 +101,7 @@ def plan(
     Raises:
         UsageError: A name is not known, or there is none.
     """
-    wanted = list(APPLICATIONS) if apps is None else list(apps)
+    wanted = list(USUAL_APPS) if apps is None else list(apps)
     known = ", ".join(APPLICATIONS)
     for name in wanted:
         if name not in APPLICATIONS:
@@ -116,7 +123,9 @@ def plan(
             deadline_s=deadline_s,
         )
         for number, (family, app, mode, direction, variation) in enumerate(
-            _cases(frozenset(wanted), SCOPES[depth])
+            _cases(
+                frozenset(wanted), SCOPES[depth], SCOPES[depth].transfers if apps is None else None
+            )
         )
     )
 
@@ -142,13 +151,19 @@ def _at_most(most: int | None, payload_bytes: int) -> int:
 
 
 def _cases(
-    wanted: frozenset[str], scope: Scope
+    wanted: frozenset[str],
+    scope: Scope,
+    transfers: frozenset[tuple[str, str | None, Transfer]] | None,
 ) -> Iterator[tuple[Family, str, str | None, Transfer, Variation]]:
     for family in scope.families:
         for app, application in APPLICATIONS.items():
             for mode, how in application.modes.items():
                 for direction in how.transfers:
                     transfer = (app, mode, direction)
-                    if app in wanted and (scope.transfers is None or transfer in scope.transfers):
+                    if (
+                        app in wanted
+                        and family in how.families
+                        and (transfers is None or transfer in transfers)
+                    ):
                         for variation in scope.variations:
                             yield family, *transfer, variation

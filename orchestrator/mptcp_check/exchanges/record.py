@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.proof import Counters, Proof, prove
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import Digest, ExchangeResult, TimedText
@@ -172,7 +173,9 @@ def _problem(
         return f"{arrived['bytes']} of {sent['bytes']} bytes arrived"
     failed = next((code for code in result["exit_codes"] if code != 0), None)
     if failed is not None:
-        return f"the client ended with exit code {failed}: {_last_words(result['stderr_tail'])}"
+        words = result["stderr_tail"]
+        meant = (m for sign, m in APPLICATIONS[exchange.app].signs.items() if sign in words)
+        return next(meant, f"the client ended with exit code {failed}: {_last_words(words)}")
     if arrived is None:
         return "the client ended well and nothing arrived"
     return None

@@ -76,6 +76,7 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                 for place, (mode, direction) in enumerate(
                     (mode, direction)
                     for mode, how in application.modes.items()
+                    if not how.special
                     for direction in how.transfers
                 )
             ]
@@ -94,6 +95,7 @@ def machines_plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange,
         exchange
         for exchange in whole_plan(names, Depth.FULL)
         if exchange.family is around.family
+        and not APPLICATIONS[exchange.app].modes[exchange.mode].special
         and (
             exchange.transport is Transport.TCP
             or (exchange.checksum, exchange.paths) == (around.checksum, around.paths)

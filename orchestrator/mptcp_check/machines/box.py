@@ -22,13 +22,16 @@ WORK = "/run/mptcp-check"
 OLDEST_PYTHON = (3, 11)
 UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
-CLIENT_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize", "curl")
+CLIENT_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize")
 SERVER_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize")
 PACKAGES: Mapping[str, str] = {
     "ip": "iproute2",
     "ss": "iproute2",
     "nstat": "iproute2",
     "sysctl": "procps",
+    "scp": "openssh-client",
+    "sftp": "openssh-client",
+    "ssh": "openssh-client",
     **{program.tool: program.package for program in PROGRAMS.values()},
 }
 """Debian's, where they are not called like the tool."""

@@ -49,7 +49,8 @@ def server_by_ssh(
         PreflightError: Something is missing on the box.
         ServerError: It cannot be reached, or went away.
     """
-    tools = (*SERVER_TOOLS, *(PROGRAMS[APPLICATIONS[app].service].tool for app in apps))
+    own = (PROGRAMS[APPLICATIONS[app].service].tool for app in apps)
+    tools = tuple(dict.fromkeys((*SERVER_TOOLS, *own)))
     with ssh_box(wish.ssh, archive=archive, tools=tools, failure=ServerError) as box:
         place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name)
         yield MeasurementServer(

@@ -12,7 +12,6 @@ from ipaddress import ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError
 from mptcp_check.exchanges import APPLICATIONS, asking
-from mptcp_check.exchanges.ftp import ACTIVE
 from mptcp_check.exchanges.plan import limited
 from mptcp_check.model import Exchange, Family, Side, Transport
 from mptcp_guest.messages import Endpoint, InterfaceState, ServiceWanted
@@ -53,7 +52,7 @@ class SiteAddressing:
         # in active mode the server connects to the address that the client told it, and behind
         # this computer's own translation that is none of the network's
         routed = any(state["attached"] == "routed" for state in self.client)
-        found = limited([e for e in planned if not (routed and e.mode == ACTIVE)], paths)
+        found = limited([e for e in planned if not (routed and _opens_back(e))], paths)
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
@@ -129,6 +128,8 @@ class SiteAddressing:
 def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, int]:
     """Return a port for each application and for the active control; pure.
 
+    Applications of one server program share its port.
+
     Args:
         wanted: What the user gave.
         taken: Ports on which something listens at the server.
@@ -147,18 +148,28 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
     used |= {port - below for port in wanted.values() for below in (0, 1)}
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
+    by_service: dict[str, int] = {}
     for name in (*APPLICATIONS, ActiveControl):
+        service = APPLICATIONS[name].service if name in APPLICATIONS else name
+        if service in by_service and name not in wanted:
+            chosen[name] = by_service[service]
+            continue
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
         free = (p for p in candidates if not {p, p - 1} & used)
         found: int | None = wanted[name] if name in wanted else next(free, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")
-        chosen[name] = found
+        chosen[name] = by_service[service] = found
         used |= {found, found - 1}
     return chosen
 
 
 def _service(exchange: Exchange) -> str:
-    plain = exchange.transport is Transport.TCP and exchange.mode == ACTIVE
+    plain = exchange.transport is Transport.TCP and _opens_back(exchange)
     return ActiveControl if plain else exchange.app
+
+
+def _opens_back(exchange: Exchange) -> bool:
+    """Say whether the server opens a connection to the client."""
+    return APPLICATIONS[exchange.app].modes[exchange.mode].opened.by_server > 0

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 
 from mptcp_check.errors import MachineError, PreflightError
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines.site_addresses import (
     ActiveControl,
@@ -101,13 +102,21 @@ def test_an_application_has_its_own_port_or_a_free_one() -> None:
     assert choose_ports({}, [])["http"] == 80
     assert choose_ports({"http": 8443}, [])["http"] == 8443
     chosen = choose_ports({}, [80, 21, 8000])
-    assert len(set(chosen.values())) == 3
+    services = {app.service for app in APPLICATIONS.values()}
+    assert len(set(chosen.values())) == len(services) + 1
     assert not {80, 21, 8000} & set(chosen.values())
+
+
+def test_applications_of_one_server_share_its_port() -> None:
+    chosen = choose_ports({"ftp": 2121}, [22])
+    assert chosen["ftps"] == 2121
+    assert chosen["sftp"] == chosen["scp"] == chosen["ssh"] not in {22, 2121}
+    assert choose_ports({"ftp": 2121, "ftps": 990}, [])["ftps"] == 990
 
 
 def test_active_ftps_data_port_is_left_free_as_well() -> None:
     chosen = choose_ports({"ftp": 8001}, [])
-    used = [port - one for port in chosen.values() for one in (0, 1)]
+    used = [port - one for port in set(chosen.values()) for one in (0, 1)]
     assert len(set(used)) == len(used)
 
 

@@ -1,0 +1,1 @@
+"""Clients of exchanges that no program of a distribution is."""
