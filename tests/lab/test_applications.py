@@ -28,6 +28,25 @@ JOINABLE_BYTES = 96 * KIB
 DEADLINE_S = 60.0
 """On a busy computer; nothing waits for it."""
 
+SAID = {
+    ("http", "chunked"): "Transfer-Encoding: chunked",
+    ("http", "keep-alive"): "Re-using existing connection",
+    ("http", "not-found"): "< HTTP/1.1 404 Not Found",
+    ("http", "odd-headers"): "> aCCEPT:   */*",
+    ("http", "range"): "< HTTP/1.1 206 Partial Content",
+    ("http", "redirect"): "< HTTP/1.1 302 Moved Temporarily",
+    ("https", "h2"): "< HTTP/2 2",
+    ("https", "http1.1"): "SSL connection using TLSv1.3",
+    ("https", "tls1.2"): "SSL connection using TLSv1.2",
+    ("ftp", "active"): "> EPRT |",
+    ("ftp", "active-port"): "> PORT ",
+    ("ftp", "passive"): "> EPSV",
+    ("ftp", "passive-pasv"): "> PASV",
+    ("ftps", "active"): "PROT P",
+    ("ftps", "passive"): "> PROT P",
+}
+"""What a client says only when it does what the mode is about."""
+
 Agents = dict[Side, AgentProcess]
 
 
@@ -51,6 +70,7 @@ class Stage:
         connections, proof = opened.by_client + opened.by_server, record.proof
         assert (record.problem, proof.reason) == (None, ""), record.dialogue
         assert record.sha256_ok
+        assert SAID.get((exchange.app, exchange.mode or ""), "") in record.dialogue
         assert proof.proven
         assert proof.trouble == {}
         assert all(quiet)

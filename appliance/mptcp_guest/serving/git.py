@@ -66,7 +66,12 @@ def _git(files: Path) -> list[str]:
     return ["env", f"HOME={files}", "GIT_CONFIG_NOSYSTEM=1", "git", *words]
 
 
-def _run(files: Path, *words: str, given: bytes | None = None) -> bytes:
+def run(files: Path, *words: str, given: bytes | None = None) -> bytes:
+    """Run git beside the daemon and return what it wrote.
+
+    Raises:
+        OSError: It failed, with its words.
+    """
     # the lab is not needed: nothing of this is on a network
     try:
         done = subprocess.run(  # noqa: S603 - lists that this agent wrote
@@ -88,26 +93,26 @@ def _run(files: Path, *words: str, given: bytes | None = None) -> bytes:
 def _offer(files: Path, name: str, content: Content) -> Digest:
     repository = files / "down" / f"{name}.git"
     digest = payload.digest(content)
-    _run(files, "init", "--quiet", "--bare", f"--initial-branch={name}", str(repository))
+    run(files, "init", "--quiet", "--bare", f"--initial-branch={name}", str(repository))
     given = b"".join(stream(name, payload.blocks(content), digest["bytes"]))
-    _run(files, f"--git-dir={repository}", "fast-import", "--quiet", "--done", given=given)
+    run(files, f"--git-dir={repository}", "fast-import", "--quiet", "--done", given=given)
     return digest
 
 
 def _received(files: Path, name: str) -> Digest | None:
     uploads = f"--git-dir={files / UPLOADS}"
-    if not _run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
+    if not run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
         return None
-    found = _run(files, uploads, "cat-file", "blob", f"refs/heads/{name}:{CONTENT}")
+    found = run(files, uploads, "cat-file", "blob", f"refs/heads/{name}:{CONTENT}")
     return payload.digest_of(found)
 
 
 def _discard(files: Path, name: str) -> None:
     shutil.rmtree(files / "down" / f"{name}.git", ignore_errors=True)
     uploads = f"--git-dir={files / UPLOADS}"
-    if (files / UPLOADS).exists() and _run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
-        _run(files, uploads, "update-ref", "-d", f"refs/heads/{name}")
-        _run(files, uploads, "prune", "--expire=now")
+    if (files / UPLOADS).exists() and run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
+        run(files, uploads, "update-ref", "-d", f"refs/heads/{name}")
+        run(files, uploads, "prune", "--expire=now")
 
 
 def _prepare(
@@ -115,7 +120,7 @@ def _prepare(
 ) -> list[str]:
     uploads = place.files / UPLOADS
     if not uploads.exists():
-        _run(place.files, "init", "--quiet", "--bare", "--template=", str(uploads))
+        run(place.files, "init", "--quiet", "--bare", "--template=", str(uploads))
         for path in (uploads, *uploads.rglob("*")):
             shutil.chown(path, USER, USER)
     return command(place.files, address=wanted["address"], port=wanted["port"])

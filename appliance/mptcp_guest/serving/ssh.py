@@ -1,7 +1,7 @@
 """OpenSSH's sshd as the measurement's server for sftp, scp and plain streams.
 
-Who may log in are two users that exist for this sshd only: it sees a list of users of its own
-(`private_files`), so nothing of the machine's is read or changed.  Both are `USER` to the kernel.
+Who may log in are two users that exist for this sshd only: it sees a list of users of its own in
+the place of the machine's, which stays as it is.  Both are `USER` to the kernel.
 
 - the run's user gets the sftp server that is built into sshd, in a root directory that holds the
   measurement's files and no program;
@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from mptcp_guest import messages, own_program
+from mptcp_guest import messages
 from mptcp_guest.lab import ENVIRONMENT
 from mptcp_guest.messages import STREAM_SUFFIX
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
@@ -24,6 +24,11 @@ from mptcp_guest.serving.program import USER, Place, Program, socket_address
 USERS = Path("/etc/passwd")
 SEPARATION = Path("/run/sshd")
 """Where sshd shuts in what has not logged in yet; Debian's own unit makes it."""
+
+SHOWN_INSTEAD = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+"""Shows a file in the place of another to one program, in a namespace of mounts that goes with it.
+
+A Python that did the same would need seconds to start on an emulated machine."""
 
 NO_SUCH_COMMAND = 64
 """EX_USAGE of sysexits.h."""
@@ -119,9 +124,11 @@ def _prepare(
     config = place.written("sshd_config", text)
     # it starts itself anew for each connection, and wants to know where it is
     sshd = shutil.which("sshd", path=ENVIRONMENT["PATH"]) or "/usr/sbin/sshd"
-    return own_program.command(
-        "serving.private_files", f"{listed}={USERS}", sshd, "-D", "-e", "-f", str(config)
-    )
+    return [
+        *("unshare", "--mount", "--propagation", "private"),
+        *("sh", "-c", SHOWN_INSTEAD, "sh", str(listed), str(USERS)),
+        *(sshd, "-D", "-e", "-f", str(config)),
+    ]
 
 
 PROGRAM = Program(name="ssh", tool="sshd", package="openssh-server", prepare=_prepare)
