@@ -25,8 +25,9 @@ from mptcp_appliance.workshop import Workshop
 from mptcp_check import clock, settings
 from mptcp_check.machines import workspace
 from mptcp_check.machines.accelerator import Accelerator
-from mptcp_check.machines.management import Management, RunKeys, make_keys, wait_for_guest
-from mptcp_check.machines.qemu import Machine, MachineSpec
+from mptcp_check.machines.guest import booted
+from mptcp_check.machines.management import RunKeys, make_keys
+from mptcp_check.machines.qemu import MachineSpec
 
 CLAIM = 0.25
 BOOTS = 5
@@ -128,23 +129,12 @@ def first_command_s(side: Side, keys: RunKeys, folder: Path) -> float:
     )
     spec.management_socket.unlink(missing_ok=True)
     began = time.perf_counter()
-    machine = Machine.boot(spec)
-    try:
-        connection = wait_for_guest(
-            spec.management_socket,
-            check_alive=machine.check_alive,
-            now_ns=clock.monotonic_ns,
-            deadline_ns=clock.monotonic_ns() + int(DEADLINE_S * 1e9),
-            name=side.name,
-        )
-        management = Management(side.name, connection, keys)
-        try:
-            management.run("true")
-            return time.perf_counter() - began
-        finally:
-            management.close()
-    finally:
-        machine.kill()
+    with booted(spec, keys, now_ns=clock.monotonic_ns, boot_timeout_s=DEADLINE_S) as (
+        _,
+        management,
+    ):
+        management.run("true")
+        return time.perf_counter() - began
 
 
 def main() -> int:

@@ -6,10 +6,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mptcp_appliance import image, plan
+from mptcp_appliance import image, plan, superseded
 from mptcp_appliance.build import build
 from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
@@ -23,7 +23,7 @@ _NOT_BUILDERS = frozenset(
     {
         *("__init__", "boot", "cache", "errors", "image", "images", "narrate", "process"),
         *("boxes", "disk", "disk_layout", "ovf", "verify", "vmdk"),
-        *("catalogue", "catalogue_folder", "durable", "rollback", "store"),
+        *("catalogue", "catalogue_folder", "durable", "rollback", "store", "superseded"),
         *("signing", "signing_key", "signing_rotation"),
         *("fetch", "fetch_catalogue", "fetch_choice", "fetch_folder", "fetch_http"),
         *("fetch_part", "fetch_place", "fetch_source"),
@@ -32,6 +32,9 @@ _NOT_BUILDERS = frozenset(
 """Modules of this package that can change without changing what is built."""
 
 _LOOK_AGAIN_S = 1.0
+
+ARCHITECTURES = ("amd64", "arm64")
+"""Debian's names of those that `plan.architecture` knows."""
 
 
 def find(
@@ -102,6 +105,7 @@ def ensure(
                 )
                 _settle(output)
                 output.rename(directory)
+                _remove_replaced(cache_dir, declaration, directory.name, architecture)
             finally:
                 _remove_remains(cache_dir)
     except OSError as e:
@@ -110,6 +114,68 @@ def ensure(
             hint="Make it writable, or take another folder.",
         ) from e
     return image.read(directory)
+
+
+def needed(declarations: Iterable[Declaration], *, cache_dir: Path) -> set[str]:
+    """Return the names of the folders in which these images and their kernels lie, or would."""
+    names = set[str]()
+    for declaration in declarations:
+        for architecture in ARCHITECTURES:
+            names.add(_directory(declaration, cache_dir, architecture).name)
+            names.add(superseded.kernel_folder(declaration, architecture) or "")
+    return names
+
+
+def prune(
+    declarations: Iterable[Declaration],
+    *,
+    cache_dir: Path,
+    progress: Callable[[str], None],
+    only_say: bool = False,
+) -> dict[Path, int]:
+    """Remove what was built here and is none of these images; return the bytes of each folder.
+
+    A build that is under way is waited for.
+
+    Args:
+        declarations: What may still be booted.
+        cache_dir: Need not exist.
+        progress: Called with a line while it waits.
+        only_say: Remove nothing.
+
+    Raises:
+        ImageError: Something cannot be removed.
+    """
+    if not cache_dir.is_dir():
+        return {}
+    wanted = needed(declarations, cache_dir=cache_dir)
+    try:
+        with _locked(cache_dir, progress):
+            found = superseded.replaced(cache_dir, needed=wanted)
+            sizes = {folder: superseded.size_bytes(folder) for folder in found}
+            if not only_say:
+                superseded.remove_remains(cache_dir)
+                for folder in found:
+                    superseded.remove(folder)
+    except OSError as e:
+        raise ImageError(
+            f"{e.filename or cache_dir} cannot be removed: {(e.strerror or str(e)).lower()}",
+            hint="Look at its rights; what was removed before it is gone.",
+        ) from e
+    return sizes
+
+
+def _remove_replaced(
+    cache_dir: Path, declaration: Declaration, name: str, architecture: str
+) -> None:
+    """Bound what builds leave behind; one that cannot be removed keeps no image from its user."""
+    kernel = superseded.kernel_folder(declaration, architecture) or ""
+    with contextlib.suppress(OSError):
+        superseded.remove_remains(cache_dir)
+        for folder in superseded.replaced(
+            cache_dir, needed={name, kernel}, spare_count=superseded.SPARE_COUNT
+        ):
+            superseded.remove(folder)
 
 
 def _directory(declaration: Declaration, cache_dir: Path, architecture: str | None) -> Path:

@@ -38,13 +38,17 @@ def load(name: str) -> Declaration:
     )
 
 
+def names() -> list[str]:
+    """Return what images are called."""
+    return sorted(p.parent.name for p in _data("images", _PACKAGE.parent).glob("*/image.toml"))
+
+
 def _folder(name: str) -> Path:
     """Return the folder of an image."""
-    images = _data("images", _PACKAGE.parent)
-    known = sorted(path.parent.name for path in images.glob("*/image.toml"))
+    known = names()
     if name not in known:
         raise ImageError(f"no image is called {name!r}", hint=f"Known: {', '.join(known)}.")
-    return images / name
+    return _data("images", _PACKAGE.parent) / name
 
 
 def _data(name: str, in_checkout: Path) -> Path:

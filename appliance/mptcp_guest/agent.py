@@ -46,7 +46,7 @@ class Agent:
             "lab_down": lambda _, until: self._lab_down(until),
             "configure": network.configure,
             "first_hop": lambda arguments, until: first_hop.ask(lab, arguments, until),
-            "counters": lambda _, until: counters.read(lab, until),
+            "counters": lambda _, __: counters.read(lab),
             "settle": lambda arguments, until: counters.settle(lab, arguments, until),
             "monitor": lambda arguments, _: network.monitor.events(arguments),
             "capture_start": captures.start,

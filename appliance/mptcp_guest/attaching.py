@@ -8,7 +8,7 @@ of interfaces is forwarded: the kernel's address translation changes addresses a
 import ipaddress
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mptcp_guest import messages
@@ -55,21 +55,29 @@ class Route:
         return str(ours), str(theirs)
 
 
-def attach(lab: Lab, interface: messages.Interface, until: Deadline) -> messages.Interface:
-    """Bring one interface into the namespace and return it with its addresses, as far as known.
+def attach(
+    lab: Lab, interfaces: Iterable[messages.Interface], until: Deadline
+) -> list[messages.Interface]:
+    """Bring interfaces into the namespace and return them with their addresses, as far as known.
 
     Raises:
         RefusalError: The kernel cannot, or a tool is missing.
     """
-    how = interface.get("attach")
-    if how is None:
+    moved, attached = [], []
+    for interface in interfaces:
+        how = interface.get("attach")
+        if how == "routed":
+            attached.append(_routed(lab, interface, until))
+            continue
+        if how == "macvlan":
+            _macvlan(lab, interface, until)
+        else:
+            moved.append(checked_name(interface["name"]))
+        attached.append(interface)
+    if moved:
         where = ["netns", lab.namespace_name()]
-        lab.succeed(["ip", "link", "set", "dev", checked_name(interface["name"]), *where], until)
-        return interface
-    if how == "macvlan":
-        _macvlan(lab, interface, until)
-        return interface
-    return _routed(lab, interface, until)
+        lab.ip_batch(["ip"], (["link", "set", "dev", name, *where] for name in moved), until)
+    return attached
 
 
 def parent_of(interface: messages.Interface) -> str:

@@ -1,10 +1,11 @@
 """The kernel's counters of the lab's namespace, and its coming to rest between exchanges."""
 
-import json
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 from mptcp_guest import clock, messages
+from mptcp_guest.inside import PROC_NET, inside
 from mptcp_guest.lab import Lab
-from mptcp_guest.refusal import RefusalError
 from mptcp_guest.waiting import Deadline
 
 QUIET_STATES = frozenset({"LISTEN", "TIME-WAIT", "UNCONN"})
@@ -12,16 +13,26 @@ QUIET_STATES = frozenset({"LISTEN", "TIME-WAIT", "UNCONN"})
 
 LEFT_LIMIT = 50
 
+FILES = ("netstat", "snmp", "snmp6")
+"""The kernel's tables of one network (proc_net(5))."""
 
-def read(lab: Lab, until: Deadline) -> messages.CountersResult:
-    """Return every counter, zeros too.
+STATES = frozenset(
+    {"IpForwarding", "IpDefaultTTL"}
+    | {"TcpRtoAlgorithm", "TcpRtoMin", "TcpRtoMax", "TcpMaxConn", "TcpCurrEstab"}
+)
+"""What stands among the counters and is none; nstat leaves it out too."""
+
+
+def read(lab: Lab) -> messages.CountersResult:
+    """Return every counter, zeros too, by the names that nstat gives them.
 
     Raises:
-        RefusalError: There is no lab, or nstat fails.
+        RefusalError: There is no lab.
     """
-    # absolute values, without nstat's own history file: two runs must not share a memory
-    text = lab.succeed(lab.inside(["nstat", "-a", "-s", "-z", "--json"]), until)
-    return messages.CountersResult(time_ns=clock.wall_ns(), counters=parse(text))
+    if not lab.own_network:
+        lab.namespace_name()
+    found = inside(lab.namespace, lambda: {name: _text(name) for name in FILES})
+    return messages.CountersResult(time_ns=clock.wall_ns(), counters=parse(found))
 
 
 def settle(lab: Lab, arguments: messages.SettleArguments, until: Deadline) -> messages.SettleResult:
@@ -41,17 +52,47 @@ def settle(lab: Lab, arguments: messages.SettleArguments, until: Deadline) -> me
     return messages.SettleResult(quiet=reached, left=left[:LEFT_LIMIT])
 
 
-def parse(text: str) -> dict[str, int]:
-    """Return the counters in nstat's JSON; PURE.
+def parse(texts: Mapping[str, str]) -> dict[str, int]:
+    """Return the counters in the kernel's tables, as ``nstat -asz`` names them; PURE.
 
-    Raises:
-        RefusalError: That is no answer of nstat's.
+    A line that is none of a table is left out.
+
+    Args:
+        texts: Of each of `FILES`.
     """
+    found = {
+        **dict(_columns(texts["netstat"])),
+        **dict(_columns(texts["snmp"])),
+        **dict(_rows(texts["snmp6"])),
+    }
+    return {name: value for name, value in found.items() if name not in STATES}
+
+
+def _columns(text: str) -> Iterator[tuple[str, int]]:
+    """Read pairs of lines, ``Tcp: InSegs OutSegs`` above ``Tcp: 5 7``; PURE."""
+    for names, values in pairwise(line.split() for line in text.splitlines()):
+        if names and names[:1] == values[:1]:
+            for name, value in zip(names[1:], values[1:], strict=False):
+                if _is_number(value) and not _is_number(name):
+                    yield names[0].removesuffix(":") + name, int(value)
+
+
+def _rows(text: str) -> Iterator[tuple[str, int]]:
+    """Read lines of a name and a number; PURE."""
+    for words in map(str.split, text.splitlines()):
+        if len(words) == 2 and _is_number(words[1]):  # noqa: PLR2004 - a name, a number
+            yield words[0], int(words[1])
+
+
+def _is_number(word: str) -> bool:
+    return word.removeprefix("-").isdecimal() and word.isascii()
+
+
+def _text(name: str) -> str:
     try:
-        counters = json.loads(text)["kernel"]
-        return {str(name): int(value) for name, value in counters.items()}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RefusalError("failed", f"nstat wrote {text[:80]!r}") from error
+        return (PROC_NET / name).read_text()
+    except FileNotFoundError:  # snmp6 of a kernel without IPv6
+        return ""
 
 
 def busy(text: str, ports: frozenset[int] = frozenset()) -> list[str]:

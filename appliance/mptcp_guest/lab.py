@@ -1,23 +1,22 @@
 """What all verbs share: the namespace, the directory, and the processes started in them.
 
-The agent stays in the machine's root namespace and runs what is measured by ``ip netns exec``.
-Entering the namespace itself (setns(2) through ctypes) would save a few milliseconds for each
-process, but a namespace belongs to a thread: a helper thread that was started a moment too early
-would quietly measure the wrong network.  ``ip netns exec`` replaces itself by the program, so the
-process id is the program's, and it gives the program the namespace's own /sys.
+The agent stays in the machine's root namespace.  What it asks the kernel about the lab, and where
+it starts programs for the lab, is done by `mptcp_guest.inside`: a child is in the network of the
+thread that makes it.  ``ip netns exec`` would be one more program for each.
 """
 
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 from typing import IO
 
+from mptcp_guest.inside import inside
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.undo import Undo
 from mptcp_guest.waiting import Deadline, Stop, ends_within
@@ -31,6 +30,10 @@ ENVIRONMENT = {
 
 KILL_GRACE_S = 2.0
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
+
+
+class Inside(list[str]):
+    """A command that is run in the lab's network."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,15 +58,15 @@ class Lab:
     _children: dict[int, Popen[bytes]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def inside(self, argv: Sequence[str]) -> list[str]:
-        """Return the command that runs this one in the lab's network.
+    def inside(self, argv: Sequence[str]) -> Inside:
+        """Return this command as one that `start` runs in the lab's network.
 
         Raises:
             RefusalError: There is no lab.
         """
-        if self.own_network:
-            return list(argv)
-        return ["ip", "netns", "exec", self.namespace_name(), *argv]
+        if not self.own_network:
+            self.namespace_name()
+        return Inside(argv)
 
     def ip(self, *words: str) -> list[str]:
         """Return an ip command about the lab's network.
@@ -72,6 +75,23 @@ class Lab:
             RefusalError: There is no lab.
         """
         return ["ip", *([] if self.own_network else ["-n", self.namespace_name()]), *words]
+
+    def ip_batch(
+        self, ip: Sequence[str], commands: Iterable[Sequence[str]], until: Deadline
+    ) -> str:
+        """Run ip commands, all in one process: an emulated machine is slow.
+
+        Args:
+            ip: The program with its options.
+            commands: Their words; none may hold white space.
+            until: When they must be done.
+
+        Raises:
+            RefusalError: One failed; those before it were done.
+        """
+        batch = self.work_directory / "ip-commands"
+        batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
+        return self.succeed([*ip, "-batch", str(batch)], until)
 
     def namespace_name(self) -> str:
         """Return the name of the lab's namespace.
@@ -97,8 +117,9 @@ class Lab:
         Raises:
             RefusalError: It cannot be started.
         """
-        try:
-            child = Popen(  # noqa: S603 - lists only, from the orchestrator that owns this machine
+
+        def begin() -> Popen[bytes]:
+            return Popen(  # noqa: S603 - lists only, from the orchestrator that owns this machine
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
@@ -107,6 +128,9 @@ class Lab:
                 env=dict(environment),
                 start_new_session=True,
             )
+
+        try:
+            child = inside(self.namespace if isinstance(argv, Inside) else None, begin)
         except OSError as error:
             raise RefusalError("failed", f"{argv[0]} does not start: {error.strerror}") from error
         with self._lock:

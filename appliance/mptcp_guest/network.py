@@ -7,12 +7,12 @@ traffic under test only; deleting the namespace sets every counter to zero.
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from mptcp_guest import firewall, messages
+from mptcp_guest import firewall, messages, offloads, sysctls
 from mptcp_guest.attaching import attach, parent_of
+from mptcp_guest.inside import inside
 from mptcp_guest.lab import Lab
 from mptcp_guest.leasing import Leasing
 from mptcp_guest.monitor import Monitor
@@ -56,16 +56,6 @@ REPORTED_SYSCTLS = (
 OWN_SETTINGS = ("enabled", "blackhole_timeout", "close_timeout", "checksum_enabled")
 """Of ``net.mptcp``: what is set, and put back, where the lab is the machine's own network."""
 
-OFFLOADS: Mapping[str, str] = {
-    "tx": "tx-checksumming",
-    "sg": "scatter-gather",
-    "tso": "tcp-segmentation-offload",
-    "gso": "generic-segmentation-offload",
-    "gro": "generic-receive-offload",
-    "lro": "large-receive-offload",
-}
-"""Short and long names, as ethtool has them, of what makes a capture differ from the wire."""
-
 SEGMENTING = ("scatter-gather", "tcp-segmentation-offload", "generic-segmentation-offload")
 """What does nothing where TCP may give one segment at a time only."""
 
@@ -79,6 +69,8 @@ ADDRESS_BEGINS = tuple("0123456789abcdef:")
 """How ``ip mptcp endpoint show`` begins a line; ``limits show`` begins with add_addr_accepted."""
 
 IpInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+
+FAMILIES = (4, 6)
 
 FIRST_TABLE = 100
 """Routing table of the first interface; its rules have the same number as preference."""
@@ -107,13 +99,12 @@ class Network:
             else:
                 interfaces = self._make(name, arguments, until)
             self.monitor.start()
-            sysctls = sysctl_values(
-                self._inside(["sysctl", "-e", *SYSCTLS, *REPORTED_SYSCTLS], until)
-            )
+            states = self._states(interfaces, until)
+            read = inside(self._lab.namespace, lambda: sysctls.read((*SYSCTLS, *REPORTED_SYSCTLS)))
             return messages.LabUpResult(
-                interfaces=self._states(interfaces, until),
-                sysctls=sysctls,
-                missing_sysctls=sorted(set(SYSCTLS) - set(sysctls)),
+                interfaces=states,
+                sysctls=read,
+                missing_sysctls=sorted(set(SYSCTLS) - set(read)),
                 notes=list(self._leasing.notes),
             )
         except (RefusalError, OSError):
@@ -139,69 +130,53 @@ class Network:
         wanted = arguments["interfaces"]
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
             raise RefusalError("bad_arguments", f"{name!r} is not a name for a namespace")
-        for _, commands in BATCHES:  # what cannot be is refused before anything is made
-            list(commands(wanted))
+        for version in FAMILIES:  # what cannot be is refused before anything is made
+            list(address_commands(wanted, version))
         self._lab.succeed(["ip", "netns", "add", name], until)
         self._lab.namespace = name
-        self._set_sysctls({}, until)
+        self._set_sysctls({})
         if "firewall" in arguments:  # while no interface is there to speak or to hear
             firewall.lock(self._lab, arguments["firewall"], until)
-        interfaces = []
-        for interface in wanted:
-            interfaces.append(attach(self._lab, interface, until))
-            self._switch_off(interface["name"], until)
-        self._ip(up_commands(interfaces), until)
-        interfaces = self._leasing.lease(interfaces, until)
-        for family, commands in BATCHES[1:]:
-            self._ip(commands(interfaces), until, family=family)
+        interfaces = attach(self._lab, wanted, until)
+        inside(name, lambda: [offloads.switch_off(i["name"]) for i in interfaces])
+        up = list(up_commands(interfaces))
+        if any("dhcp" in interface for interface in interfaces):
+            self._ip(up, until)
+            interfaces, up = self._leasing.lease(interfaces, until), []
+        for version in FAMILIES:
+            self._ip([*up, *address_commands(interfaces, version)], until, family=f"-{version}")
+            up = []
         return interfaces
 
     def _take_own(
         self, wanted: list[messages.Interface], until: Deadline
     ) -> list[messages.Interface]:
         """Note how the machine is, so that it can be put back, and switch offloads off."""
-        names = [f"net.mptcp.{setting}" for setting in OWN_SETTINGS]
-        before = sysctl_values(self._inside(["sysctl", "-e", *names], until))
+        before = sysctls.read(f"net.mptcp.{setting}" for setting in OWN_SETTINGS)
         endpoints = self._ip([["mptcp", "endpoint", "show"]], until).splitlines()
         limits = self._ip([["mptcp", "limits", "show"]], until)
         self._lab.undo.add(*own_undo(before, endpoints, limits))
         for interface in wanted:
             name = checked_name(interface["name"])
-            features = self._inside(["ethtool", "-k", name], until)
-            on = [short for short, long in OFFLOADS.items() if long in offloads_on(features)]
-            self._lab.undo.add(*(["ethtool", "-K", name, short, "on"] for short in on))
-            self._switch_off(name, until)
+            shorts = [offloads.OFFLOADS[long].short for long in offloads.on(name)]
+            self._lab.undo.add(*(["ethtool", "-K", name, short, "on"] for short in shorts))
+            offloads.switch_off(name)
         return wanted
 
     def configure(
         self, arguments: messages.ConfigureArguments, until: Deadline
     ) -> messages.ConfigureResult:
         """Set checksums, limits and endpoints for the next exchange."""
-        sysctls = self._set_sysctls(
-            {"net.mptcp.checksum_enabled": str(int(arguments["checksum"]))}, until
-        )
+        checksum = {"net.mptcp.checksum_enabled": str(int(arguments["checksum"]))}
         told = self._ip(mptcp_commands(arguments), until).splitlines()
         return messages.ConfigureResult(
-            sysctls=sysctls,
+            sysctls=self._set_sysctls(checksum),
             limits=" ".join(line.strip() for line in told if not line.startswith(ADDRESS_BEGINS)),
             endpoints=[line.strip() for line in told if line.startswith(ADDRESS_BEGINS)],
         )
 
     def _ip(self, commands: Iterable[list[str]], until: Deadline, *, family: str = "-0") -> str:
-        """Run ip commands in the network, all in one process: an emulated machine is slow."""
-        batch = self._lab.work_directory / "ip-commands"
-        batch.write_text("".join(f"{' '.join(command)}\n" for command in commands))
-        return self._lab.succeed(self._lab.ip(family, "-batch", str(batch)), until)
-
-    def _inside(self, argv: list[str], until: Deadline) -> str:
-        return self._lab.succeed(self._lab.inside(argv), until)
-
-    def _switch_off(self, interface: str, until: Deadline) -> None:
-        switches = [word for short in OFFLOADS for word in (short, "off")]
-        all_off = self._lab.run(self._lab.inside(["ethtool", "-K", interface, *switches]), until)
-        if all_off.returncode != 0:  # one that is fixed keeps the others on: one by one then
-            for short in OFFLOADS:
-                self._lab.run(self._lab.inside(["ethtool", "-K", interface, short, "off"]), until)
+        return self._lab.ip_batch(self._lab.ip(family), commands, until)
 
     def _states(
         self, interfaces: list[messages.Interface], until: Deadline
@@ -209,37 +184,39 @@ class Network:
         shown = self._lab.succeed(self._lab.ip("-j", "-d", "address", "show"), until)
         links = {link.get("ifname"): link for link in json.loads(shown)}
         routes = [
-            self._lab.succeed(self._lab.ip("-j", f"-{v}", "route", "show", "default"), until)
-            for v in (4, 6)
+            self._lab.succeed(self._lab.ip("-j", f"-{version}", "route", "show", "default"), until)
+            for version in FAMILIES
         ]
-        return [self._state(i, links.get(i["name"], {}), routes, until) for i in interfaces]
+        on = inside(
+            self._lab.namespace, lambda: {i["name"]: offloads.on(i["name"]) for i in interfaces}
+        )
+        return [self._state(i, links.get(i["name"], {}), routes, on[i["name"]]) for i in interfaces]
 
     def _state(
         self,
         interface: messages.Interface,
         link: dict[str, Any],
         routes: list[str],
-        until: Deadline,
+        on: list[str],
     ) -> messages.InterfaceState:
         name = interface["name"]
-        offloads = offloads_on(self._inside(["ethtool", "-k", name], until))
         if link.get("gso_max_segs") == 1:
-            offloads = [one for one in offloads if one not in SEGMENTING]
-        if not {"generic-receive-offload", *SEGMENTING} & set(offloads):
+            on = [one for one in on if one not in SEGMENTING]
+        if not {"generic-receive-offload", *SEGMENTING} & set(on):
             self._lab.frame_bytes[name] = int(link.get("mtu", 0)) + LINK_HEADER_BYTES
         own = "own" if self._lab.own_network else "moved"
         return messages.InterfaceState(
             name=name,
             mac=str(link.get("address", "")),
             mtu=int(link.get("mtu", 0)),
-            offloads_on=offloads,
+            offloads_on=on,
             addresses=global_addresses(link),
             gateways=gateways(routes, name),
             attached=interface.get("attach", own),
             parent=parent_of(interface),
         )
 
-    def _set_sysctls(self, more: Mapping[str, str], until: Deadline) -> dict[str, str]:
+    def _set_sysctls(self, more: Mapping[str, str]) -> dict[str, str]:
         wanted = {**SYSCTLS, **more}
         if self._lab.own_network:
             wanted = {
@@ -247,9 +224,7 @@ class Network:
                 for name in OWN_SETTINGS
                 if f"net.mptcp.{name}" in wanted
             }
-        settings = [f"{name}={value}" for name, value in wanted.items()]
-        # -e: a name that this kernel does not know is no error here, but missing in the answer
-        return sysctl_values(self._inside(["sysctl", "-e", "-w", *settings], until))
+        return inside(self._lab.namespace, lambda: sysctls.write(wanted))
 
 
 def up_commands(interfaces: Iterable[messages.Interface]) -> Iterator[list[str]]:
@@ -283,14 +258,6 @@ def address_commands(interfaces: Iterable[messages.Interface], version: int) -> 
             via = ["route", "replace", everywhere, "via", str(gateway.ip), *device]
             yield [*via, "table", number]
             yield [*via, "metric", number]
-
-
-BATCHES: tuple[tuple[str, Callable[[list[messages.Interface]], Iterator[list[str]]]], ...] = (
-    ("-0", up_commands),
-    ("-4", partial(address_commands, version=4)),
-    ("-6", partial(address_commands, version=6)),
-)
-"""The option of ip and what follows it, in their order; -0 is the family of links."""
 
 
 def mptcp_commands(arguments: messages.ConfigureArguments) -> Iterator[list[str]]:
@@ -328,21 +295,6 @@ def own_undo(
     words = [word for name, value in said.items() for word in (name, value)]
     yield ["ip", "mptcp", "limits", "set", *words]
     yield from (["sysctl", "-qw", f"{name}={value}"] for name, value in before.items())
-
-
-def offloads_on(features: str) -> list[str]:
-    """Return the offloads that ``ethtool -k`` calls on and that falsify captures; PURE."""
-    states = {}
-    for line in features.splitlines():
-        name, _, state = line.partition(":")
-        states[name.strip()] = state.strip()
-    return [name for name in OFFLOADS.values() if states.get(name, "off").startswith("on")]
-
-
-def sysctl_values(text: str) -> dict[str, str]:
-    """Return the settings that sysctl wrote as ``name = value``; PURE."""
-    pairs = (line.split(" = ", 1) for line in text.splitlines() if " = " in line)
-    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def _of_version(texts: Iterable[str], version: int) -> list[IpInterface]:

@@ -13,9 +13,10 @@ from mptcp_appliance.selftests import Check, Suite
 from mptcp_check import clock, storing
 from mptcp_check.errors import MachineError
 from mptcp_check.machines import workspace
+from mptcp_check.machines.guest import booted
 from mptcp_check.machines.image_accelerator import image_accelerator, qemu_version
-from mptcp_check.machines.management import Management, make_keys, wait_for_guest
-from mptcp_check.machines.qemu import Machine, MachineSpec
+from mptcp_check.machines.management import Management, make_keys
+from mptcp_check.machines.qemu import MachineSpec
 from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
 
@@ -174,19 +175,8 @@ def _machine(
         machine_index=0,
     )
     watch.step(f"Booting a machine ({spec.accelerator.name.upper()})")
-    machine = Machine.boot(spec)
-    try:
-        connection = wait_for_guest(
-            spec.management_socket,
-            check_alive=machine.check_alive,
-            now_ns=clock.monotonic_ns,
-            deadline_ns=clock.monotonic_ns() + int(boot_timeout_s * 1e9),
-            name=spec.name,
-        )
-        management = Management(spec.name, connection, keys)
-        try:
-            yield _Booted(management=management, check_alive=machine.check_alive)
-        finally:
-            management.close()
-    finally:
-        machine.kill()
+    with booted(spec, keys, now_ns=clock.monotonic_ns, boot_timeout_s=boot_timeout_s) as (
+        machine,
+        management,
+    ):
+        yield _Booted(management=management, check_alive=machine.check_alive)

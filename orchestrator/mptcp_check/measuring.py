@@ -7,7 +7,7 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from mptcp_check import clock
@@ -151,7 +151,7 @@ def measure(
         if network.examine:
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
-        with _captured(session) as captures:
+        with _captured(session) as collected:
             services = starting.result()
             watch.planned(planned)
             watch.step("Running the exchanges, every packet captured at both ends")
@@ -162,8 +162,8 @@ def measure(
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
             records=records,
-            captures=captures,
-            hello=session.both("hello", lambda _: {}),
+            captures=collected.captures,
+            hello=collected.hello,
             lab=lab,
             clocks=clocks,
             services=services["services"],
@@ -330,11 +330,19 @@ def _check(session: Session) -> None:
                 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Collected:
+    """What both ends had when the last exchange was over."""
+
+    captures: dict[Side, tuple[CaptureOfInterface, ...]] = field(default_factory=dict)
+    hello: dict[Side, Mapping[str, Any]] = field(default_factory=dict)
+
+
 @contextmanager
-def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface, ...]]]:
-    """Capture on every interface; at the end fill the mapping with the finished captures."""
+def _captured(session: Session) -> Iterator[_Collected]:
+    """Capture on every interface; at the end fill in what both ends have."""
     witness, addressing = session.network.witness, session.addressing
-    captures: dict[Side, tuple[CaptureOfInterface, ...]] = {}
+    collected = _Collected()
     if witness:
         witness.record()
     session.both(
@@ -344,7 +352,7 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
             "filter": addressing.capture_filter(side),
         },
     )
-    yield captures
+    yield collected
     if witness:
         witness.freeze()  # what is in the air must not reach one capture and miss the other
     stop_requested_ns = clock.monotonic_ns()
@@ -352,7 +360,8 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
     def finished(side: Side) -> list[Future[CaptureOfInterface]]:
         """Stop and fetch; what is here is compared while the next one is on its way."""
         stopped: CaptureStopResult = session.call(side, "capture_stop")
-        return [
+        asking_hello = session.pool.submit(session.call, side, "hello")
+        comparing = [
             session.pool.submit(
                 _compared,
                 session,
@@ -363,10 +372,12 @@ def _captured(session: Session) -> Iterator[dict[Side, tuple[CaptureOfInterface,
             )
             for file in stopped["captures"]
         ]
+        collected.hello[side] = asking_hello.result()
+        return comparing
 
     fetching = {side: session.pool.submit(finished, side) for side in Side}
     for side, comparing in fetching.items():
-        captures[side] = tuple(future.result() for future in comparing.result())
+        collected.captures[side] = tuple(future.result() for future in comparing.result())
 
 
 def _compared(

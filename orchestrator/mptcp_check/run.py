@@ -15,8 +15,8 @@ from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import workspace
 from mptcp_check.machines.guest_archive import guest_archive
 from mptcp_check.model import Exchange
-from mptcp_check.networks import Around, Wanted
 from mptcp_check.settings import Places
+from mptcp_check.wanted import Around, Wanted
 from mptcp_check.watch import Watch
 
 JUDGING = "mptcp_check.judging"

@@ -9,7 +9,7 @@ import pytest
 from image_catalogues import KEY, serving
 from mptcp_appliance import cache, images, signing_key
 from mptcp_check import settings
-from mptcp_check.doctor import IMAGE
+from mptcp_check.settings import IMAGE
 from system.cli import call
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]

@@ -10,7 +10,7 @@ import pytest
 
 from mptcp_appliance import cache, images
 from mptcp_check import settings
-from mptcp_check.doctor import IMAGE
+from mptcp_check.settings import IMAGE
 from system.cli import (
     Said,
     call,

@@ -21,6 +21,7 @@ NOT_ASKED = "Not looked at: server, captive portal, clock difference. --server n
     "--iface",
     "interfaces",
     multiple=True,
+    envvar="MPTCP_CHECK_DOCTOR_IFACE",
     metavar="NAME",
     help="The interface to measure over, as for `run`; may be repeated.",
 )

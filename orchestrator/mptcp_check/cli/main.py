@@ -9,9 +9,10 @@ from types import FrameType
 from typing import Any, Final
 
 import click
+from click.core import ParameterSource
 
 from mptcp_appliance.errors import ImageError
-from mptcp_check import __version__
+from mptcp_check import __version__, settings, settings_file
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_upload.errors import UploadError
 from mptcp_upload.manifest import ManifestError
@@ -35,6 +36,7 @@ COMMANDS: Final = (
     "image",
     "server",
     "collector",
+    "config",
 )
 """Each is a function of its name in a module of its name."""
 
@@ -63,6 +65,11 @@ class Commands(click.Group):
             starts_with_option = not args or args[0].startswith("-")
             args = ["run", *args] if starts_with_option else args
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - whatever the command returns
+        """Let the user's file say what command line and environment do not."""
+        ctx.default_map = dict(settings_file.read(settings.file()).commands)
+        return super().invoke(ctx)
 
 
 SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MPTCP_CHECK"}
@@ -106,6 +113,7 @@ def main(arguments: list[str] | None = None) -> None:
         code = _say(e.message, e.hint, UNREADABLE)
     except click.ClickException as e:
         e.show()
+        click.echo(_whence(e), err=True, nl=False)
         code = e.exit_code
     except BrokenPipeError:
         # whoever read our output has seen enough; do not let Python complain at its exit
@@ -123,6 +131,16 @@ def main(arguments: list[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt):
         code = _say("interrupted; nothing of this run is left", "", INTERRUPTED)
     sys.exit(code)
+
+
+def _whence(error: click.ClickException) -> str:
+    """Say where a value came from that nobody sees on the command line."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return ""
+    source = error.ctx.get_parameter_source(error.param.name or "")
+    if source is ParameterSource.DEFAULT_MAP:
+        return f"  it comes from {settings.file()}\n"
+    return "  it comes from the environment\n" if source is ParameterSource.ENVIRONMENT else ""
 
 
 def _say(message: str, hint: str, code: int) -> int:

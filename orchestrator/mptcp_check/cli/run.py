@@ -1,23 +1,28 @@
 """`mptcp-check run`: the main job."""
 
 import json
+import threading
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, upload, verdict
+from mptcp_check.cli import live, verdict
 from mptcp_check.exchanges.plan import Depth
 from mptcp_check.machines import wishes
-from mptcp_check.networks import Wanted
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
+from mptcp_check.wanted import Wanted
 
 INTERFERENCE_FOUND = 1
 UNTRUSTWORTHY = 4
 """The run is kept, but its captures are not the whole truth."""
 
 BOOT_TIMEOUT_S = 120.0
+
+AFTERWARDS = "mptcp_check.cli.upload"
+"""Imported while the machines boot: what a run needs when it has ended."""
 
 
 @click.command()
@@ -48,6 +53,7 @@ BOOT_TIMEOUT_S = 120.0
     "--iface",
     "interfaces",
     multiple=True,
+    envvar="MPTCP_CHECK_RUN_IFACE",
     metavar="NAME[,address=A/LEN][,gateway=A][,routed]",
     help="Measure the network of this interface; give several for a subflow over each.",
 )
@@ -134,9 +140,12 @@ def run(  # noqa: PLR0913 - one per option
         places=settings.places(),
     )
     with live.watching(console, jsonl=jsonl) as watch:
+        threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
     verdict.show(console, finished.document, where=str(finished.directory))
     if not no_upload:
+        from mptcp_check.cli import upload  # noqa: PLC0415 - see `AFTERWARDS`
+
         upload.drain_waiting()  # after the measurement: its packets would be among the measured
     if as_json or jsonl:
         click.echo(json.dumps(finished.document, indent=None if jsonl else 2))

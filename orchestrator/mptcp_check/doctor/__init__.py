@@ -7,14 +7,10 @@ look is not in the answer: silence is not health.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mptcp_check.doctor import computer, hypervisors, image, networks, server
+from mptcp_check.doctor import catalogues, computer, hypervisors, image, networks, server
 from mptcp_check.doctor.check import Check, Question, Section, Status
-from mptcp_check.doctor.computer import FREE_FOR_RUN_BYTES
-from mptcp_check.doctor.image import IMAGE
 
 __all__ = [
-    "FREE_FOR_RUN_BYTES",
-    "IMAGE",
     "Check",
     "Examined",
     "Question",
@@ -37,6 +33,7 @@ PROBES: Mapping[Section, tuple[Probe, ...]] = {
         hypervisors.hypervisors,
         hypervisors.acceleration,
         image.appliance,
+        catalogues.catalogues,
     ),
     Section.NETWORK: (networks.networks,),
     Section.SERVER: (server.server,),

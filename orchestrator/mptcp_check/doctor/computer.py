@@ -9,8 +9,8 @@ from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines import process, workspace
 from mptcp_check.machines.workspace import Remains
+from mptcp_check.settings import FREE_FOR_RUN_BYTES
 
-FREE_FOR_RUN_BYTES = 500 << 20
 FREE_FOR_BUILD_BYTES = 4 << 30
 OLDEST_PYTHON = (3, 11)
 TIMEOUT_S = 10.0

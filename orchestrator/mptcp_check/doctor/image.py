@@ -8,8 +8,8 @@ from mptcp_appliance import store
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.images import load
 from mptcp_check.doctor.check import Check, Question, Status
+from mptcp_check.settings import IMAGE
 
-IMAGE = "appliance"
 NAME = "Appliance image"
 FETCH = "`mptcp-check image fetch` takes one from a catalogue"
 BUILDERS = {

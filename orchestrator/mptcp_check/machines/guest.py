@@ -8,7 +8,7 @@ from typing import Protocol
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
-from mptcp_check.machines.qemu import Machine
+from mptcp_check.machines.qemu import Machine, MachineSpec
 from mptcp_guest.messages import CaptureFile
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
@@ -86,6 +86,40 @@ def guest(
     management = Management(name, connection, keys)
     with guest_over(management, machine, archive=archive, now_ns=now_ns) as found:
         yield found
+
+
+@contextmanager
+def booted(
+    spec: MachineSpec, keys: RunKeys, *, now_ns: Callable[[], int], boot_timeout_s: float
+) -> Iterator[tuple[Machine, Management]]:
+    """Boot a machine, give it with an open ssh connection, and kill it at the end.
+
+    Args:
+        spec: What is booted.
+        keys: The guest has its half from its boot.
+        now_ns: Monotonic clock.
+        boot_timeout_s: How long it may take to answer.
+
+    Raises:
+        MachineError: It did not boot or answer in time.
+    """
+    deadline_ns = now_ns() + int(boot_timeout_s * 1e9)
+    machine = Machine.boot(spec)
+    try:
+        connection = wait_for_guest(
+            spec.management_socket,
+            check_alive=machine.check_alive,
+            now_ns=now_ns,
+            deadline_ns=deadline_ns,
+            name=spec.name,
+        )
+        management = Management(spec.name, connection, keys)
+        try:
+            yield machine, management
+        finally:
+            management.close()
+    finally:
+        machine.kill()
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def host_box(*, archive: bytes, directory: Path, tools: tuple[str, ...]) -> Iter
         with suppress(subprocess.TimeoutExpired):
             code = child.wait(patience_s or 0.001)
             raise MachineError(
-                f"the agent on {NAME} ended with {code}: {process.tail(log, 400) or 'silent'}"
+                f"the agent on {NAME} ended with {code}: {process.last_words(log) or 'silent'}"
             )
 
     agent = Agent(ours, machine=NAME, check_alive=check_alive, now_ns=clock.monotonic_ns)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from mptcp_check.errors import MptcpCheckError, PreflightError
+from mptcp_check.errors import PreflightError
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
@@ -47,7 +47,7 @@ class Child:
             self._keeper.wait(5)
 
     def log_tail(self, limit_bytes: int = 2000) -> str:
-        """Return the end of what it wrote, for messages."""
+        """Return the end of what it wrote, as `tail` does."""
         return tail(self.log, limit_bytes)
 
 
@@ -91,8 +91,7 @@ def run(argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Complet
     """Run a short program to its end.
 
     Raises:
-        PreflightError: The program is not installed.
-        MptcpCheckError: It did not end within ``timeout_s`` seconds.
+        PreflightError: The program is not installed, or did not end in ``timeout_s`` seconds.
     """
     program = find(argv[0])
     with (
@@ -107,7 +106,7 @@ def run(argv: Sequence[str], *, timeout_s: float, stdin: bytes = b"") -> Complet
         try:
             stdout, stderr = child.communicate(stdin, timeout=timeout_s)
         except subprocess.TimeoutExpired:
-            raise MptcpCheckError(
+            raise PreflightError(
                 f"{argv[0]} did not end within {timeout_s:g} s", hint="run it by hand to see why"
             ) from None
         finally:
@@ -135,11 +134,21 @@ def find(program: str) -> str:
 
 
 def tail(path: Path, limit_bytes: int = 2000) -> str:
-    """Return the end of a file as text, or an empty text when there is none."""
+    """Return the end of a file as lines that can be printed; empty when there is none.
+
+    A guest and a broken program write anything: what a terminal would obey is left out.
+    """
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - limit_bytes))
-            return file.read(limit_bytes).decode(errors="replace").strip()
+            text = file.read(limit_bytes).decode(errors="replace")
     except OSError:
         return ""
+    lines = ("".join(c if c.isprintable() else " " for c in line) for line in text.splitlines())
+    return "\n".join(lines).strip()
+
+
+def last_words(path: Path, limit_bytes: int = 400) -> str:
+    """Return the end of a file as one line for a message; empty when there is none."""
+    return " ".join(tail(path, limit_bytes).split())

@@ -111,7 +111,7 @@ class Machine:
             self._child.wait(patience_s)
         code = self._child.exit_code()
         if code is not None:
-            last = self._child.log_tail(400) or process.tail(self.spec.console, 400)
+            last = process.last_words(self._child.log) or process.last_words(self.spec.console)
             raise MachineError(
                 f"the {self.spec.name} machine ended (QEMU's exit code {code}): {last or 'silent'}",
                 hint="`mptcp-check doctor` checks QEMU and the image",

@@ -129,7 +129,7 @@ class VagrantMachine:
         if patience_s and (state := self._program.state()) in _ENDED:
             raise MachineError(
                 f"the machine {self.name} ended ({state}):"
-                f" {process.tail(self.console, 400) or 'its console is silent'}",
+                f" {process.last_words(self.console) or 'its console is silent'}",
                 hint="see its console in the run's logs",
             )
 
@@ -258,7 +258,7 @@ def _log_in(
         )
         raise MachineError(
             f"the machine {machine.name} {missing} in time:"
-            f" {process.tail(machine.console, 200) or 'its console is silent'}",
+            f" {process.last_words(machine.console, 200) or 'its console is silent'}",
             hint="see its console in the run's logs; a busy computer may need --boot-timeout",
         )
     connection.settimeout(None)

@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import fcntl
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance_declaration import SMALL
-from mptcp_appliance import cache, manifest
+from mptcp_appliance import cache, manifest, superseded
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image, file_digest
+from mptcp_appliance.kernel_build import FOLDER
 from mptcp_appliance.manifest import MANIFEST, PARTS, Part
 from mptcp_appliance.verify import verify
 
@@ -256,3 +258,74 @@ def test_modules_said_to_decide_nothing_about_an_image_exist() -> None:
 
     assert modules >= cache._NOT_BUILDERS
     assert {f"{stem}.py" for stem in modules - cache._NOT_BUILDERS} == set(cache._builder())
+
+
+def aged(folder: Path, seconds: int) -> Path:
+    """Return a folder that was made so many seconds after 1970."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "kernel").write_bytes(b"12345")
+    os.utime(folder, (seconds, seconds))
+    return folder
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if path.is_dir()}
+
+
+def test_a_build_leaves_two_of_those_that_it_replaces(tmp_path: Path, builder: Builder) -> None:
+    old = [aged(tmp_path / f"small-amd64-{n:016x}", n) for n in range(5)]
+    other = aged(tmp_path / f"cloud-amd64-{1:016x}", 1)
+    strange = aged(tmp_path / "small-amd64-of-mine", 1)
+    kernels = [aged(tmp_path / FOLDER / f"amd64-{n:016x}", n) for n in range(4)]
+    fetched = aged(tmp_path / "fetched" / f"small-amd64-{1:016x}", 1)
+
+    built = cache.ensure(
+        dataclasses.replace(WANTED, name="small"),
+        cache_dir=tmp_path,
+        progress=lambda _: None,
+        architecture="amd64",
+    )
+
+    assert builder.calls
+    left = {built.directory.name, old[3].name, old[4].name, other.name, strange.name}
+    assert names(tmp_path) - {FOLDER, "fetched"} == left
+    assert names(tmp_path / FOLDER) == {kernels[2].name, kernels[3].name}
+    assert fetched.is_dir()
+
+
+def test_pruning_leaves_what_is_declared_and_what_is_not_ours(
+    tmp_path: Path, builder: Builder
+) -> None:
+    built = ensure(tmp_path)
+    old = aged(tmp_path / f"{SMALL.name}-amd64-{7:016x}", 2**40)  # newer than what is booted
+    kernel = aged(tmp_path / FOLDER / f"amd64-{7:016x}", 7)
+    half = aged(tmp_path / f"{superseded.LEAVING}x", 7)
+    fetched = aged(tmp_path / "fetched" / f"{SMALL.name}-amd64-{7:016x}", 7)
+    declared = dataclasses.replace(SMALL, packages=())
+
+    def pruned(*, only_say: bool) -> dict[Path, int]:
+        return cache.prune(
+            [declared], cache_dir=tmp_path, progress=lambda _: None, only_say=only_say
+        )
+
+    assert builder.calls
+    assert pruned(only_say=True) == {old: 5, kernel: 5}
+    assert old.is_dir()
+    assert pruned(only_say=False) == {old: 5, kernel: 5}
+    assert [p.exists() for p in (old, kernel, half)] == [False] * 3
+    assert [p.exists() for p in (built.directory, fetched)] == [True] * 2
+    assert pruned(only_say=False) == {}
+    assert cache.prune([declared], cache_dir=tmp_path / "none", progress=print) == {}
+
+
+def test_what_cannot_be_removed_is_an_error_that_names_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = aged(tmp_path / f"x-amd64-{7:016x}", 7)
+
+    def refused(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(superseded, "remove", refused)
+    with pytest.raises(ImageError, match=f"{old} cannot be removed: permission denied"):
+        cache.prune([], cache_dir=tmp_path, progress=print)

@@ -5,9 +5,7 @@ from mptcp_guest.network import (
     ADDRESS_BEGINS,
     address_commands,
     mptcp_commands,
-    offloads_on,
     own_undo,
-    sysctl_values,
     up_commands,
 )
 from mptcp_guest.refusal import RefusalError
@@ -91,26 +89,6 @@ def test_limits_and_endpoints_are_told_apart_by_their_beginnings() -> None:
     assert "10.77.1.1 id 1 subflow dev eth1".startswith(ADDRESS_BEGINS)
     assert "fd77:1::1 id 2 subflow dev eth1".startswith(ADDRESS_BEGINS)
     assert not "subflows 1".startswith(ADDRESS_BEGINS)
-
-
-def test_an_offload_counts_as_on_only_when_it_is() -> None:
-    features = (
-        "Features for eth0:\n"
-        "tx-checksumming: off\n"
-        "\ttx-checksum-ipv4: off [fixed]\n"
-        "scatter-gather: off\n"
-        "generic-segmentation-offload: off [requested on]\n"
-        "generic-receive-offload: on [fixed]\n"
-        "highdma: on\n"
-    )
-    assert offloads_on(features) == ["generic-receive-offload"]
-
-
-def test_sysctl_lines_become_settings() -> None:
-    assert sysctl_values("net.mptcp.enabled = 1\nnet.ipv4.tcp_rmem = 4096\t131072\nx\n") == {
-        "net.mptcp.enabled": "1",
-        "net.ipv4.tcp_rmem": "4096\t131072",
-    }
 
 
 def test_a_machines_own_settings_come_back_in_the_order_that_works() -> None:

@@ -30,6 +30,7 @@ SOURCES: Final = (
     "capture/signal_kernel",
     "flows/flow_kernel",
     "metrics/checksum_kernel",
+    "metrics/header_kernel",
     "metrics/interval_kernel",
     "metrics/mapping_kernel",
     "metrics/measure_kernel",

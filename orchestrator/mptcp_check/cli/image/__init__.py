@@ -11,6 +11,7 @@ _COMMANDS = {
     "keygen": ("keys", "keygen"),
     "sign": ("signing", "sign"),
     "verify": ("verifying", "verify"),
+    "prune": ("pruning", "prune"),
     "test": ("testing", "test"),
 }
 """Name -> module here and function in it; imported when used, as the commands above these are."""

@@ -8,8 +8,8 @@ from mptcp_appliance import cache, disk, images
 from mptcp_appliance.verify import verify
 from mptcp_check import settings
 from mptcp_check.cli import live
-from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import UsageError
+from mptcp_check.settings import IMAGE
 
 
 @click.command()

@@ -13,9 +13,8 @@ from mptcp_appliance.fetch_source import address
 from mptcp_check import __version__, clock, settings
 from mptcp_check.cli import live
 from mptcp_check.cli.image import keys
-from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import MptcpCheckError, UsageError
-from mptcp_check.settings import Places
+from mptcp_check.settings import IMAGE, Places
 
 AGENT = f"mptcp-check/{__version__}"
 

@@ -8,7 +8,7 @@ import click
 from rich import box
 from rich.table import Table
 
-from mptcp_appliance import fetch_place, rollback, store, strict_json
+from mptcp_appliance import cache, fetch_place, images, rollback, store, strict_json
 from mptcp_appliance.catalogue import Entry
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.manifest import Part
@@ -55,14 +55,27 @@ def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> Non
         click.echo(json.dumps(document, indent=2))
     elif rows:
         live.console(stderr=False).print(_table(rows))
+        replaced_count = sum(bool(row.get("replaced")) for row in rows)
+        if replaced_count:
+            click.echo(
+                f"{replaced_count} replaced: `mptcp-check image prune` removes what is not booted.",
+                err=True,
+            )
     else:
         click.echo("There are no images; `mptcp-check image build` or `image fetch`.", err=True)
 
 
 def here(places: Places) -> list[Row]:
-    """Return a row for each image on this computer; a damaged one says so."""
-    folders = (*store.built_folders(places.images), *store.fetched_folders(places.images))
-    return [_row(folder) for folder in folders]
+    """Return a row for each image on this computer; a damaged one says so.
+
+    What was built here and is none of this version's images is `replaced`.
+    """
+    needed = cache.needed(map(images.load, images.names()), cache_dir=places.images)
+    built = [
+        {**_row(folder), "replaced": folder.name not in needed}
+        for folder in store.built_folders(places.images)
+    ]
+    return [*built, *({**_row(f), "replaced": False} for f in store.fetched_folders(places.images))]
 
 
 def known(places: Places) -> list[Row]:
@@ -116,6 +129,9 @@ def _table(rows: Iterable[Row]) -> Table:
     for title in ("image", "kernel", "formats", "MB", "digest", "from", "folder"):
         shown.add_column(title, overflow="fold")
     for row in rows:
+        if row.get("replaced"):  # of another version of the program, whose manifest may be another
+            shown.add_row("replaced", "", "", "", "", "", Path(str(row["folder"])).name)
+            continue
         if row.get("problem"):
             shown.add_row(
                 "not usable", "", "", "", "", str(row["problem"]), Path(str(row["folder"])).name

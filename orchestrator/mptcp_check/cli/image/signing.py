@@ -15,8 +15,8 @@ from mptcp_appliance.verify import verify
 from mptcp_check import clock, settings
 from mptcp_check.cli import live
 from mptcp_check.cli.image import keys
-from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import PreflightError, UsageError
+from mptcp_check.settings import IMAGE
 from mptcp_check.watch import Watch
 
 DAY_S = 86_400

@@ -11,8 +11,8 @@ from mptcp_appliance.signing import PublicKey
 from mptcp_appliance.verify import verify as verify_digests
 from mptcp_check import settings
 from mptcp_check.cli.image.keys import public_key
-from mptcp_check.doctor import IMAGE
 from mptcp_check.errors import PreflightError
+from mptcp_check.settings import IMAGE
 
 
 @click.command()

@@ -19,9 +19,9 @@ from mptcp_check.exchanges.plan import Depth
 from mptcp_check.lab import lab_run, playing, sandbox
 from mptcp_check.lab.case import STREAM, Circumstances
 from mptcp_check.model import Exchange, Family, Side
-from mptcp_check.networks import Wanted
 from mptcp_check.run import RunOptions
 from mptcp_check.run import run as run_on_machines
+from mptcp_check.wanted import Wanted
 from mptcp_check.watch import Glimpse, Watch
 
 OWN_RUN = "/run"

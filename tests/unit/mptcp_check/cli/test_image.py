@@ -13,7 +13,7 @@ from image_catalogues import KEY, OTHER_KEY, made_image, serving
 from minisign_oracle import minisign
 from mptcp_appliance import fetch_part, signing_key
 from mptcp_appliance.errors import ImageError
-from mptcp_check import clock, doctor, networks, settings
+from mptcp_check import clock, doctor, machinery, networks, settings, wanted
 from mptcp_check.cli import main as entry
 from mptcp_check.doctor import Status
 from mptcp_check.errors import PreflightError
@@ -142,6 +142,24 @@ def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path
     assert (offered["version"], offered["images"][0]["digest"]) == (1, row["digest"])
     assert "appliance amd64" in call("list").out
     assert "6.12.1-test" in call("list", catalogue).out
+
+
+def test_replaced_images_are_marked_and_pruned(call: Call) -> None:
+    old = settings.places().images / f"appliance-amd64-{7:016x}"
+    old.mkdir(parents=True)
+    (old / "manifest.json").write_text("{}")
+
+    listed = call("list")
+    assert "replaced" in listed.out
+    assert "image prune" in listed.err
+    assert json.loads(call("list", "--json").out)["images"][0]["replaced"] is True
+    dry = call("prune", "--dry-run")
+    assert (dry.out.startswith(str(old)), "would be free" in dry.err) == (True, True)
+    assert old.is_dir()
+    pruned = json.loads(call("prune", "--json").out)
+    assert pruned["removed"] == [{"folder": str(old), "bytes": 2}]
+    assert not old.exists()
+    assert "Nothing was replaced." in call("prune").err
 
 
 def test_list_goes_on_where_an_image_is_damaged(call: Call, catalogue: Path) -> None:
@@ -349,17 +367,17 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(
     folder = fetched(call, catalogue)
     places = settings.places()
 
-    assert networks._image(places, Quiet()).directory == folder
+    assert machinery.appliance_image(places, Quiet()).directory == folder
     [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, catalogue.as_uri() in check.detail) == (Status.PASS, True)
 
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
-    around = networks.Around(
+    around = wanted.Around(
         archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
     )
     with pytest.raises(ImageError, match="kernel was changed"):
-        networks._machinery(around)
+        machinery.ready(around)
     [check] = doctor.image.appliance(doctor.Question(places=places))
     assert (check.status, "image fetch" in check.advice) == (Status.FAIL, True)
 
@@ -373,7 +391,7 @@ def test_no_box_is_made_of_an_image_that_was_changed(
     bridge = HostInterface(name="br0", kind=InterfaceKind.BRIDGE, up=True, index=2, mac="")
     monkeypatch.setattr(network, "list_interfaces", lambda: (bridge,))
     monkeypatch.setattr(process, "find", lambda name: name)
-    around = networks.Around(
+    around = wanted.Around(
         archive=b"",
         apps=(),
         scratch=tmp_path,
@@ -381,13 +399,13 @@ def test_no_box_is_made_of_an_image_that_was_changed(
         boot_timeout_s=1,
         watch=Quiet(),
     )
-    wanted = networks.Wanted(
+    asked = wanted.Wanted(
         machine=wishes.machine_wish("vagrant:libvirt"),
         interfaces=(wishes.interface_wish("br0"),),
         server=wishes.server_wish("ssh:box"),
     )
 
-    with pytest.raises(ImageError, match="kernel was changed"), networks.having(wanted, around):
+    with pytest.raises(ImageError, match="kernel was changed"), networks.having(asked, around):
         pytest.fail("it came up")
     assert not settings.places().vagrant.exists()
 
@@ -399,7 +417,7 @@ def test_a_mac_without_an_image_is_told_to_fetch_one(
     assert call("list").code == 0
 
     with pytest.raises(PreflightError) as caught:
-        networks._image(settings.places(), Quiet())
+        machinery.appliance_image(settings.places(), Quiet())
     assert "image fetch URL --key KEY" in caught.value.hint
 
 

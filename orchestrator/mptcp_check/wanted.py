@@ -1,0 +1,35 @@
+"""What is wanted of a run's network, and what the run has for whoever makes it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mptcp_check.machines.wishes import InterfaceWish, MachineKind, MachineWish, ServerWish
+from mptcp_check.settings import Places
+from mptcp_check.watch import Watch
+
+AUTO = MachineWish(kind=MachineKind.AUTO)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the user said about the network."""
+
+    machine: MachineWish = AUTO
+    interfaces: tuple[InterfaceWish, ...] = ()
+    server: ServerWish | None = None
+    behind: tuple[str, ...] = ()
+    """Emulated middleboxes, the first nearest to the client: ``ID`` or ``ID:key=value,...``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What any way to have a network needs of the run."""
+
+    archive: bytes
+    """The guest agent."""
+    apps: tuple[str, ...]
+    scratch: Path
+    """The run's private work folder."""
+    places: Places
+    boot_timeout_s: float
+    watch: Watch
