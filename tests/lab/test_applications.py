@@ -12,11 +12,13 @@ import pytest
 from lab.agents import AgentProcess, lab_up, machines
 from lab.suite import run_exchange, start_services
 from mptcp_check.exchanges import APPLICATIONS
+from mptcp_check.exchanges.http import TRICKLE
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
+from mptcp_guest.serving.http import TRICKLE_BYTES_PER_S
 
 pytestmark = pytest.mark.lab
 
@@ -74,6 +76,8 @@ class Stage:
         assert proof.proven
         assert proof.trouble == {}
         assert all(quiet)
+        if exchange.mode == TRICKLE:
+            assert record.duration_ns * TRICKLE_BYTES_PER_S > exchange.payload_bytes * 0.7e9
         if exchange.transport is Transport.TCP:
             assert (proof.opened_count, proof.capable_tried_count) == (connections, 0)
             return

@@ -61,7 +61,7 @@ def _lftp(exchange: Exchange, target: Target) -> tuple[str, ...]:
     }[exchange.direction]
     login = f"{target.credentials.user},{target.credentials.password}"
     script = (
-        "debug 4",
+        "debug 5",
         "set cmd:fail-exit yes",
         "set net:max-retries 1",
         "set ftp:passive-mode no",

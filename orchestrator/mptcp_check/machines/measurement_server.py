@@ -52,7 +52,7 @@ def server_by_ssh(
     own = (PROGRAMS[APPLICATIONS[app].service].tool for app in apps)
     tools = tuple(dict.fromkeys((*SERVER_TOOLS, *own)))
     with ssh_box(wish.ssh, archive=archive, tools=tools, failure=ServerError) as box:
-        place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name)
+        place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name, apps=apps)
         yield MeasurementServer(
             end=End(
                 name=box.name,
@@ -73,7 +73,12 @@ def server_by_ssh(
 
 
 def server_place(
-    wish: ServerWish, survey: SurveyResult, *, reached_at: str, name: str
+    wish: ServerWish,
+    survey: SurveyResult,
+    *,
+    reached_at: str,
+    name: str,
+    apps: Sequence[str] = tuple(APPLICATIONS),
 ) -> ServerPlace:
     """Return where a box's servers will be; pure.
 
@@ -82,6 +87,7 @@ def server_place(
         survey: What the box's own network is.
         reached_at: The address at which ssh reached it.
         name: Of the box, for messages.
+        apps: What will run.
 
     Raises:
         ServerError: There is no address that a client could reach, or no port.
@@ -99,7 +105,7 @@ def server_place(
     if not interfaces:
         raise ServerError(f"no interface of {name} has {', '.join(texts)} or a default route")
     try:
-        ports = choose_ports(wish.ports, survey["taken_ports"])
+        ports = choose_ports(wish.ports, survey["taken_ports"], apps)
     except MachineError as e:
         raise ServerError(e.message, hint=e.hint) from None
     return ServerPlace(

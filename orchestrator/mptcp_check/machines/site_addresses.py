@@ -6,7 +6,7 @@ connection), at the same port.  Active ftp is the exception: there the server op
 connection, and a server that opens Multipath TCP sockets would make no control.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_interface
 
@@ -125,7 +125,9 @@ class SiteAddressing:
         return [(n, str(a.ip)) for n, a in addresses if a.version == VERSIONS[family]]
 
 
-def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, int]:
+def choose_ports(
+    wanted: Mapping[str, int], taken: Sequence[int], apps: Iterable[str] = APPLICATIONS
+) -> dict[str, int]:
     """Return a port for each application and for the active control; pure.
 
     Applications of one server program share its port.
@@ -133,6 +135,7 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
     Args:
         wanted: What the user gave.
         taken: Ports on which something listens at the server.
+        apps: What will run: captures hold the ports of nothing else.
 
     Raises:
         MachineError: A port that the user gave is taken, or there is no free one.
@@ -149,7 +152,7 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
     by_service: dict[str, int] = {}
-    for name in (*APPLICATIONS, ActiveControl):
+    for name in (*(app for app in APPLICATIONS if app in set(apps)), ActiveControl):
         service = APPLICATIONS[name].service if name in APPLICATIONS else name
         if service in by_service and name not in wanted:
             chosen[name] = by_service[service]

@@ -114,6 +114,10 @@ def test_applications_of_one_server_share_its_port() -> None:
     assert choose_ports({"ftp": 2121, "ftps": 990}, [])["ftps"] == 990
 
 
+def test_what_does_not_run_has_no_port() -> None:
+    assert set(choose_ports({}, [], ["https", "ftp"])) == {"https", "ftp", ActiveControl}
+
+
 def test_active_ftps_data_port_is_left_free_as_well() -> None:
     chosen = choose_ports({"ftp": 8001}, [])
     used = [port - one for port in set(chosen.values()) for one in (0, 1)]
