@@ -13,23 +13,24 @@ WORD = "@own"
 """First word of a command in the contract that means a program of `mptcp_guest.clients`."""
 
 
-def python() -> str:
-    """Return the Python that runs them: the distribution's, which knows its packages.
-
-    The agent's own may be a virtual environment's, whose executable is a link to that one.
-    """
-    return str(Path(sys.executable).resolve())
+DEBIAN_PYTHON = "/usr/bin/python3"
+"""The one that finds libraries from Debian's packages; this process may run under another."""
 
 
-def command(module: str, *words: str) -> list[str]:
+WITH_LIBRARIES = frozenset({"websocket"})
+"""Clients that need one of those."""
+
+
+def command(module: str, *words: str, python: str = sys.executable) -> list[str]:
     """Return the command that runs a module of this package.
 
     Args:
         module: Below `mptcp_guest`, with dots.
         words: Its arguments.
+        python: Which one runs it.
     """
     root = Path(mptcp_guest.__file__).parent.parent
-    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", python()]
+    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", python]
     # -P: a client runs in a directory whose files came over the network
     return [*how, "-P", "-m", f"mptcp_guest.{module}", *words]
 
@@ -38,4 +39,5 @@ def resolved(words: list[str]) -> list[str]:
     """Return a command of the contract as one that can be run."""
     if words[0] != WORD:
         return words
-    return command(f"clients.{words[1]}", *words[2:])
+    python = DEBIAN_PYTHON if words[1] in WITH_LIBRARIES else sys.executable
+    return command(f"clients.{words[1]}", *words[2:], python=python)

@@ -24,9 +24,10 @@ def blocks(content: Content) -> Iterator[bytes]:
     if content.get("form", "bytes") == "lines":
         yield from _lines(content["seed"], size_bytes(content["bytes"], "lines") // LINE_BYTES)
         return
+    zeros = content.get("form") == "zeros"
     for start in range(0, content["bytes"], BLOCK_BYTES):
         size = min(BLOCK_BYTES, content["bytes"] - start)
-        yield _random(content["seed"], start // BLOCK_BYTES, size)
+        yield bytes(size) if zeros else _random(content["seed"], start // BLOCK_BYTES, size)
 
 
 def size_bytes(wanted: int, form: ContentForm) -> int:
@@ -63,6 +64,11 @@ def write(path: Path, content: Content) -> Digest:
         return _digest(block for block in blocks(content) if file.write(block))
 
 
+def digest_of(text: bytes) -> Digest:
+    """Return the digest of some bytes."""
+    return _digest(iter((text,)))
+
+
 def digest_of_file(path: Path) -> Digest | None:
     """Return the digest of a file, none when there is no such file.
 
@@ -74,11 +80,6 @@ def digest_of_file(path: Path) -> Digest | None:
             return _digest(iter(lambda: file.read(BLOCK_BYTES), b""))
     except FileNotFoundError:
         return None
-
-
-def digest_of(content: bytes) -> Digest:
-    """Return the digest of these bytes."""
-    return _digest(iter((content,)))
 
 
 def _digest(pieces: Iterator[bytes]) -> Digest:

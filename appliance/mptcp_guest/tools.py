@@ -11,33 +11,37 @@ from pathlib import Path
 from mptcp_guest import own_program
 from mptcp_guest.lab import ENVIRONMENT, Lab
 from mptcp_guest.refusal import RefusalError
+from mptcp_guest.serving import PROGRAMS
 from mptcp_guest.waiting import Deadline
 
 STATUS = Path("/var/lib/dpkg/status")
 
+BY_VERSION = ("--version",)
+
 TOOLS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "curl": ("curl", ("--version",)),
-    "ethtool": ("ethtool", ("--version",)),
-    "git": ("git", ("--version",)),
+    **{p.tool: (p.package, BY_VERSION) for p in PROGRAMS.values() if p.tool},
+    "curl": ("curl", BY_VERSION),
+    "ethtool": ("ethtool", BY_VERSION),
     "ip": ("iproute2", ("-V",)),
-    "lftp": ("lftp", ("--version",)),
-    "mptcpize": ("mptcpize", ("--version",)),
-    "nft": ("nftables", ("--version",)),
+    "lftp": ("lftp", BY_VERSION),
+    "mosquitto_pub": ("mosquitto-clients", BY_VERSION),
+    "mosquitto_sub": ("mosquitto-clients", BY_VERSION),
+    "mptcpize": ("mptcpize", BY_VERSION),
+    "nft": ("nftables", BY_VERSION),
     "nginx": ("nginx", ("-v",)),
     "nstat": ("iproute2", ("-V",)),
     "pure-ftpd": ("pure-ftpd", ("--help",)),
-    "python3-websockets": ("python3-websockets", ()),
-    "rsync": ("rsync", ("--version",)),
+    "redis-cli": ("redis-tools", BY_VERSION),
     "scp": ("openssh-client", ("-V",)),
     "sftp": ("openssh-client", ("-V",)),
     "ss": ("iproute2", ("-V",)),
     "ssh": ("openssh-client", ("-V",)),
-    "sshd": ("openssh-server", ("-V",)),
-    "sysctl": ("procps", ("--version",)),
-    "tcpdump": ("tcpdump", ("--version",)),
-    "unbound": ("unbound", ("-V",)),
+    "sysctl": ("procps", BY_VERSION),
+    "tcpdump": ("tcpdump", BY_VERSION),
 }
-"""Each tool's Debian package, or the beginning of its name, and how the tool tells its version."""
+"""Each tool's Debian package, or the beginning of its name, and how the tool tells its version.
+
+The servers are from their table; these are the clients, and what every measurement needs."""
 
 
 MODULES: Mapping[str, str] = {"python3-websockets": "websockets"}
@@ -75,7 +79,7 @@ def _version(lab: Lab, tool: str, known: str, words: tuple[str, ...], until: Dea
     if known:
         return known
     module = MODULES.get(tool)
-    asked = [own_program.python(), "-P", "-c", IMPORTED, module] if module else [tool, *words]
+    asked = [own_program.DEBIAN_PYTHON, "-P", "-c", IMPORTED, module] if module else [tool, *words]
     try:
         done = lab.run(asked, until)
     except RefusalError:

@@ -1,1 +1,1 @@
-"""Clients of exchanges that no program of a distribution is."""
+"""Clients that nothing else is: programs of this package, each run as a process of its own."""

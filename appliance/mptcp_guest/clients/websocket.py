@@ -1,4 +1,4 @@
-"""A WebSocket client of `mptcp_guest.serving.websocket_process`; needs python3-websockets.
+"""A WebSocket client of `mptcp_guest.servers.websocket`; needs python3-websockets.
 
     python -m mptcp_guest.clients.websocket send|take FILE URL ADDRESS PORT NAME [CERTIFICATE]
 

@@ -2,18 +2,47 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import dns, ftp, git, http, rsync, ssh, websocket
+from mptcp_guest.serving import (
+    dns,
+    echo,
+    ftp,
+    git,
+    http,
+    irc,
+    mailbox,
+    mqtt,
+    redis,
+    rsync,
+    sip,
+    smtp,
+    ssh,
+    throughput,
+    websocket,
+)
 from mptcp_guest.serving.program import Program
 
 PROGRAMS: Mapping[str, Program] = {
-    p.name: p
-    for p in (
+    program.name: program
+    for program in (
+        http.PROGRAM,
+        ftp.PROGRAM,
+        echo.CLIENT_FIRST,
+        echo.SERVER_FIRST,
+        mailbox.IMAP,
+        mailbox.IMAPS,
+        mailbox.POP3,
+        mailbox.POP3S,
+        smtp.PROGRAM,
+        mqtt.MQTT,
+        mqtt.MQTTS,
+        redis.PROGRAM,
+        irc.PROGRAM,
+        throughput.PROGRAM,
+        sip.PROGRAM,
+        http.HTTPS,
         dns.PROGRAM,
         dns.TLS,
-        ftp.PROGRAM,
         git.PROGRAM,
-        http.HTTPS,
-        http.PROGRAM,
         rsync.PROGRAM,
         ssh.PROGRAM,
         websocket.PROGRAM,

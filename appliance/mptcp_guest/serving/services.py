@@ -17,9 +17,6 @@ from mptcp_guest.serving import PROGRAMS
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
 from mptcp_guest.waiting import Deadline
 
-LISTEN_S = 90.0
-"""Twenty servers begin at once, some of them in an interpreter, on an emulated machine."""
-
 LOG_TAIL_BYTES = 2000
 
 
@@ -140,7 +137,7 @@ class Services:
             missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
-        in_time = self._lab.stop.wait_until(all_listen, until.earlier(LISTEN_S))
+        in_time = self._lab.stop.wait_until(all_listen, until)
         if missing:
             # one that has ended tells more than one that may still come
             told = next((r for r in missing if r.child.poll() is not None), missing[0])

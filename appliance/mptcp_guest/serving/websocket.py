@@ -1,6 +1,7 @@
 """A WebSocket server (RFC 6455), bare and under TLS: Debian's python3-websockets.
 
-It runs as a process of its own, `websocket_process`: nothing else of the agent needs that package.
+It runs as a process of its own, `mptcp_guest.servers.websocket`: nothing else of the agent needs
+that package.
 """
 
 from mptcp_guest import messages, own_program
@@ -18,7 +19,7 @@ def _prepare(
         certificate = place.written("certificate.pem", arguments["tls_certificate"])
         keys = [str(certificate), str(place.written("key.pem", arguments["tls_key"], secret=True))]
     where = (str(place.files), wanted["address"], str(wanted["port"]))
-    return own_program.command("serving.websocket_process", *where, *keys)
+    return own_program.command("servers.websocket", *where, *keys, python=own_program.DEBIAN_PYTHON)
 
 
 PROGRAM = Program(name="websocket", tool=PACKAGE, package=PACKAGE, prepare=_prepare)

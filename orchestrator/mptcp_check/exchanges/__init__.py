@@ -2,7 +2,24 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import dns, ftp, git, http, https, rsync, ssh, websocket
+from mptcp_check.exchanges import (
+    dns,
+    echo,
+    ftp,
+    git,
+    http,
+    https,
+    irc,
+    mailbox,
+    mqtt,
+    redis,
+    rsync,
+    sip,
+    smtp,
+    ssh,
+    throughput,
+    websocket,
+)
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
@@ -10,17 +27,30 @@ APPLICATIONS: Mapping[str, Application] = {
     for application in (
         http.APPLICATION,
         https.APPLICATION,
-        ftp.APPLICATION,
-        ftp.FTPS,
-        dns.APPLICATION,
-        dns.TLS,
-        git.APPLICATION,
-        rsync.APPLICATION,
-        ssh.SCP,
-        ssh.SFTP,
-        ssh.SSH,
         websocket.APPLICATION,
         websocket.TLS,
+        ftp.APPLICATION,
+        ftp.FTPS,
+        ssh.SFTP,
+        ssh.SCP,
+        ssh.SSH,
+        rsync.APPLICATION,
+        git.APPLICATION,
+        dns.APPLICATION,
+        dns.TLS,
+        echo.CLIENT_FIRST,
+        echo.SERVER_FIRST,
+        smtp.APPLICATION,
+        mailbox.IMAP,
+        mailbox.IMAPS,
+        mailbox.POP3,
+        mailbox.POP3S,
+        mqtt.MQTT,
+        mqtt.MQTTS,
+        redis.APPLICATION,
+        irc.APPLICATION,
+        throughput.APPLICATION,
+        sip.APPLICATION,
     )
 }
 """Every application by its name, in the order in which they are planned."""

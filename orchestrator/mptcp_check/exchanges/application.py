@@ -83,6 +83,8 @@ class Application:
     """Of its payload."""
     signs: Mapping[str, str] = field(default_factory=dict[str, str])
     """What the client says when somebody in between plays the server, and what that means."""
+    comes_back: bool = False
+    """What is sent comes back to the client by the server, and is compared there."""
 
     @property
     def port(self) -> int:

@@ -26,7 +26,7 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     size = size_bytes(exchange.payload_bytes, "lines")
     count = -(-size // DNS_PART_BYTES)
     asked = (target.address, str(exchange.port), target.file, str(count), ARRIVED_FILE)
-    secured = (tls.CERTIFICATE, SERVER_NAME) if exchange.app == TLS.name else ()
+    secured = (tls.CERTIFICATE_FILE, SERVER_NAME) if exchange.app == TLS.name else ()
     return ((WORD, "dns", *asked, *secured),)
 
 

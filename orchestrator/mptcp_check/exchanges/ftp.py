@@ -19,6 +19,7 @@ Who gets a second subflow (measured on Linux 6.18, pure-ftpd 1.0.50, curl 7.88):
 
 from mptcp_check.exchanges import curl, tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Family, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -39,18 +40,19 @@ WORDS = {
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    base = f"ftp://{target.host}:{exchange.port}"
+    secured = exchange.app == FTPS.name
+    if secured and exchange.mode == ACTIVE:
+        return (_lftp(exchange, target),)
+    base = f"ftp://{SERVER_NAME if secured else target.host}:{exchange.port}"
     words = {
         Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
         Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),
     }[exchange.direction]
-    if exchange.app == FTPS.name and exchange.mode == ACTIVE:
-        return (_lftp(exchange, target),)
     # control and data both
-    secured = ("--ssl-reqd", *tls.pinned(target)) if exchange.app == FTPS.name else ()
+    known = ("--ssl-reqd", *tls.curl_words(exchange, target)) if secured else ()
     login = ("--user", f"{target.credentials.user}:{target.credentials.password}")
     mode = WORDS[exchange.mode or PASSIVE]
-    return (curl.command(exchange, *login, *secured, *mode, *words),)
+    return (curl.command(exchange, *login, *known, *mode, *words),)
 
 
 def _lftp(exchange: Exchange, target: Target) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ def _lftp(exchange: Exchange, target: Target) -> tuple[str, ...]:
         "set ftp:ssl-force yes",
         "set ftp:ssl-protect-data yes",
         # the only certificate that is taken is the server's own
-        f"set ssl:ca-file {tls.CERTIFICATE}",
+        f"set ssl:ca-file {tls.CERTIFICATE_FILE}",
         "set ssl:check-hostname no",
         f"open -p {exchange.port} -u {login} ftp://{target.host}",
         words,

@@ -33,8 +33,7 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         curl.command(
             exchange,
             *WORDS[exchange.mode or H2],
-            *tls.pinned(target),
-            *("--resolve", f"{SERVER_NAME}:{exchange.port}:{target.host}"),
+            *tls.curl_words(exchange, target),
             *words[exchange.direction],
         ),
     )
@@ -52,5 +51,6 @@ APPLICATION = Application(
         H2: Mode(opened=ONE, words="HTTP/2 over TLS 1.3"),
     },
     commands=commands,
+    files=tls.files,
     signs=tls.SIGNS,
 )

@@ -70,13 +70,13 @@ def _scp(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
 
 
 def _stream(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
-    source, output, verb = {
-        Transfer.DOWNLOAD: ("-", ARRIVED_FILE, "send"),
-        Transfer.UPLOAD: (SENT_FILE, "-", "take"),
+    *plumbing, verb = {
+        Transfer.DOWNLOAD: ("--out", ARRIVED_FILE, "send"),
+        Transfer.UPLOAD: ("--in", SENT_FILE, "take"),
     }[exchange.direction]
     login = ("-l", target.credentials.user + STREAM_SUFFIX)
     ssh = ("ssh", *_options(exchange), *login, SERVER_NAME, f"{verb} {target.file}")
-    return ((WORD, "piped", source, output, *ssh),)
+    return ((WORD, "plumbed", *plumbing, "--", *ssh),)
 
 
 SCP = Application(

@@ -1,32 +1,43 @@
-"""How a client knows this run's server under TLS, and what it says of anybody else.
+"""How clients know the run's server inside TLS: by its certificate, and by nobody's word for it.
 
-The certificate is this run's own and signed by nobody: no other key will do.  Who opens TLS in
-between shows a key of his own and is found, whatever his certificate says.
+Who opens TLS in between shows another one and is found, whatever it says.
 """
 
 from collections.abc import Mapping
 
 from mptcp_check.exchanges.application import Target
+from mptcp_check.exchanges.credentials import SERVER_NAME
+from mptcp_check.model import Exchange
 
-CERTIFICATE = "certificate.pem"
+CERTIFICATE_FILE = "server.pem"
 
 INTERCEPTED = (
     "somebody in between opens TLS: the certificate that came is not the measurement server's"
 )
-SIGNS = {
-    "public key does not match pinned public key": INTERCEPTED,
-    "Certificate verification:": INTERCEPTED,
-    "certificate verify failed": INTERCEPTED,
-}
-"""What curl (its exit code is 90), lftp and Python say then, and what it means."""
-
-
-def pinned(target: Target) -> tuple[str, ...]:
-    """Return the words that have curl take this run's key and no other (RFC 7469, section 2.4)."""
-    # "insecure": there is no signature to look for; the pin is compared all the same
-    return "--insecure", "--pinnedpubkey", f"sha256//{target.credentials.tls_pin}"
+SIGNS: Mapping[str, str] = dict.fromkeys(
+    (
+        "public key does not match pinned public key",  # curl, exit code 90
+        "SSL certificate problem:",  # curl, exit code 60
+        "Certificate verification:",  # lftp
+        "certificate verify failed",  # Python
+    ),
+    INTERCEPTED,
+)
+"""What clients say then, and what it means."""
 
 
 def files(target: Target) -> Mapping[str, str]:
-    """Return the certificate that the server must show, for clients that take no pin."""
-    return {CERTIFICATE: target.credentials.tls_certificate}
+    """Return the file in the client's directory that holds the certificate."""
+    return {CERTIFICATE_FILE: target.credentials.tls_certificate}
+
+
+def curl_words(exchange: Exchange, target: Target) -> tuple[str, ...]:
+    """Return what curl is told so that it believes this server and no other.
+
+    The URL must name `SERVER_NAME`, which no resolver is asked for.
+    """
+    return (
+        *("--resolve", f"{SERVER_NAME}:{exchange.port}:{target.host}"),
+        *("--cacert", CERTIFICATE_FILE),
+        *("--pinnedpubkey", f"sha256//{target.credentials.tls_pin}"),
+    )

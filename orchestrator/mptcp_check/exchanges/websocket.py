@@ -20,7 +20,7 @@ TOOLS = ("python3-websockets",)
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
     secured = exchange.app == TLS.name
-    scheme, certificate = ("wss", (tls.CERTIFICATE,)) if secured else ("ws", ())
+    scheme, certificate = ("wss", (tls.CERTIFICATE_FILE,)) if secured else ("ws", ())
     url = f"{scheme}://{SERVER_NAME}:{exchange.port}/"
     verb, file = {
         Transfer.DOWNLOAD: ("send", ARRIVED_FILE),

@@ -7,13 +7,14 @@ connection, and a server that opens Multipath TCP sockets would make no control.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError
 from mptcp_check.exchanges import APPLICATIONS, asking
-from mptcp_check.exchanges.plan import limited
-from mptcp_check.model import Exchange, Family, Side, Transport
+from mptcp_check.exchanges.plan import Possible, limited
+from mptcp_check.machines.addresses import OTHER_FAMILY
+from mptcp_check.model import Exchange, Family, Joining, Side, Transport, Upset
 from mptcp_guest.messages import Endpoint, InterfaceState, ServiceWanted
 
 VERSIONS: Mapping[Family, int] = {Family.IPV4: 4, Family.IPV6: 6}
@@ -34,9 +35,11 @@ class ServerPlace:
     bound: Mapping[Family, str]
     """Where it listens: the same, or anywhere when something in between translates."""
     ports: Mapping[str, int]
-    """By application, and of `ActiveControl`."""
+    """By application, of `ActiveControl`, and of `further_port` where that one is free."""
     interfaces: tuple[str, ...]
     alone: bool
+    holders: Mapping[Family, str] = field(default_factory=dict[Family, str])
+    """The interface that has the address itself, where nothing in between translates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +51,12 @@ class SiteAddressing:
 
     def fitting(self, planned: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Return what both ends have addresses for, with the server's ports."""
-        paths = {family: len(self._sources(family)) for family in self.server.addresses}
+        possible = self._possible()
+        there = [e for e in planned if _service(e) in self.server.ports]
         # in active mode the server connects to the address that the client told it, and behind
         # this computer's own translation that is none of the network's
         routed = any(state["attached"] == "routed" for state in self.client)
-        found = limited([e for e in planned if not (routed and _opens_back(e))], paths)
+        found = limited([e for e in there if not (routed and _opens_back(e))], possible)
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
@@ -75,13 +79,22 @@ class SiteAddressing:
         )
 
     def endpoints(self, exchange: Exchange, side: Side) -> list[Endpoint]:
-        """Return the client's addresses but the one from which it goes first."""
+        """Return the client's addresses but the first, or what the server announces."""
         if side is Side.SERVER:
-            return []
+            family = OTHER_FAMILY[exchange.family]
+            holder = self.server.holders.get(family)
+            if exchange.joining is not Joining.OTHER_FAMILY or holder is None:
+                return []
+            return [Endpoint(address=self.server.addresses[family], interface=holder)]
         return [
             Endpoint(address=address, interface=interface)
             for interface, address in self._sources(exchange.family)[1:]
         ]
+
+    def first_path(self, exchange: Exchange) -> Endpoint:
+        """Return the client's first interface in the exchange's family."""
+        interface, address = self._sources(exchange.family)[0]
+        return Endpoint(address=address, interface=interface)
 
     def interfaces(self, side: Side) -> tuple[str, ...]:
         """Return where one side captures."""
@@ -109,6 +122,20 @@ class SiteAddressing:
         del side
         first, last = asking.PASSIVE_PORTS
         return (*self._single_ports(), *range(first, last + 1))
+
+    def _possible(self) -> Possible:
+        paths = {family: len(self._sources(family)) for family in self.server.addresses}
+        own = any(state["attached"] == "own" for state in self.client)
+        return Possible(
+            paths=paths,
+            announced={
+                (family, Joining.OTHER_FAMILY): 1
+                for family, other in OTHER_FAMILY.items()
+                if other in self.server.holders and paths.get(other, 0)
+            },
+            # a card of a machine's own network is not ours to switch off
+            upsets=frozenset() if own else frozenset({Upset.INTERFACE_DOWN, Upset.ADDRESS_REMOVED}),
+        )
 
     def _single_ports(self) -> tuple[int, ...]:
         # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
@@ -147,30 +174,51 @@ def choose_ports(
                 f"port {port} for {app} is taken on the server",
                 hint=f"leave {app}= away to have a free one, or end what listens there",
             )
-    # active ftp's data comes from the port below the control connection's
-    used |= {port - below for port in wanted.values() for below in (0, 1)}
+    for app, port in wanted.items():
+        used |= _taken_by(app, port)
+    wishes = set(apps)
+    running = [app for app in APPLICATIONS if app in wishes]
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
     by_service: dict[str, int] = {}
-    for name in (*(app for app in APPLICATIONS if app in set(apps)), ActiveControl):
+    for name in (*running, ActiveControl):
         service = APPLICATIONS[name].service if name in APPLICATIONS else name
         if service in by_service and name not in wanted:
             chosen[name] = by_service[service]
             continue
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
-        free = (p for p in candidates if not {p, p - 1} & used)
-        found: int | None = wanted[name] if name in wanted else next(free, None)
+        usable = (p for p in candidates if not _taken_by(name, p) & used)
+        found: int | None = wanted[name] if name in wanted else next(usable, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")
         chosen[name] = by_service[service] = found
-        used |= {found, found - 1}
+        used |= _taken_by(name, found)
+    further: dict[tuple[str, int], int] = {}
+    for name in running:
+        service = APPLICATIONS[name].service
+        for port in APPLICATIONS[name].ports[1:]:
+            if port not in used or (service, port) in further:
+                chosen[further_port(name, port)] = further[service, port] = port
+                used.add(port)
     return chosen
 
 
+def further_port(app: str, port: int) -> str:
+    """Return by what name `ServerPlace.ports` has another port of an application."""
+    return f"{app} {port}"
+
+
+def _taken_by(name: str, port: int) -> set[int]:
+    # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
+    return {port, port - 1} if name.startswith("ftp") else {port}
+
+
 def _service(exchange: Exchange) -> str:
-    plain = exchange.transport is Transport.TCP and _opens_back(exchange)
-    return ActiveControl if plain else exchange.app
+    if exchange.transport is Transport.TCP and _opens_back(exchange):
+        return ActiveControl
+    usual = APPLICATIONS[exchange.app].port
+    return exchange.app if exchange.port == usual else further_port(exchange.app, exchange.port)
 
 
 def _opens_back(exchange: Exchange) -> bool:

@@ -84,7 +84,7 @@ def test_a_diagnosis_of_captures_alone_names_its_connections() -> None:
 
 
 def test_the_table_has_a_row_per_transfer_and_a_column_per_transport() -> None:
-    exchanges = plan(depth=Depth.DEFAULT)
+    exchanges = plan(["http", "ftp"], Depth.DEFAULT)
     shown = table.table(exchanges, {})
 
     assert shown.row_count == 6

@@ -4,9 +4,11 @@ from mptcp_check.exchanges import APPLICATIONS, credentials
 from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer, Transport
+from mptcp_guest.own_program import WORD
 from mptcp_guest.serving import PROGRAMS
 
 KNOWN = credentials.make("secret")[0]
+LOGINS = {"ftp", "ftps", "imap", "imaps", "pop3", "pop3s"}
 IPV4 = Target(address="10.77.0.2", file="x0003", credentials=KNOWN)
 IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 
@@ -70,17 +72,16 @@ def test_the_client_says_what_goes_where(
     ids=lambda e: f"{e.app}-{e.mode}-{e.direction}",
 )
 def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
-    curls = [
-        words for words in APPLICATIONS[exchange.app].commands(exchange, IPV4) if words[0] == "curl"
-    ]
-    assert curls or exchange.app not in {"ftp", "http", "https"}
-    for words in curls:
+    for words in APPLICATIONS[exchange.app].commands(exchange, IPV4):
+        if words[0] != "curl":
+            others = {WORD, "env", "cp", "mv", *APPLICATIONS[exchange.app].tools}
+            assert words[0] in others
+            continue
         assert words[:2] == ("curl", "--disable")
         assert words[words.index("--noproxy") + 1] == "*"
         assert float(words[words.index("--max-time") + 1]) > exchange.deadline_s
         assert "--fail" in words
-        if exchange.app in {"ftp", "ftps", "http", "https"}:
-            assert ("--user" in words) == exchange.app.startswith("ftp")
+        assert ("--user" in words) == (exchange.app in LOGINS)
 
 
 def test_the_applications_say_who_opens_more_than_one_connection() -> None:
@@ -98,6 +99,8 @@ def test_the_applications_say_who_opens_more_than_one_connection() -> None:
         ("ftps", "passive"): (2, 0),
         ("http", "close"): (3, 0),
         ("http", "range"): (2, 0),
+        ("iperf3", None): (2, 0),
+        ("irc", None): (2, 0),
     }
 
 

@@ -4,9 +4,10 @@ import subprocess
 from pathlib import Path
 
 import mptcp_guest
+from mptcp_guest import own_program
 
 SCRIPT = """\
-from mptcp_guest.serving.websocket_process import ASKED
+from mptcp_guest.servers.websocket import ASKED
 for words in ("send x0001", "take a.b-c_d"):
     assert ASKED.fullmatch(words), words
 for words in ("", "send", "send ../x", "send .x", "send a/b", "take x y", "take x\\n", "hello x"):
@@ -17,7 +18,7 @@ for words in ("", "send", "send ../x", "send .x", "send a/b", "take x y", "take 
 def test_a_plain_name_is_sent_or_taken_and_nothing_else(tmp_path: Path) -> None:
     root = Path(mptcp_guest.__file__).parent.parent
     done = subprocess.run(
-        ["/usr/bin/python3", "-P", "-c", SCRIPT],
+        [own_program.DEBIAN_PYTHON, "-P", "-c", SCRIPT],
         cwd=tmp_path,
         capture_output=True,
         text=True,

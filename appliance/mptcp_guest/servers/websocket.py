@@ -1,6 +1,6 @@
 """The process of `mptcp_guest.serving.websocket`: needs Debian's python3-websockets.
 
-    python -m mptcp_guest.serving.websocket_process FILES ADDRESS PORT [CERTIFICATE KEY]
+    python -m mptcp_guest.servers.websocket FILES ADDRESS PORT [CERTIFICATE KEY]
 
 A connection says first, as a text, ``send NAME`` or ``take NAME``: then binary messages follow one
 way or the other until it is closed.  What was taken comes back piece by piece, so that both ways
