@@ -9,7 +9,7 @@ from lab.agents import AgentProcess, lab_up, machines
 from lab.suite import KEYS, run_exchange, start_services
 from mptcp_check.exchanges import APPLICATIONS, asking, credentials, ssh, tls
 from mptcp_check.exchanges.application import Target
-from mptcp_check.exchanges.plan import plan
+from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.machines import addresses
 from mptcp_check.model import Exchange, Side, Transfer, Transport
 from mptcp_guest.messages import STREAM_SUFFIX
@@ -37,7 +37,7 @@ def server(agents: Agents) -> Iterator[AgentProcess]:
 def control(app: str, mode: str | None, direction: Transfer = Transfer.DOWNLOAD) -> Exchange:
     return next(
         e
-        for e in plan([app])
+        for e in plan([app], Depth.FULL)
         if (e.mode, e.direction, e.transport) == (mode, direction, Transport.TCP)
     )
 
