@@ -579,5 +579,16 @@ class ExchangeResult(TypedDict):
     """Where one was wanted."""
 
 
+DNS_ZONE = "zone.mptcp-check.invalid"
+"""RFC 6761, section 6.4: nobody else answers for it."""
+
+DNS_PART_BYTES = 128 * 255
+"""Of one text: so many strings of the longest kind, half of what a message can hold."""
+
+STREAM_SUFFIX = "-stream"
+"""After the run's user: who gets plain streams over ssh instead of sftp."""
+
+WEBSOCKET_MESSAGE_BYTES = 16 * 1024
+
 SENT_FILE = "sent"
 ARRIVED_FILE = "arrived"

@@ -17,6 +17,10 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 """The one that finds libraries from Debian's packages; this process may run under another."""
 
 
+WITH_LIBRARIES = frozenset({"websocket"})
+"""Clients that need one of those."""
+
+
 def command(module: str, *words: str, python: str = sys.executable) -> list[str]:
     """Return the command that runs a module of this package.
 
@@ -35,4 +39,5 @@ def resolved(words: list[str]) -> list[str]:
     """Return a command of the contract as one that can be run."""
     if words[0] != WORD:
         return words
-    return command(f"clients.{words[1]}", *words[2:])
+    python = DEBIAN_PYTHON if words[1] in WITH_LIBRARIES else sys.executable
+    return command(f"clients.{words[1]}", *words[2:], python=python)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from mptcp_guest.messages import Content, Digest
+from mptcp_guest.messages import Content, ContentForm, Digest
 
 BLOCK_BYTES = 65536
 LINE_DIGITS = 64
@@ -22,12 +22,17 @@ def blocks(content: Content) -> Iterator[bytes]:
     as fit into the size, and one at least.
     """
     if content.get("form", "bytes") == "lines":
-        yield from _lines(content["seed"], max(content["bytes"] // LINE_BYTES, 1))
+        yield from _lines(content["seed"], size_bytes(content["bytes"], "lines") // LINE_BYTES)
         return
     zeros = content.get("form") == "zeros"
     for start in range(0, content["bytes"], BLOCK_BYTES):
         size = min(BLOCK_BYTES, content["bytes"] - start)
         yield bytes(size) if zeros else _random(content["seed"], start // BLOCK_BYTES, size)
+
+
+def size_bytes(wanted: int, form: ContentForm) -> int:
+    """Return how large a content is of which so many bytes are wanted."""
+    return max(wanted // LINE_BYTES, 1) * LINE_BYTES if form == "lines" else wanted
 
 
 def _lines(seed: str, count: int) -> Iterator[bytes]:

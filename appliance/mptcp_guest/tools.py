@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from mptcp_guest import own_program
 from mptcp_guest.lab import ENVIRONMENT, Lab
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving import PROGRAMS
@@ -22,6 +23,7 @@ TOOLS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "curl": ("curl", BY_VERSION),
     "ethtool": ("ethtool", BY_VERSION),
     "ip": ("iproute2", ("-V",)),
+    "lftp": ("lftp", BY_VERSION),
     "mosquitto_pub": ("mosquitto-clients", BY_VERSION),
     "mosquitto_sub": ("mosquitto-clients", BY_VERSION),
     "mptcpize": ("mptcpize", BY_VERSION),
@@ -30,13 +32,22 @@ TOOLS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "nstat": ("iproute2", ("-V",)),
     "pure-ftpd": ("pure-ftpd", ("--help",)),
     "redis-cli": ("redis-tools", BY_VERSION),
+    "scp": ("openssh-client", ("-V",)),
+    "sftp": ("openssh-client", ("-V",)),
     "ss": ("iproute2", ("-V",)),
+    "ssh": ("openssh-client", ("-V",)),
     "sysctl": ("procps", BY_VERSION),
     "tcpdump": ("tcpdump", BY_VERSION),
 }
 """Each tool's Debian package, or the beginning of its name, and how the tool tells its version.
 
 The servers are from their table; these are the clients, and what every measurement needs."""
+
+
+MODULES: Mapping[str, str] = {"python3-websockets": "websockets"}
+"""Tools that are modules for Python, with no executable."""
+
+IMPORTED = "import importlib, sys; print(importlib.import_module(sys.argv[1]).__name__)"
 
 
 def versions(lab: Lab, until: Deadline) -> dict[str, str]:
@@ -63,13 +74,17 @@ def parse_status(text: str) -> dict[str, str]:
 
 
 def _version(lab: Lab, tool: str, known: str, words: tuple[str, ...], until: Deadline) -> str:
-    if shutil.which(tool, path=ENVIRONMENT["PATH"]) is None:
+    if tool not in MODULES and shutil.which(tool, path=ENVIRONMENT["PATH"]) is None:
         return ""
     if known:
         return known
+    module = MODULES.get(tool)
+    asked = [own_program.DEBIAN_PYTHON, "-P", "-c", IMPORTED, module] if module else [tool, *words]
     try:
-        done = lab.run([tool, *words], until)
+        done = lab.run(asked, until)
     except RefusalError:
+        return ""
+    if module and done.returncode != 0:
         return ""
     lines = (done.stdout + done.stderr).decode(errors="replace").split("\n")
     return next((line.strip() for line in lines if line.strip()), "")

@@ -63,7 +63,7 @@ VERBS = {
     "received": Verb(
         arguments=messages.ReceivedArguments, result=messages.ReceivedResult, deadline_s=60
     ),
-    "discard": Verb(arguments=messages.DiscardArguments, result=messages.Nothing, deadline_s=10),
+    "discard": Verb(arguments=messages.DiscardArguments, result=messages.Nothing, deadline_s=60),
     "exchange": Verb(
         arguments=messages.ExchangeArguments, result=messages.ExchangeResult, deadline_s=300
     ),

@@ -2,7 +2,23 @@
 
 from collections.abc import Mapping
 
-from mptcp_guest.serving import echo, ftp, http, irc, mailbox, mqtt, redis, sip, smtp, throughput
+from mptcp_guest.serving import (
+    dns,
+    echo,
+    ftp,
+    git,
+    http,
+    irc,
+    mailbox,
+    mqtt,
+    redis,
+    rsync,
+    sip,
+    smtp,
+    ssh,
+    throughput,
+    websocket,
+)
 from mptcp_guest.serving.program import Program
 
 PROGRAMS: Mapping[str, Program] = {
@@ -23,6 +39,14 @@ PROGRAMS: Mapping[str, Program] = {
         irc.PROGRAM,
         throughput.PROGRAM,
         sip.PROGRAM,
+        http.HTTPS,
+        dns.PROGRAM,
+        dns.TLS,
+        git.PROGRAM,
+        rsync.PROGRAM,
+        ssh.PROGRAM,
+        websocket.PROGRAM,
+        websocket.TLS,
     )
 }
 """Every kind of server by its service's name."""

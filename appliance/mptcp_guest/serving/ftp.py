@@ -1,4 +1,4 @@
-"""pure-ftpd as the measurement's ftp server, with one user and a password for this run.
+"""pure-ftpd as the measurement's ftp and ftps server, with one user and a password for this run.
 
 pure-ftpd and not vsftpd, which dies with "500 OOPS: setsockopt: oobinline" as soon as a peer
 negotiates MPTCP.  A PORT or EPRT to another host than the client is refused unless -w or -W is
@@ -19,6 +19,8 @@ ROUNDS = 1000
 a random password that lives for one run needs no stretching."""
 
 CLIENTS_COUNT = 20
+CERTIFICATE = "certificate.pem"
+"""With its key."""
 
 
 def command(
@@ -53,6 +55,9 @@ def command(
         "--noanonymous",
         "--chrooteveryone",
         "--dontresolve",
+        # AUTH TLS for who asks for it
+        *("--tls", "1"),
+        *("--certfile", f"{directory}/{CERTIFICATE}"),
     ]
 
 
@@ -103,6 +108,8 @@ def _prepare(
         home=place.files,
     )
     place.written("users", line, secret=True)
+    keys = arguments["tls_certificate"] + arguments["tls_key"]
+    place.written(CERTIFICATE, keys, secret=True)
     place.lab.succeed(users_command(place.directory), place.until)
     return command(
         place.directory,

@@ -1,7 +1,8 @@
-"""nginx as the measurement's http server: files down, files up by PUT.
+"""nginx as the measurement's http and https server: files down, files up by PUT.
 
-Debian's nginx-light 1.22 has the dav module built in (``nginx -V``: --with-http_dav_module), and
-opens plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
+Debian's nginx-light 1.22 has what is needed built in (``nginx -V``: dav, ssi, ssl, v2), and opens
+plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from nginx 1.29.7).
+Each place is one thing that boxes treat differently; all of them hand out the same files.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,12 @@ from mptcp_guest import messages
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
 
 CONNECTIONS_COUNT = 128
+TRICKLE_BYTES = 512
+TRICKLE_BYTES_PER_S = 20_000
+"""A piece of `TRICKLE_BYTES` every 25 ms."""
+
+CERTIFICATE = "certificate.pem"
+KEY = "key.pem"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,31 +37,39 @@ def command(directory: Path) -> list[str]:
 
 
 def configuration(
-    directory: Path, files: Path, *, address: str, port: int, sharing: Sharing | None = None
+    directory: Path,
+    files: Path,
+    *,
+    address: str,
+    port: int,
+    tls: bool = False,
+    sharing: Sharing | None = None,
 ) -> str:
     """Return the configuration of one server on one address.
 
     Args:
-        directory: nginx's own, for its log, pid and temporary files.
+        directory: nginx's own, for its log, pid, keys and temporary files.
         files: What is served; uploads go to its ``up``.
         address: IPv4 or IPv6, without brackets.
         port: To listen on.
+        tls: Whether it speaks TLS, and HTTP/2 to who asks for it.
         sharing: Where sessions share the server; none gives `files` to whoever asks.
     """
-    listen = socket_address(address, port) + (" ipv6only=on" if ":" in address else "")
+    listen = socket_address(address, port) + (" ssl http2" if tls else "")
+    listen += " ipv6only=on" if ":" in address else ""
+    keys = _KEYS.format(directory=directory) if tls else ""
     # temporary files on the file system of the uploads: a finished one is renamed, never copied
     temporary = "\n".join(
         f"  {kind}_temp_path {directory}/{kind};"
         for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    root = f"root {files};"
+    session, home, way = "", f"{files}", ""
     if sharing:
         # the marker is taken away before any location is chosen; without one nothing is found
-        root = (
-            'set $session "none";\n'
-            f'    rewrite "^/(?<session>{sharing.marker})(/.*)$" $2;\n'
-            f"    root {files}/$session;"
+        session = (
+            f'set $session "none";\n    rewrite "^/(?<session>{sharing.marker})(/.*)$" $2;\n    '
         )
+        home, way = f"{files}/$session", "/$session"
     # below that level a line names a user's address
     level = " emerg" if sharing else ""
     connections = sharing.connections_count if sharing else CONNECTIONS_COUNT
@@ -72,14 +87,40 @@ http {{
   # a body is what was sent, not what compresses well
   gzip off;
   client_max_body_size {sharing.upload_bytes if sharing else 0};
+  # the client's address and port, not this one's, are where a redirection goes
+  absolute_redirect off;
 {temporary}
   server {{
     listen {listen};
-    {root}
+{keys}\
+    {session}root {home};
     location /down/ {{ }}
     location /up/ {{
       limit_except PUT {{ deny all; }}
       dav_methods PUT;
+    }}
+    # a filter that could change the length makes nginx send it in chunks (RFC 9112, section 7.1)
+    location /chunked/ {{
+      alias {home}/down/;
+      ssi on;
+      ssi_types *;
+    }}
+    location /trickle/ {{
+      alias {home}/down/;
+      sendfile off;
+      output_buffers 1 {TRICKLE_BYTES};
+      limit_rate {TRICKLE_BYTES_PER_S};
+    }}
+    location ~ ^/missing/(?<what>[^/]+)$ {{
+      error_page 404 {way}/down/$what;
+      return 404;
+    }}
+    location ~ ^/moved/(?<what>[^/]+)$ {{ return 302 {way}/down/$what; }}
+    location /odd/ {{
+      alias {home}/down/;
+      add_header x-MiXeD-cAsE "  Odd ,, order;  ";
+      add_header X-Long "{"long " * 300}";
+      add_header x-mixed-case again;
     }}
     location / {{ return 404; }}
   }}
@@ -87,14 +128,27 @@ http {{
 """
 
 
+_KEYS = """\
+    ssl_certificate {directory}/certificate.pem;
+    ssl_certificate_key {directory}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_tickets off;
+"""
+
+
 def _prepare(
-    place: Place, wanted: messages.ServiceWanted, _: messages.ServicesStartArguments
+    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
 ) -> list[str]:
+    tls = wanted["service"] == HTTPS.name
+    if tls:
+        place.written(CERTIFICATE, arguments["tls_certificate"])
+        place.written(KEY, arguments["tls_key"], secret=True)
     text = configuration(
-        place.directory, place.files, address=wanted["address"], port=wanted["port"]
+        place.directory, place.files, address=wanted["address"], port=wanted["port"], tls=tls
     )
     place.written("nginx.conf", text)
     return command(place.directory)
 
 
 PROGRAM = Program(name="http", tool="nginx", package="nginx-light", prepare=_prepare)
+HTTPS = Program(name="https", tool="nginx", package="nginx-light", prepare=_prepare)

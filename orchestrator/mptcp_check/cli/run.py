@@ -90,7 +90,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
     metavar="https://HOST|LIST.toml|ssh:HOST[,...]",
     help="The measurement server at the far end: a public one (https://HOST[:PORT]"
     "[,fingerprint=SHA256]), the first of a list that can be used, or a Linux box of yours "
-    "(ssh:HOST[,address=A][,http=PORT][,ftp=PORT]).",
+    "(ssh:HOST[,address=A][,APP=PORT]).",
 )
 @click.option(
     "--out",
@@ -141,7 +141,7 @@ def run(  # noqa: PLR0913 - one per option
     Without a server, two virtual machines with a Multipath TCP kernel, a probe and a
     measurement server, are joined by two links of this program's own small network: it
     shows what the tool does, and not how your network is. With --server the network
-    between the client and that server is measured. http and ftp run over Multipath TCP
+    between the client and that server is measured. Applications run over Multipath TCP
     and, as the control, over plain TCP. Every packet is captured at both ends; the two
     captures are compared.
 

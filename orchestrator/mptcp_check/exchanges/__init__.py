@@ -2,14 +2,42 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges import echo, ftp, http, irc, mailbox, mqtt, redis, sip, smtp, throughput
+from mptcp_check.exchanges import (
+    dns,
+    echo,
+    ftp,
+    git,
+    http,
+    https,
+    irc,
+    mailbox,
+    mqtt,
+    redis,
+    rsync,
+    sip,
+    smtp,
+    ssh,
+    throughput,
+    websocket,
+)
 from mptcp_check.exchanges.application import Application
 
 APPLICATIONS: Mapping[str, Application] = {
     application.name: application
     for application in (
         http.APPLICATION,
+        https.APPLICATION,
+        websocket.APPLICATION,
+        websocket.TLS,
         ftp.APPLICATION,
+        ftp.FTPS,
+        ssh.SFTP,
+        ssh.SCP,
+        ssh.SSH,
+        rsync.APPLICATION,
+        git.APPLICATION,
+        dns.APPLICATION,
+        dns.TLS,
         echo.CLIENT_FIRST,
         echo.SERVER_FIRST,
         smtp.APPLICATION,

@@ -1,10 +1,10 @@
 """What an application is to a check: what the client runs, and who opens how many connections."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mptcp_check.exchanges.credentials import Credentials
-from mptcp_check.model import Exchange, Transfer
+from mptcp_check.model import Exchange, Family, Transfer
 from mptcp_guest.messages import ContentForm
 
 
@@ -45,10 +45,14 @@ class Mode:
     opened: Opened
     transfers: tuple[Transfer, ...] = tuple(Transfer)
     """Which ways its payload can go."""
+    families: tuple[Family, ...] = tuple(Family)
+    """In which it exists."""
     payload_bytes_max: int | None = None
     """The most that it is made for; none where any size will do."""
     words: str = ""
     """For people: what is special about it."""
+    special: bool = False
+    """Another form of the same, which few boxes tell apart: tried where everything is."""
 
 
 Commands = Callable[[Exchange, Target], tuple[tuple[str, ...], ...]]
@@ -73,7 +77,8 @@ class Application:
     ports: tuple[int, ...]
     """The usual one first; boxes treat ports differently, so some are tried on several."""
     modes: Mapping[str | None, Mode]
-    """In the order in which they are planned; none as the name where there is only one."""
+    """In the order in which they are planned, the usual one last; none is the name of a plain one,
+    which needs no other."""
     commands: Commands
     files: Callable[[Target], Mapping[str, str]] = no_files
     """Small texts in the client's directory: keys and certificates."""
@@ -81,6 +86,8 @@ class Application:
     """The executables that the client's machine must have."""
     form: ContentForm = "bytes"
     """Of its payload."""
+    signs: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the client says when somebody in between plays the server, and what that means."""
     comes_back: bool = False
     """What is sent comes back to the client by the server, and is compared there."""
 

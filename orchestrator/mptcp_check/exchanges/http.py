@@ -1,19 +1,74 @@
-"""http: one GET or one PUT on a connection of its own."""
+"""http: GET and PUT in the ways that boxes in the path treat differently."""
 
 from mptcp_check.exchanges import curl
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
+REQUESTS = 3
+"""Of the same file: what arrived counts after the last."""
+
+KEEP_ALIVE = "keep-alive"
+CLOSE = "close"
+CHUNKED = "chunked"
+RANGE = "range"
+TRICKLE = "trickle"
+NOT_FOUND = "not-found"
+REDIRECT = "redirect"
+ODD_HEADERS = "odd-headers"
+
+DOWNLOAD_ONLY = (Transfer.DOWNLOAD,)
+KIB = 1024
+
+ONE = Opened(by_client=1)
+
+ODD_WORDS = (
+    *("--header", "aCCEPT:   */*"),
+    *("--header", "x-EMPTY;"),  # with nothing after the colon
+    *("--header", "uSER-aGENT: (odd) , , agent"),
+    *("--header", "X-Long: " + "long " * 300),
+    *("--header", "X-empty: twice"),
+)
+"""Legal and rare (RFC 9110, section 5): names in any case, repeated, empty, a long value."""
+
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
     base = f"http://{target.host}:{exchange.port}{target.root}"
-    words = {
-        Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
-        Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),
-    }
-    return (curl.command(exchange, "--http1.1", *words[exchange.direction]),)
+    mode = exchange.mode
+    words = ("--http1.1",)
+    if exchange.direction is Transfer.UPLOAD:
+        url = f"{base}/up/{target.file}"
+        each = ("--upload-file", SENT_FILE, url)
+        special = {
+            CHUNKED: ("--header", "Transfer-Encoding: chunked"),
+            CLOSE: ("--header", "Connection: close"),
+            ODD_HEADERS: ODD_WORDS,
+        }.get(mode or "", ())
+        times = REQUESTS if mode in {CLOSE, KEEP_ALIVE} else 1
+        return (curl.command(exchange, *words, *special, *each * times),)
+    place = {
+        CHUNKED: "chunked",
+        NOT_FOUND: "missing",
+        ODD_HEADERS: "odd",
+        REDIRECT: "moved",
+        TRICKLE: "trickle",
+    }.get(mode or "", "down")
+    each = ("--output", ARRIVED_FILE, f"{base}/{place}/{target.file}")
+    if mode == RANGE:
+        half = exchange.payload_bytes // 2
+        return (
+            curl.command(exchange, *words, "--range", f"0-{half - 1}", *each),
+            curl.command(exchange, *words, "--continue-at", str(half), *each),
+        )
+    special = {
+        CLOSE: ("--header", "Connection: close"),
+        NOT_FOUND: ("--no-fail",),
+        ODD_HEADERS: ODD_WORDS,
+        REDIRECT: ("--location", "--max-redirs", "1"),
+    }.get(mode or "", ())
+    times = REQUESTS if mode in {CLOSE, KEEP_ALIVE} else 1
+    return (curl.command(exchange, *words, *special, *each * times),)
 
 
 APPLICATION = Application(
@@ -21,6 +76,46 @@ APPLICATION = Application(
     title="Web (HTTP)",
     service="http",
     ports=(80, 8080, 34343),
-    modes={None: Mode(opened=Opened(by_client=1))},
+    # the usual one last
+    modes={
+        CHUNKED: Mode(opened=ONE, special=True, words="in chunks, the length is not told before"),
+        CLOSE: Mode(
+            opened=Opened(by_client=REQUESTS),
+            payload_bytes_max=256 * KIB,
+            special=True,
+            words=f"{REQUESTS} requests, a connection for each",
+        ),
+        KEEP_ALIVE: Mode(
+            opened=ONE,
+            payload_bytes_max=256 * KIB,
+            special=True,
+            words=f"{REQUESTS} requests on one connection",
+        ),
+        NOT_FOUND: Mode(
+            opened=ONE,
+            transfers=DOWNLOAD_ONLY,
+            payload_bytes_max=256 * KIB,
+            special=True,
+            words="the page of a 404: some boxes put their own in its place",
+        ),
+        ODD_HEADERS: Mode(opened=ONE, special=True, words="header fields that are legal and rare"),
+        RANGE: Mode(
+            opened=Opened(by_client=2),
+            transfers=DOWNLOAD_ONLY,
+            special=True,
+            words="the first half, then the rest on another connection",
+        ),
+        REDIRECT: Mode(
+            opened=ONE, transfers=DOWNLOAD_ONLY, special=True, words="a 302 leads to the file"
+        ),
+        TRICKLE: Mode(
+            opened=ONE,
+            transfers=DOWNLOAD_ONLY,
+            payload_bytes_max=32 * KIB,
+            special=True,
+            words="in small pieces with pauses",
+        ),
+        None: Mode(opened=ONE),
+    },
     commands=commands,
 )

@@ -94,6 +94,7 @@ def _application(
         modes=modes,
         commands=commands,
         files=tls.files,
+        signs=tls.SIGNS,
         form="lines",
     )
 

@@ -70,5 +70,6 @@ MQTTS = Application(
     modes={None: Mode(opened=Opened(by_client=1))},
     commands=commands_inside_tls,
     files=files_inside_tls,
+    signs=tls.SIGNS,
     tools=(),
 )

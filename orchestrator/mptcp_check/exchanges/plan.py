@@ -152,6 +152,8 @@ def _transfers(block: Block, wanted: Sequence[str]) -> Iterator[Transferred]:
         for family in block.families:
             for port in _ports(application, block.ports):
                 for name, mode in _modes(application, block.modes):
+                    if family not in mode.families:
+                        continue
                     for direction in _directions(mode, block.directions):
                         for payload_bytes in block.payload_bytes:
                             yield Transferred(
@@ -170,7 +172,9 @@ def _ports(application: Application, wanted: Ports) -> tuple[int, ...]:
 
 def _modes(application: Application, wanted: Modes) -> list[tuple[str | None, Mode]]:
     modes = list(application.modes.items())
-    return modes[-1:] if wanted is Modes.LAST else modes
+    if wanted is Modes.LAST:
+        return modes[-1:]
+    return [(name, mode) for name, mode in modes if mode.special is (wanted is Modes.SPECIAL)]
 
 
 def _directions(mode: Mode, wanted: Directions) -> tuple[Transfer, ...]:

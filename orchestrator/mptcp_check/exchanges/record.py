@@ -178,18 +178,24 @@ def _changes(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, l
     }
 
 
-def _problem(
+def _problem(  # noqa: PLR0911 - one line for each way to fail
     exchange: Exchange, result: ExchangeResult, sent: Digest, arrived: Digest | None
 ) -> str | None:
     if result["timed_out"]:
         return f"not done after {exchange.deadline_s:g} s: the client was killed"
+    failed = next((code for code in result["exit_codes"] if code != 0), None)
+    words = result["stderr_tail"]
+    if failed is not None:
+        # who stands in the server's place explains all the rest
+        for sign, meaning in APPLICATIONS[exchange.app].signs.items():
+            if sign in words:
+                return meaning
     if arrived is not None and arrived != sent:
         if arrived["bytes"] == sent["bytes"]:
             return f"{sent['bytes']} bytes arrived, and not the ones that were sent"
         return f"{arrived['bytes']} of {sent['bytes']} bytes arrived"
-    failed = next((code for code in result["exit_codes"] if code != 0), None)
     if failed is not None:
-        return f"the client ended with exit code {failed}: {_last_words(result['stderr_tail'])}"
+        return f"the client ended with exit code {failed}: {_last_words(words)}"
     if arrived is None:
         return "the client ended well and nothing arrived"
     return None

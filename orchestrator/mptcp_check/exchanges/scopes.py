@@ -66,6 +66,9 @@ class Modes(enum.Enum):
     LAST = enum.auto()
     """The last of the table: passive for ftp, as nearly all clients are."""
     EACH = enum.auto()
+    """All but the special ones."""
+    SPECIAL = enum.auto()
+    """Other forms of the same, which few boxes tell apart."""
 
 
 class Ports(enum.Enum):
@@ -116,7 +119,7 @@ JOINED = frozenset({"http", "https"})
 """One that boxes can read and one that they cannot."""
 
 QUICK_MOST_BYTES = 16_000_000
-METERED_MOST_BYTES = 1_500_000
+METERED_MOST_BYTES = 1_200_000
 METERED_CAP_BYTES = 2_500_000
 
 SCOPES: Mapping[Depth, Scope] = {
@@ -203,6 +206,12 @@ SCOPES: Mapping[Depth, Scope] = {
                 " checksums: gateways know protocols",
                 but=CROSSED,
                 conditions=(CONTROL, ONE_PATH, TWO_PATHS, CHECKED),
+                payload_bytes=(EACH_BYTES,),
+            ),
+            Block(
+                why="other forms of the same, as old clients and odd servers use them",
+                modes=Modes.SPECIAL,
+                conditions=(CONTROL, TWO_PATHS),
                 payload_bytes=(EACH_BYTES,),
             ),
             Block(

@@ -54,5 +54,6 @@ APPLICATION = Application(
     },
     commands=commands,
     files=tls.files,
+    signs=tls.SIGNS,
     form="lines",
 )

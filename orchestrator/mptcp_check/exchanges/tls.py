@@ -1,4 +1,7 @@
-"""How clients know the run's server inside TLS: by its certificate, and by nobody's word for it."""
+"""How clients know the run's server inside TLS: by its certificate, and by nobody's word for it.
+
+Who opens TLS in between shows another one and is found, whatever it says.
+"""
 
 from collections.abc import Mapping
 
@@ -7,6 +10,20 @@ from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange
 
 CERTIFICATE_FILE = "server.pem"
+
+INTERCEPTED = (
+    "somebody in between opens TLS: the certificate that came is not the measurement server's"
+)
+SIGNS: Mapping[str, str] = dict.fromkeys(
+    (
+        "public key does not match pinned public key",  # curl, exit code 90
+        "SSL certificate problem:",  # curl, exit code 60
+        "Certificate verification:",  # lftp
+        "certificate verify failed",  # Python
+    ),
+    INTERCEPTED,
+)
+"""What clients say then, and what it means."""
 
 
 def files(target: Target) -> Mapping[str, str]:

@@ -79,6 +79,7 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                 for place, (mode, direction) in enumerate(
                     (mode, direction)
                     for mode, how in application.modes.items()
+                    if not how.special
                     for direction in how.transfers
                 )
             ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, ServerError
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.machines.box import Box
 from mptcp_check.machines.measured_network import Answers, End, Login, nothing_more
 from mptcp_check.machines.missing_programs import WantedApps, lacking, server_needs
@@ -61,7 +62,10 @@ def server_by_ssh(
     with ssh_box(wish.ssh, archive=archive, failure=ServerError) as box:
         needs = server_needs(apps.names)
         left_out = lacking(box.hello, needs, name=box.name, named=apps.named)
-        place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name)
+        running = [app for app in apps.names if app not in left_out]
+        place = server_place(
+            wish, box.survey, reached_at=box.reached_at, name=box.name, apps=running
+        )
         yield MeasurementServer(
             end=End(
                 name=box.name,
@@ -83,7 +87,12 @@ def server_by_ssh(
 
 
 def server_place(
-    wish: ServerWish, survey: SurveyResult, *, reached_at: str, name: str
+    wish: ServerWish,
+    survey: SurveyResult,
+    *,
+    reached_at: str,
+    name: str,
+    apps: Sequence[str] = tuple(APPLICATIONS),
 ) -> ServerPlace:
     """Return where a box's servers will be; pure.
 
@@ -92,6 +101,7 @@ def server_place(
         survey: What the box's own network is.
         reached_at: The address at which ssh reached it.
         name: Of the box, for messages.
+        apps: What will run.
 
     Raises:
         ServerError: There is no address that a client could reach, or no port.
@@ -109,7 +119,7 @@ def server_place(
     if not interfaces:
         raise ServerError(f"no interface of {name} has {', '.join(texts)} or a default route")
     try:
-        ports = choose_ports(wish.ports, survey["taken_ports"])
+        ports = choose_ports(wish.ports, survey["taken_ports"], apps)
     except MachineError as e:
         raise ServerError(e.message, hint=e.hint) from None
     return ServerPlace(

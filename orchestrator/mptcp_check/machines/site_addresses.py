@@ -6,13 +6,12 @@ connection), at the same port.  Active ftp is the exception: there the server op
 connection, and a server that opens Multipath TCP sockets would make no control.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError, ServerError
 from mptcp_check.exchanges import APPLICATIONS, asking
-from mptcp_check.exchanges.ftp import ACTIVE
 from mptcp_check.exchanges.plan import Possible, limited
 from mptcp_check.machines.addresses import OTHER_FAMILY
 from mptcp_check.model import Exchange, Family, Joining, Side, Transport, Upset
@@ -61,7 +60,7 @@ class SiteAddressing:
         routed = any(state["attached"] == "routed" for state in self.client)
         if not there:
             raise ServerError("the server offers none of the applications that were asked for")
-        found = limited([e for e in there if not (routed and e.mode == ACTIVE)], possible)
+        found = limited([e for e in there if not (routed and _opens_back(e))], possible)
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
@@ -157,12 +156,17 @@ class SiteAddressing:
         return [(n, str(a.ip)) for n, a in addresses if a.version == VERSIONS[family]]
 
 
-def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, int]:
+def choose_ports(
+    wanted: Mapping[str, int], taken: Sequence[int], apps: Iterable[str] = APPLICATIONS
+) -> dict[str, int]:
     """Return a port for each application and for the active control; pure.
+
+    Applications of one server program share its port.
 
     Args:
         wanted: What the user gave.
         taken: Ports on which something listens at the server.
+        apps: What will run: captures hold the ports of nothing else.
 
     Raises:
         MachineError: A port that the user gave is taken, or there is no free one.
@@ -176,21 +180,30 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
             )
     for app, port in wanted.items():
         used |= _taken_by(app, port)
+    wishes = set(apps)
+    running = [app for app in APPLICATIONS if app in wishes]
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
-    for name in (*APPLICATIONS, ActiveControl):
+    by_service: dict[str, int] = {}
+    for name in (*running, ActiveControl):
+        service = APPLICATIONS[name].service if name in APPLICATIONS else name
+        if service in by_service and name not in wanted:
+            chosen[name] = by_service[service]
+            continue
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
         usable = (p for p in candidates if not _taken_by(name, p) & used)
         found: int | None = wanted[name] if name in wanted else next(usable, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")
-        chosen[name] = found
+        chosen[name] = by_service[service] = found
         used |= _taken_by(name, found)
-    for name, application in APPLICATIONS.items():
-        for port in application.ports[1:]:
-            if port not in used:
-                chosen[further_port(name, port)] = port
+    further: dict[tuple[str, int], int] = {}
+    for name in running:
+        service = APPLICATIONS[name].service
+        for port in APPLICATIONS[name].ports[1:]:
+            if port not in used or (service, port) in further:
+                chosen[further_port(name, port)] = further[service, port] = port
                 used.add(port)
     return chosen
 
@@ -206,8 +219,12 @@ def _taken_by(name: str, port: int) -> set[int]:
 
 
 def _service(exchange: Exchange) -> str:
-    plain = exchange.transport is Transport.TCP and exchange.mode == ACTIVE
-    if plain:
+    if exchange.transport is Transport.TCP and _opens_back(exchange):
         return ActiveControl
     usual = APPLICATIONS[exchange.app].port
     return exchange.app if exchange.port == usual else further_port(exchange.app, exchange.port)
+
+
+def _opens_back(exchange: Exchange) -> bool:
+    """Say whether the server opens a connection to the client."""
+    return APPLICATIONS[exchange.app].modes[exchange.mode].opened.by_server > 0

@@ -2,7 +2,7 @@
 
 --machine auto | qemu | vagrant[:PROVIDER] | host | ssh:[USER@]HOST[:PORT]
 --iface   NAME[,address=ADDRESS/LENGTH]...[,gateway=ADDRESS]...[,routed]
---server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,http=PORT][,ftp=PORT]
+--server  ssh:[USER@]HOST[:PORT][,address=ADDRESS]...[,APPLICATION=PORT]...
 --server  https://HOST[:PORT][,fingerprint=SHA256] | LIST.toml | LIST.json
 """
 

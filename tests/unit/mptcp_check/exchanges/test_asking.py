@@ -91,7 +91,9 @@ def test_the_server_runs_each_service_once_per_transport_family_and_port() -> No
     checked(wanted, VERBS["services_start"].arguments, "services_start")
     places = [(s["service"], s["transport"], s["address"], s["port"]) for s in wanted["services"]]
     assert len(places) == len(set(places))
-    listening = {(e.app, e.transport, e.family, e.port) for e in plan(depth=Depth.FULL)}
+    listening = {
+        (APPLICATIONS[e.app].service, e.transport, e.family, e.port) for e in plan(depth=Depth.FULL)
+    }
     assert len(places) == len(listening)
     assert ("ftp", "tcp", "fd77::3", 21) in places
     assert ("http", Transport.MPTCP.value, "10.77.0.2", 80) in places

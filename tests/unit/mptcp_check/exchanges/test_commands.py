@@ -1,13 +1,14 @@
 import pytest
 
 from mptcp_check.exchanges import APPLICATIONS, credentials
-from mptcp_check.exchanges.application import Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.exchanges.plan import Depth, plan
-from mptcp_check.model import Exchange, Family, Transfer
+from mptcp_check.model import Exchange, Family, Transfer, Transport
 from mptcp_guest.own_program import WORD
+from mptcp_guest.serving import PROGRAMS
 
 KNOWN = credentials.make("secret")[0]
-LOGINS = {"ftp", "imap", "imaps", "pop3", "pop3s"}
+LOGINS = {"ftp", "ftps", "imap", "imaps", "pop3", "pop3s"}
 IPV4 = Target(address="10.77.0.2", file="x0003", credentials=KNOWN)
 IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 
@@ -15,7 +16,7 @@ IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 def picked(app: str, mode: str | None, direction: Transfer, family: Family) -> Exchange:
     return next(
         e
-        for e in plan(depth=Depth.FULL)
+        for e in plan(sorted(APPLICATIONS), Depth.FULL)
         if (e.app, e.mode, e.direction, e.family) == (app, mode, direction, family)
     )
 
@@ -65,11 +66,16 @@ def test_the_client_says_what_goes_where(
     assert command(app, mode, direction, family)[-len(ends) :] == ends
 
 
-@pytest.mark.parametrize("exchange", plan(), ids=lambda e: f"{e.app}-{e.mode}-{e.direction}")
+@pytest.mark.parametrize(
+    "exchange",
+    [e for e in plan(sorted(APPLICATIONS)) if e.transport is Transport.TCP],
+    ids=lambda e: f"{e.app}-{e.mode}-{e.direction}",
+)
 def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
     for words in APPLICATIONS[exchange.app].commands(exchange, IPV4):
         if words[0] != "curl":
-            assert words[0] in {WORD, "env", *APPLICATIONS[exchange.app].tools}
+            others = {WORD, "env", "cp", "mv", *APPLICATIONS[exchange.app].tools}
+            assert words[0] in others
             continue
         assert words[:2] == ("curl", "--disable")
         assert words[words.index("--noproxy") + 1] == "*"
@@ -78,15 +84,51 @@ def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
         assert ("--user" in words) == (exchange.app in LOGINS)
 
 
-def test_the_applications_say_who_opens_what() -> None:
-    found = {
+def test_the_applications_say_who_opens_more_than_one_connection() -> None:
+    opened = {
         (app.name, mode): (how.opened.by_client, how.opened.by_server)
         for app in APPLICATIONS.values()
         for mode, how in app.modes.items()
     }
-    assert {what: opens for what, opens in found.items() if opens != (1, 0)} == {
+    assert {key: by for key, by in opened.items() if by != (1, 0)} == {
         ("ftp", "active"): (1, 1),
+        ("ftp", "active-port"): (1, 1),
         ("ftp", "passive"): (2, 0),
-        ("irc", None): (2, 0),
+        ("ftp", "passive-pasv"): (2, 0),
+        ("ftps", "active"): (1, 1),
+        ("ftps", "passive"): (2, 0),
+        ("http", "close"): (3, 0),
+        ("http", "range"): (2, 0),
         ("iperf3", None): (2, 0),
+        ("irc", None): (2, 0),
     }
+
+
+@pytest.mark.parametrize("app", APPLICATIONS.values(), ids=lambda app: app.name)
+def test_every_application_has_a_usual_mode_a_server_and_words_for_what_is_special(
+    app: Application,
+) -> None:
+    assert app.service in PROGRAMS
+    usual = list(app.modes.values())[-1]
+    assert not usual.special
+    for mode in app.modes.values():
+        assert mode.words or mode is usual or not mode.special
+        assert mode.transfers
+        assert mode.families
+    assert app.title
+
+
+@pytest.mark.parametrize("app", ["ftps", "https"])
+def test_curl_takes_the_runs_own_key_and_no_other(app: str) -> None:
+    words = command(app, list(APPLICATIONS[app].modes)[-1], Transfer.DOWNLOAD, Family.IPV4)
+    assert words[words.index("--pinnedpubkey") + 1] == f"sha256//{KNOWN.tls_pin}"
+
+
+@pytest.mark.parametrize("app", ["scp", "sftp", "ssh"])
+def test_ssh_reads_nobodys_configuration_and_takes_one_host_key(app: str) -> None:
+    (words,) = APPLICATIONS[app].commands(picked(app, None, Transfer.UPLOAD, Family.IPV4), IPV4)
+    assert words[words.index("-F") + 1] == "config"
+    files = APPLICATIONS[app].files(IPV4)
+    assert "StrictHostKeyChecking yes" in files["config"]
+    assert files["known_hosts"].split()[1:] == KNOWN.ssh_host_key.split()
+    assert KNOWN.password not in "".join(files.values())

@@ -6,6 +6,7 @@ import pytest
 from mptcp_check.exchanges.plan import plan
 from mptcp_check.exchanges.proof import REQUIRED, Counters
 from mptcp_check.exchanges.record import ExchangeRecord, document, record
+from mptcp_check.exchanges.ssh import INTERCEPTED
 from mptcp_check.model import Transfer, Transport
 from mptcp_guest.messages import Digest, ExchangeResult
 
@@ -80,6 +81,20 @@ def test_what_went_wrong_is_one_line(changed: dict[str, Any], problem: str) -> N
     kept = recorded(**changed)
     assert kept.problem == problem
     assert kept.sha256_ok == (kept.arrived == SENT)
+
+
+def test_whoever_is_in_the_servers_place_explains_the_rest() -> None:
+    ssh = plan(["ssh"])[0]
+    kept = record(
+        ssh,
+        result(exit_codes=[255], arrived=SHORT, stderr_tail="x\nHost key verification failed.\n"),
+        offered=SENT,
+        received=None,
+        before=Counters(client=ZERO, server=ZERO),
+        after=Counters(client=ZERO, server=ZERO),
+        events={},
+    )
+    assert kept.problem == INTERCEPTED
 
 
 def test_an_upload_is_compared_with_what_the_server_has() -> None:

@@ -53,7 +53,7 @@ def test_a_plan_gets_the_servers_ports_and_loses_the_family_that_is_not_there() 
     assert {e.family for e in found} == {Family.IPV4}
     assert [e.id for e in found] == list(range(len(found)))
     for e in found:
-        plain = e.transport is Transport.TCP and e.mode == "active"
+        plain = e.transport is Transport.TCP and e.mode in {"active", "active-port"}
         assert e.port == PORTS[ActiveControl if plain else e.app]
 
 
@@ -105,8 +105,25 @@ def test_an_application_has_its_own_port_or_a_free_one() -> None:
     assert choose_ports({}, [])["http"] == 80
     assert choose_ports({"http": 8443}, [])["http"] == 8443
     chosen = choose_ports({}, [80, 21, 8000])
-    assert len(set(chosen.values())) == len(chosen)
     assert not {80, 21, 8000} & set(chosen.values())
+    by_port: dict[int, set[str]] = {}
+    for name, port in chosen.items():
+        application = APPLICATIONS.get(name.split()[0]) if name != ActiveControl else None
+        by_port.setdefault(port, set()).add(application.service if application else name)
+    assert all(len(services) == 1 for services in by_port.values())
+
+
+def test_applications_of_one_server_share_its_port() -> None:
+    chosen = choose_ports({"ftp": 2121}, [22])
+    assert chosen["ftps"] == 2121
+    assert chosen["sftp"] == chosen["scp"] == chosen["ssh"] not in {22, 2121}
+    assert {chosen[further_port(app, 2222)] for app in ("sftp", "scp", "ssh")} == {2222}
+    assert choose_ports({"ftp": 2121, "ftps": 990}, [])["ftps"] == 990
+
+
+def test_what_does_not_run_has_no_port() -> None:
+    chosen = choose_ports({}, [], ["https", "ftp"])
+    assert set(chosen) == {"https", further_port("https", 8443), "ftp", ActiveControl}
 
 
 def test_further_ports_are_tried_where_nothing_else_has_them() -> None:
@@ -150,8 +167,8 @@ def test_a_card_of_the_machines_own_is_never_taken_away() -> None:
 
 def test_active_ftps_data_port_is_left_free_as_well() -> None:
     chosen = choose_ports({"ftp": 8001}, [])
-    used = list(chosen.values())
-    used += [port - 1 for name, port in chosen.items() if name.startswith("ftp")]
+    used = list(set(chosen.values()))
+    used += {port - 1 for name, port in chosen.items() if name.startswith("ftp")}
     assert len(set(used)) == len(used)
 
 

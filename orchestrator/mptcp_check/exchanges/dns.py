@@ -1,0 +1,55 @@
+"""DNS over TCP and over TLS: texts of a zone that this run's name server alone has.
+
+Boxes answer port 53 themselves, whoever is asked: then the name does not exist there.
+"""
+
+from collections.abc import Mapping
+
+from mptcp_check.exchanges import tls
+from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.credentials import SERVER_NAME
+from mptcp_check.model import Exchange, Transfer
+from mptcp_guest.messages import ARRIVED_FILE, DNS_PART_BYTES
+from mptcp_guest.own_program import WORD
+from mptcp_guest.payload import size_bytes
+
+KIB = 1024
+MODES: Mapping[str | None, Mode] = {
+    None: Mode(
+        opened=Opened(by_client=1), transfers=(Transfer.DOWNLOAD,), payload_bytes_max=128 * KIB
+    )
+}
+
+
+def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
+    """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
+    size = size_bytes(exchange.payload_bytes, "lines")
+    count = -(-size // DNS_PART_BYTES)
+    asked = (target.address, str(exchange.port), target.file, str(count), ARRIVED_FILE)
+    secured = (tls.CERTIFICATE_FILE, SERVER_NAME) if exchange.app == TLS.name else ()
+    return ((WORD, "dns", *asked, *secured),)
+
+
+APPLICATION = Application(
+    name="dns",
+    title="Names (DNS over TCP)",
+    service="dns",
+    ports=(53,),
+    modes=MODES,
+    commands=commands,
+    tools=(),
+    form="lines",
+)
+
+TLS = Application(
+    name="dns-tls",
+    title="Names (DNS over TLS)",
+    service="dns-tls",
+    ports=(853,),
+    modes=MODES,
+    commands=commands,
+    files=tls.files,
+    tools=(),
+    form="lines",
+    signs=tls.SIGNS,
+)

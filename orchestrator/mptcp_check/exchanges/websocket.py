@@ -1,0 +1,53 @@
+"""WebSocket: a connection that begins as http and stays open both ways.
+
+A box that takes it for http answers the upgrade itself, or ends it when no request follows.
+An upload comes back piece by piece while it is sent: chat and games are like that.
+"""
+
+from collections.abc import Mapping
+
+from mptcp_check.exchanges import tls
+from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.credentials import SERVER_NAME
+from mptcp_check.model import Exchange, Transfer
+from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
+from mptcp_guest.own_program import WORD
+
+MODES: Mapping[str | None, Mode] = {None: Mode(opened=Opened(by_client=1))}
+TOOLS = ("python3-websockets",)
+
+
+def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
+    """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
+    secured = exchange.app == TLS.name
+    scheme, certificate = ("wss", (tls.CERTIFICATE_FILE,)) if secured else ("ws", ())
+    url = f"{scheme}://{SERVER_NAME}:{exchange.port}/"
+    verb, file = {
+        Transfer.DOWNLOAD: ("send", ARRIVED_FILE),
+        Transfer.UPLOAD: ("take", SENT_FILE),
+    }[exchange.direction]
+    where = (url, target.address, str(exchange.port), target.file)
+    return ((WORD, "websocket", verb, file, *where, *certificate),)
+
+
+APPLICATION = Application(
+    name="websocket",
+    title="Web (WebSocket)",
+    service="websocket",
+    ports=(8088,),
+    modes=MODES,
+    commands=commands,
+    tools=TOOLS,
+)
+
+TLS = Application(
+    name="websocket-tls",
+    title="Web (WebSocket over TLS)",
+    service="websocket-tls",
+    ports=(4443,),
+    modes=MODES,
+    commands=commands,
+    files=tls.files,
+    tools=TOOLS,
+    signs=tls.SIGNS,
+)
