@@ -3,6 +3,8 @@
 .PHONY: run test test-all lint lint-fix clean help
 
 BIN = .venv/bin
+# One process per core; which tests may run beside each other is in tests/lanes.py.
+PYTEST = $(BIN)/pytest -n auto --maxprocesses=4 --cov --cov-report=term --durations=20
 
 run: ## Check Multipath TCP on the embedded network (ARGS="--quick" passes options)
 	@.ci/setup run
@@ -11,12 +13,12 @@ run: ## Check Multipath TCP on the embedded network (ARGS="--quick" passes optio
 test: ## Lint, then all tests that belong to every change (needs root: namespaces)
 	@.ci/setup test
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest -m "not slow" --cov --cov-report=term $(ARGS)
+	@$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: ## Also what takes long: rebuilds compared bit for bit, every behaviour on machines
 	@.ci/setup all
 	@$(MAKE) --no-print-directory lint
-	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: ## Style, types, borders between packages, shell scripts, changelog fragments
 	@.ci/setup test

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from subprocess import Popen
 
-from mptcp_guest import clock, messages, own_program, payload
+from mptcp_guest import clock, handover, messages, own_program, payload
 from mptcp_guest.lab import ENVIRONMENT, Lab
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 from mptcp_guest.naming import checked_name
@@ -56,7 +56,10 @@ def _run_in(
     wrapper = ["mptcpize", "run"] if arguments["transport"] == "mptcp" else []
     exit_codes: list[int] = []
     timed_out = False
-    with Sampler(lab, arguments["sample_every_ms"]) as sampler:
+    with (
+        Sampler(lab, arguments["sample_every_ms"]) as sampler,
+        handover.acting(lab, arguments.get("handover")) as act,
+    ):
         deadline = until.earlier(arguments["within_s"])
         start_ns, started_ns = clock.wall_ns(), clock.monotonic_ns()
         end_ns, ended_ns = start_ns, started_ns
@@ -70,7 +73,7 @@ def _run_in(
             exit_codes.append(-signal.SIGKILL if child.returncode is None else child.returncode)
             if timed_out or child.returncode != 0:
                 break
-    return messages.ExchangeResult(
+    result = messages.ExchangeResult(
         start_ns=start_ns,
         end_ns=end_ns,
         duration_ns=ended_ns - started_ns,
@@ -83,6 +86,9 @@ def _run_in(
         samples=sampler.samples,
         samples_lost_count=sampler.lost_count,
     )
+    if act is not None:
+        result["handover"] = act.done
+    return result
 
 
 def _start(lab: Lab, command: list[str], directory: Path) -> Popen[bytes]:

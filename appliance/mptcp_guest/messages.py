@@ -50,8 +50,9 @@ class Nothing(TypedDict):
     """No arguments, or no result."""
 
 
-ContentForm = Literal["bytes", "lines"]
-"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them."""
+ContentForm = Literal["bytes", "lines", "zeros"]
+"""Any bytes; or lines of letters and digits that end with CR LF, as mail has them; or zeros, where
+a program makes its own bytes and only their number is compared."""
 
 
 class Content(TypedDict):
@@ -214,11 +215,17 @@ class LabUpResult(TypedDict):
     """What is less than was asked for, in sentences."""
 
 
+EndpointFlag = Literal["subflow", "backup", "signal"]
+"""As ``ip mptcp endpoint add`` knows them (ip-mptcp(8))."""
+
+
 class Endpoint(TypedDict):
-    """A local address that opens a further subflow (``ip mptcp endpoint ... subflow``)."""
+    """A local address for the path manager (``ip mptcp endpoint``)."""
 
     address: str
     interface: str
+    flags: NotRequired[list[EndpointFlag]]
+    """``subflow`` alone without it: further subflows are opened from this address."""
 
 
 class ConfigureArguments(TypedDict):
@@ -226,8 +233,14 @@ class ConfigureArguments(TypedDict):
 
     checksum: bool
     extra_subflows: int
-    """``ip mptcp limits set subflow``; ``add_addr_accepted`` is always 0."""
+    """``ip mptcp limits set subflow``."""
     endpoints: list[Endpoint]
+    accepted_addresses: NotRequired[int]
+    """``add_addr_accepted``: how many of the peer's announced addresses are joined; 0 without it.
+    Only ever at a client: a server that took addresses from its peers would be a reflector."""
+    joined_ports: NotRequired[list[int]]
+    """Where the announced addresses listen for joins: ADD_ADDR without a port means the port of
+    the connection (RFC 8684, section 3.4.1), and a host without a listener there answers RST."""
 
 
 class ConfigureResult(TypedDict):
@@ -480,6 +493,31 @@ class DiscardArguments(TypedDict):
 # ---------------------------------------------------------------------------- exchanges
 
 
+class HandoverWanted(TypedDict):
+    """What to do to one of the lab's own interfaces while the client runs."""
+
+    upset: Literal["interface_down", "address_removed"]
+    interface: str
+    address: str
+    """Of it; what ``address_removed`` removes."""
+    after_bytes: int
+    """Sent and received by all interfaces of the lab since the client started."""
+    lasts_ms: int
+
+
+class HandoverDone(TypedDict):
+    """What was done, and when."""
+
+    began_ns: int
+    """Wall clock, just before; 0 when the client ended before."""
+    ended_ns: int
+    """Wall clock, when everything was as before again; 0 when nothing was done."""
+    after_bytes: int
+    """What had crossed when it began, or by the end."""
+    problem: str
+    """Why it could not be done or undone; empty when it could."""
+
+
 class ExchangeArguments(TypedDict):
     """Run a client program in a fresh directory of its own.
 
@@ -500,6 +538,7 @@ class ExchangeArguments(TypedDict):
     sends: Content | None
     sample_every_ms: int
     """0 takes no samples."""
+    handover: NotRequired[HandoverWanted]
 
 
 class ExchangeResult(TypedDict):
@@ -521,6 +560,8 @@ class ExchangeResult(TypedDict):
     samples: list[TimedText]
     """``ss`` over MPTCP and TCP sockets, one line per socket."""
     samples_lost_count: int
+    handover: NotRequired[HandoverDone]
+    """Where one was wanted."""
 
 
 SENT_FILE = "sent"

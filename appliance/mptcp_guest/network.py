@@ -12,6 +12,7 @@ from typing import Any
 
 from mptcp_guest import firewall, messages, offloads, sysctls
 from mptcp_guest.attaching import attach, parent_of
+from mptcp_guest.join_listening import JoinListeners
 from mptcp_guest.lab import Lab
 from mptcp_guest.leasing import Leasing
 from mptcp_guest.monitor import Monitor
@@ -82,6 +83,7 @@ class Network:
         self._lab = lab
         self._leasing = Leasing(lab)
         self.monitor = Monitor(lab)
+        self._joined = JoinListeners(lab)
 
     def up(self, arguments: messages.LabUpArguments, until: Deadline) -> messages.LabUpResult:
         """Make a namespace with the interfaces in it, or take the machine's own network."""
@@ -114,6 +116,7 @@ class Network:
         """Remove the namespace; physical interfaces fall back to the machine's own."""
         self.monitor.end()
         self._leasing.end()
+        self._joined.close()
         name, self._lab.namespace = self._lab.namespace, None
         self._lab.own_network = False
         try:
@@ -168,6 +171,7 @@ class Network:
         """Set checksums, limits and endpoints for the next exchange."""
         checksum = {"net.mptcp.checksum_enabled": str(int(arguments["checksum"]))}
         told = self._ip(mptcp_commands(arguments), until).splitlines()
+        self._joined.listen(arguments)
         return messages.ConfigureResult(
             sysctls=self._set_sysctls(checksum),
             limits=" ".join(line.strip() for line in told if not line.startswith(ADDRESS_BEGINS)),
@@ -267,11 +271,15 @@ def mptcp_commands(arguments: messages.ConfigureArguments) -> Iterator[list[str]
     if not 0 <= limit <= MAX_EXTRA_SUBFLOWS:
         raise RefusalError("bad_arguments", f"{limit} extra subflows: 0 to {MAX_EXTRA_SUBFLOWS}")
     yield ["mptcp", "endpoint", "flush"]
-    # never an address of a peer's: ADD_ADDR would make us connect wherever it says
-    yield ["mptcp", "limits", "set", "subflow", str(limit), "add_addr_accepted", "0"]
+    # never an address of a peer's without being told: ADD_ADDR makes us connect wherever it says
+    accepted = arguments.get("accepted_addresses", 0)
+    if not 0 <= accepted <= limit:
+        raise RefusalError("bad_arguments", f"{accepted} addresses for {limit} extra subflows")
+    yield ["mptcp", "limits", "set", "subflow", str(limit), "add_addr_accepted", str(accepted)]
     for endpoint in arguments["endpoints"]:
         address, device = _address(endpoint["address"]).ip, checked_name(endpoint["interface"])
-        yield ["mptcp", "endpoint", "add", str(address), "dev", device, "subflow"]
+        flags = endpoint.get("flags", ["subflow"])
+        yield ["mptcp", "endpoint", "add", str(address), "dev", device, *flags]
     yield ["mptcp", "limits", "show"]
     yield ["mptcp", "endpoint", "show"]
 

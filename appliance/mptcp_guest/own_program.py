@@ -13,15 +13,20 @@ WORD = "@own"
 """First word of a command in the contract that means a program of `mptcp_guest.clients`."""
 
 
-def command(module: str, *words: str) -> list[str]:
+DEBIAN_PYTHON = "/usr/bin/python3"
+"""The one that finds libraries from Debian's packages; this process may run under another."""
+
+
+def command(module: str, *words: str, python: str = sys.executable) -> list[str]:
     """Return the command that runs a module of this package.
 
     Args:
         module: Below `mptcp_guest`, with dots.
         words: Its arguments.
+        python: Which one runs it.
     """
     root = Path(mptcp_guest.__file__).parent.parent
-    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", sys.executable]
+    how = ["env", f"PYTHONPATH={root}", "PYTHONDONTWRITEBYTECODE=1", python]
     # -P: a client runs in a directory whose files came over the network
     return [*how, "-P", "-m", f"mptcp_guest.{module}", *words]
 

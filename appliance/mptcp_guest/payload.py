@@ -24,9 +24,10 @@ def blocks(content: Content) -> Iterator[bytes]:
     if content.get("form", "bytes") == "lines":
         yield from _lines(content["seed"], max(content["bytes"] // LINE_BYTES, 1))
         return
+    zeros = content.get("form") == "zeros"
     for start in range(0, content["bytes"], BLOCK_BYTES):
         size = min(BLOCK_BYTES, content["bytes"] - start)
-        yield _random(content["seed"], start // BLOCK_BYTES, size)
+        yield bytes(size) if zeros else _random(content["seed"], start // BLOCK_BYTES, size)
 
 
 def _lines(seed: str, count: int) -> Iterator[bytes]:
@@ -56,6 +57,11 @@ def write(path: Path, content: Content) -> Digest:
     """
     with path.open("wb") as file:
         return _digest(block for block in blocks(content) if file.write(block))
+
+
+def digest_of(text: bytes) -> Digest:
+    """Return the digest of some bytes."""
+    return _digest(iter((text,)))
 
 
 def digest_of_file(path: Path) -> Digest | None:

@@ -10,24 +10,33 @@ from pathlib import Path
 
 from mptcp_guest.lab import ENVIRONMENT, Lab
 from mptcp_guest.refusal import RefusalError
+from mptcp_guest.serving import PROGRAMS
 from mptcp_guest.waiting import Deadline
 
 STATUS = Path("/var/lib/dpkg/status")
 
+BY_VERSION = ("--version",)
+
 TOOLS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "curl": ("curl", ("--version",)),
-    "ethtool": ("ethtool", ("--version",)),
+    **{p.tool: (p.package, BY_VERSION) for p in PROGRAMS.values() if p.tool},
+    "curl": ("curl", BY_VERSION),
+    "ethtool": ("ethtool", BY_VERSION),
     "ip": ("iproute2", ("-V",)),
-    "mptcpize": ("mptcpize", ("--version",)),
-    "nft": ("nftables", ("--version",)),
+    "mosquitto_pub": ("mosquitto-clients", BY_VERSION),
+    "mosquitto_sub": ("mosquitto-clients", BY_VERSION),
+    "mptcpize": ("mptcpize", BY_VERSION),
+    "nft": ("nftables", BY_VERSION),
     "nginx": ("nginx", ("-v",)),
     "nstat": ("iproute2", ("-V",)),
     "pure-ftpd": ("pure-ftpd", ("--help",)),
+    "redis-cli": ("redis-tools", BY_VERSION),
     "ss": ("iproute2", ("-V",)),
-    "sysctl": ("procps", ("--version",)),
-    "tcpdump": ("tcpdump", ("--version",)),
+    "sysctl": ("procps", BY_VERSION),
+    "tcpdump": ("tcpdump", BY_VERSION),
 }
-"""Each tool's Debian package, or the beginning of its name, and how the tool tells its version."""
+"""Each tool's Debian package, or the beginning of its name, and how the tool tells its version.
+
+The servers are from their table; these are the clients, and what every measurement needs."""
 
 
 def versions(lab: Lab, until: Deadline) -> dict[str, str]:

@@ -48,7 +48,7 @@ VERBS = {
         arguments=messages.FetchArguments, result=messages.FetchResult, deadline_s=60
     ),
     "services_start": Verb(
-        arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=60
+        arguments=messages.ServicesStartArguments, result=messages.ServicesResult, deadline_s=120
     ),
     "services_state": Verb(
         arguments=messages.Nothing, result=messages.ServicesResult, deadline_s=10

@@ -21,10 +21,11 @@ from mptcp_check.machines import (
     vagrant_program,
 )
 from mptcp_check.machines.accelerator import Accelerator
-from mptcp_check.machines.box import CLIENT_TOOLS
+from mptcp_check.machines.box import Box
 from mptcp_check.machines.bridged import bridged_probe
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.measurement_server import MeasurementServer
+from mptcp_check.machines.missing_programs import client_needs, lacking
 from mptcp_check.machines.network import Network
 from mptcp_check.machines.site import Client
 from mptcp_check.machines.ssh import ssh_box
@@ -102,7 +103,7 @@ def _vagrant_client(
         box_digest=image.digest,
         networks=networks,
         home=around.places.vagrant,
-        memory_mib=machinery.MEMORY_MIB,
+        memory_mib=machinery.memory_mib(around.wire_bytes),
     )
     for name in vagrant.destroy_remains(spec.home):
         around.watch.step(f"Destroyed {name}, the machine of a run that was killed")
@@ -166,11 +167,11 @@ def _host_client(
     wishes = wanted.interfaces or tuple(InterfaceWish(name=i.name) for i in chosen)
     lab = site.namespace_on(wishes, chosen)
     around.watch.step(site.will_do(lab, where=host.NAME))
-    box = stack.enter_context(
-        host.host_box(archive=around.archive, directory=around.scratch, tools=CLIENT_TOOLS)
-    )
+    box = stack.enter_context(host.host_box(archive=around.archive, directory=around.scratch))
+    left_out = _left_out(box, around)
     far = stack.enter_context(server)
-    return Near(client=site.client_of_box(box, lab), machine=MachineKind.HOST), far
+    client = site.client_of_box(box, lab, left_out=left_out)
+    return Near(client=client, machine=MachineKind.HOST), far
 
 
 def _ssh_client(
@@ -180,9 +181,8 @@ def _ssh_client(
     place = wanted.machine.ssh
     if place is None:
         raise UsageError("--machine ssh names no host", hint="--machine ssh:HOST")
-    box = stack.enter_context(
-        ssh_box(place, archive=around.archive, tools=CLIENT_TOOLS, failure=MachineError)
-    )
+    box = stack.enter_context(ssh_box(place, archive=around.archive, failure=MachineError))
+    left_out = _left_out(box, around)
     far = stack.enter_context(server)
     found = box.survey["interfaces"]
     if wanted.interfaces:
@@ -192,7 +192,13 @@ def _ssh_client(
         servers = tuple(far.place.addresses.values())
         lab = site.own_network(found, servers, name=box.name)
     around.watch.step(site.will_do(lab, where=box.name))
-    return Near(client=site.client_of_box(box, lab), machine=f"{MachineKind.SSH}:{place}"), far
+    client = site.client_of_box(box, lab, left_out=left_out)
+    return Near(client=client, machine=f"{MachineKind.SSH}:{place}"), far
+
+
+def _left_out(box: Box, around: Around) -> dict[str, str]:
+    needs = client_needs(around.apps.names)
+    return lacking(box.hello, needs, name=box.name, named=around.apps.named)
 
 
 CLIENTS: Mapping[

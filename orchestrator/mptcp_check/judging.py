@@ -8,14 +8,25 @@ from typing import Any
 from mptcp_check import __version__
 from mptcp_check.analysis.capture import capture_file
 from mptcp_check.analysis.diagnose import diagnose
+from mptcp_check.analysis.handover import HandoverSeen
 from mptcp_check.analysis.outcome import Witness
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.analysis.reporting.run_document import Observed
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.measuring import Measured
 from mptcp_check.middleboxes import link
-from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
+from mptcp_check.model import (
+    Exchange,
+    Family,
+    Handover,
+    Joining,
+    Side,
+    Transfer,
+    Transport,
+    Upset,
+)
 
 REFUSED_WORDS = ("refused", "reset")
 """What curl says when a RST answered: 'Connection refused', 'Connection reset by peer'."""
@@ -40,6 +51,8 @@ class About:
     behind: tuple[str, ...]
     guest_sha256: str
     host: str
+    depth: str
+    """How much was tried: a name of `exchanges.scopes.Depth`."""
 
 
 def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -> dict[str, Any]:
@@ -52,9 +65,9 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
     """
     read = {side: capture_file.read(content) for side, content in captures.items()}
     diagnosis = diagnose(read[Side.CLIENT], read[Side.SERVER])
-    judged = run_document.judge_exchanges(
-        diagnosis, [observed(record_document(r)) for r in measured.records]
-    )
+    seen = [observed(record_document(r)) for r in measured.records]
+    diagnosis = run_document.considered(diagnosis, seen)
+    judged = run_document.judge_exchanges(diagnosis, seen)
     return run_document.document(
         diagnosis,
         judged,
@@ -71,6 +84,13 @@ def judge(measured: Measured, captures: Mapping[Side, bytes], *, about: About) -
                 side.value: [asdict(joint) for joint in joints]
                 for side, joints in measured.joints().items()
             },
+            "depth": about.depth,
+            "applications": {
+                name: APPLICATIONS[name].title
+                for name in dict.fromkeys(r.exchange.app for r in measured.records)
+            },
+            "estimate": asdict(measured.expected),
+            "amounts": _amounts(measured),
             "notes": list(measured.notes),
             "behind": list(about.behind),
             "integrity": {"troubles": list(measured.troubles())},
@@ -95,6 +115,9 @@ def observed(record: Mapping[str, Any]) -> Observed:
                 "direction": Transfer(planned["direction"]),
                 "transport": Transport(planned["transport"]),
                 "family": Family(planned["family"]),
+                # runs of before these were planned have neither
+                "joining": Joining(planned.get("joining", Joining.SUBFLOW)),
+                "handover": _planned_handover(planned.get("handover")),
             }
         ),
         start_ns=record["start_ns"],
@@ -111,8 +134,52 @@ def observed(record: Mapping[str, Any]) -> Observed:
             problem=record["problem"] or "",
             client_counters=_moved(record["counters"]["client"]),
             server_counters=_moved(record["counters"]["server"]),
+            handover=_handover(planned.get("handover"), record.get("handover")),
         ),
+        attempt=record.get("attempt", 1),
+        announced_count=record["proof"].get("announced_count", 0),
+        backup_joins_count=record["proof"].get("backup_joins_count", 0),
     )
+
+
+def _planned_handover(planned: Mapping[str, Any] | None) -> Handover | None:
+    if planned is None:
+        return None
+    return Handover(
+        upset=Upset(planned["upset"]),
+        after_bytes=int(planned["after_bytes"]),
+        lasts_s=float(planned["lasts_s"]),
+    )
+
+
+def _handover(
+    planned: Mapping[str, Any] | None, done: Mapping[str, Any] | None
+) -> HandoverSeen | None:
+    if planned is None:
+        return None
+    said = done or {"began_ns": 0, "ended_ns": 0, "problem": "nothing was done"}
+    return HandoverSeen(
+        upset=Upset(planned["upset"]),
+        began_ns=int(said["began_ns"]),
+        ended_ns=int(said["ended_ns"]),
+        problem=str(said["problem"]),
+    )
+
+
+def _amounts(measured: Measured) -> dict[str, Any]:
+    """Return what the exchanges really took, beside their estimate."""
+    captured = measured.captures[Side.CLIENT]
+    return {
+        "exchanges_count": len({r.exchange.id for r in measured.records}),
+        "tries_count": len(measured.records),
+        "payload_bytes": sum(r.arrived_bytes for r in measured.records),
+        # a pcap file has 24 bytes before its packets and 16 before each
+        "wire_bytes": sum(
+            max(0, c.about["bytes"] - 24 - 16 * c.about["packet_count"]) for c in captured
+        ),
+        "duration_s": measured.exchanges_ns / 1e9,
+        "traffic_s": sum(r.duration_ns for r in measured.records) / 1e9,
+    }
 
 
 def _moved(counters: Mapping[str, Sequence[int]]) -> dict[str, int]:

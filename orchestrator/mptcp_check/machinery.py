@@ -14,6 +14,9 @@ from mptcp_check.settings import IMAGE, Places
 from mptcp_check.wanted import Around
 from mptcp_check.watch import Watch
 
+ROOM_BYTES = 100_000_000
+"""What a machine of `MEMORY_MIB` captures without being full: half of its memory is its disk."""
+
 MEMORY_MIB = 512
 """Of each guest: the system needs 60, the rest is room for captures and files."""
 
@@ -25,12 +28,13 @@ class Machinery:
     image: Image
     accelerator: Accelerator
     keys: RunKeys
+    memory_mib: int
 
     @property
     def image_arguments(self) -> list[str]:
         """What depends on the image in QEMU's command line."""
         return boot.qemu_arguments(
-            self.image, memory_mib=MEMORY_MIB, keys_directory=self.keys.directory
+            self.image, memory_mib=self.memory_mib, keys_directory=self.keys.directory
         )
 
 
@@ -55,7 +59,18 @@ def ready(around: Around) -> Machinery:
         scratch=around.scratch,
         progress=around.watch.step,
     )
-    return Machinery(image=image, accelerator=accelerated, keys=making.result())
+    return Machinery(
+        image=image,
+        accelerator=accelerated,
+        keys=making.result(),
+        memory_mib=memory_mib(around.wire_bytes),
+    )
+
+
+def memory_mib(wire_bytes: int) -> int:
+    """Return how much memory a machine needs that captures so much; pure."""
+    more = max(0, wire_bytes - ROOM_BYTES)
+    return MEMORY_MIB + -(-3 * more // 2**20)  # half of it is disk, and tries are repeated
 
 
 def appliance_image(places: Places, watch: Watch) -> Image:

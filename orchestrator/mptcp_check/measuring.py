@@ -8,24 +8,30 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from mptcp_check import clock
 from mptcp_check.errors import MachineError, MptcpCheckError, ServerError
-from mptcp_check.exchanges import asking
-from mptcp_check.exchanges.application import Target
-from mptcp_check.exchanges.proof import Counters
-from mptcp_check.exchanges.record import ExchangeRecord, record
+from mptcp_check.exchanges import asking, left_out
+from mptcp_check.exchanges.estimate import Estimate, estimate, words
+from mptcp_check.exchanges.metering import Meter
+from mptcp_check.exchanges.record import ExchangeRecord
+from mptcp_check.exchanges.repetition import Memory
+from mptcp_check.exchanges.scopes import Scope
+from mptcp_check.exchanging import glimpse, run_exchange, tries
 from mptcp_check.machines import guest_clock, measured_network
 from mptcp_check.machines.guest_clock import ClockOffset
-from mptcp_check.machines.measured_network import Addressing, Joint, MeasuredNetwork, NetworkKind
+from mptcp_check.machines.measured_network import (
+    Addressing,
+    Interrupter,
+    Joint,
+    MeasuredNetwork,
+    NetworkKind,
+)
 from mptcp_check.machines.wire_agreement import Agreement
-from mptcp_check.model import Exchange, Side, Transport
-from mptcp_check.watch import Glimpse, Watch
-from mptcp_guest.messages import CaptureFile, CaptureStopResult, LabUpResult, SettleArguments
-
-SETTLE_S = 10.0
-"""How long connections may take to go after an exchange; a hung one stays longer."""
+from mptcp_check.model import Exchange, Side, Upset
+from mptcp_check.watch import Watch
+from mptcp_guest.messages import CaptureFile, CaptureStateResult, CaptureStopResult, LabUpResult
 
 FAILURES: Mapping[Side, type[MptcpCheckError]] = {
     Side.CLIENT: MachineError,
@@ -50,6 +56,9 @@ class Measured:
     """All facts of a run, before anything is judged."""
 
     records: tuple[ExchangeRecord, ...]
+    """Every try of every exchange, in the order in which they ran."""
+    expected: Estimate
+    """What the plan was to cost, as far as this network can run it."""
     captures: Mapping[Side, tuple[CaptureOfInterface, ...]]
     hello: Mapping[Side, Mapping[str, Any]]
     lab: Mapping[Side, LabUpResult]
@@ -97,6 +106,12 @@ class Session:
     seed: str
     keys: asking.Keys
     pool: ThreadPoolExecutor
+    client_clock: ClockOffset
+
+    @property
+    def interrupter(self) -> Interrupter | None:
+        """Who can make the first path lose everything, if anybody can."""
+        return self.network.interrupter
 
     def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
         """Ask one end's agent."""
@@ -117,6 +132,7 @@ def measure(
     *,
     seed: str,
     keys: asking.Keys,
+    scope: Scope,
     watch: Watch,
 ) -> Measured:
     """Run a plan on a network.
@@ -127,6 +143,7 @@ def measure(
             left out.
         seed: Makes every file of this run its own.
         keys: Of this run's servers and of its user.
+        scope: Where the plan is from: whether to try again, and where to stop.
         watch: Told of every exchange.
 
     Raises:
@@ -138,9 +155,17 @@ def measure(
         lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
-        session = Session(network=network, addressing=addressing, seed=seed, keys=keys, pool=pool)
+        expected = estimate(planned, cap_bytes=scope.cap_bytes)
         setting = {s: pool.submit(_clock, network, s) for s in Side}
         clocks = {side: future.result() for side, future in setting.items()}
+        session = Session(
+            network=network,
+            addressing=addressing,
+            seed=seed,
+            keys=keys,
+            pool=pool,
+            client_clock=clocks[Side.CLIENT],
+        )
         starting = pool.submit(
             session.call,
             Side.SERVER,
@@ -151,17 +176,20 @@ def measure(
         if network.examine:
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
-        with _captured(session) as collected:
+        away: list[tuple[str, int, int]] = []
+        with _captured(session, away) as collected:
             services = starting.result()
             watch.planned(planned)
-            watch.step("Running the exchanges, every packet captured at both ends")
+            watch.step(f"Running {words(expected)}")
             began_ns = clock.monotonic_ns()
-            records = tuple(_exchange(session, exchange, watch) for exchange in planned)
+            records, capped = _exchanges(session, planned, scope, watch)
+            away.extend(_away(session, records))
             exchanges_ns = clock.monotonic_ns() - began_ns
             _check(session)
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
             records=records,
+            expected=expected,
             captures=collected.captures,
             hello=collected.hello,
             lab=lab,
@@ -171,7 +199,13 @@ def measure(
             ready_ns=network.ready_ns,
             exchanges_ns=exchanges_ns,
             joined=network.joined,
-            notes=(*network.notes, *examined, *_notes(lab), *_left_out(plan, planned)),
+            notes=(
+                *network.notes,
+                *examined,
+                *_notes(lab),
+                *left_out.sentences(plan, planned),
+                *capped,
+            ),
             acted_counts=acted,
             wire_dropped_count=network.witness.dropped_count() if network.witness else 0,
         )
@@ -207,118 +241,59 @@ def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
                 )
 
 
-def _left_out(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator[str]:
-    missing = {e.family for e in plan} - {e.family for e in planned}
-    for family in sorted(missing):
-        yield f"nothing ran over {family}: client and server do not both have an address"
-    if max(e.paths for e in planned) < max(e.paths for e in plan):
-        yield "the client had one address: no second subflow was tried"
-    modes = {e.mode for e in plan if e.mode} - {e.mode for e in planned}
-    for mode in sorted(modes):
-        yield f"ftp in {mode} mode was left out: it cannot work through an address translation"
+def _exchanges(
+    session: Session, planned: Sequence[Exchange], scope: Scope, watch: Watch
+) -> tuple[tuple[ExchangeRecord, ...], tuple[str, ...]]:
+    """Run a plan; return every try, and why it ended early if it did."""
+    memory = Memory() if scope.repeats else None
+    meter = Meter(scope.cap_bytes)
+    records: list[ExchangeRecord] = []
+    for place, exchange in enumerate(planned):
+
+        def run(attempt: int, exchange: Exchange = exchange) -> ExchangeRecord:
+            return run_exchange(session, exchange, attempt=attempt)
+
+        watch.began(exchange)
+        meter.seen(_check(session))
+        if not meter.allows(exchange):
+            return tuple(records), (meter.words(len(planned) - place),)
+        meter.spend(exchange)
+        for done in tries(run, memory):
+            records.append(done)
+            watch.ended(exchange, glimpse(done))
+    return tuple(records), ()
 
 
-def _exchange(session: Session, exchange: Exchange, watch: Watch) -> ExchangeRecord:
-    watch.began(exchange)
-    _check(session)
-    done = run_exchange(session, exchange)
-    watch.ended(exchange, glimpse(done))
-    return done
+AWAY_SLACK_NS = 1_000_000_000
+"""How far the clocks of machines and the moments of their acts may be apart, on a busy computer."""
 
 
-class Asking(Protocol):
-    """Two agents that can be asked, wherever they are."""
+def _away(session: Session, records: Sequence[ExchangeRecord]) -> Iterator[tuple[str, int, int]]:
+    """Give the interfaces of the client that were down on purpose, from when to when.
 
-    @property
-    def addressing(self) -> Addressing:
-        """Who is where."""
-
-    @property
-    def seed(self) -> str:
-        """Makes every file of this run its own."""
-
-    @property
-    def keys(self) -> asking.Keys:
-        """Of this run's servers and of its user."""
-
-    def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
-        """Ask one agent."""
-
-    def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        """Ask both agents at once."""
-
-    def alone(self, side: Side) -> bool:
-        """Say whether one end's network holds the exchanges only."""
+    By this computer's clock that never goes back; with some slack, as a frame that arrives just
+    when an interface comes up is not captured either.
+    """
+    ahead_ns = session.client_clock.offset_ns + clock.wall_ns() - clock.monotonic_ns()
+    for one in records:
+        planned, done = one.exchange.handover, one.handover
+        if planned and planned.upset is Upset.INTERFACE_DOWN and done and done["began_ns"]:
+            yield (
+                session.addressing.first_path(one.exchange)["interface"],
+                done["began_ns"] - ahead_ns - AWAY_SLACK_NS,
+                done["ended_ns"] - ahead_ns + AWAY_SLACK_NS,
+            )
 
 
-def run_exchange(session: Asking, exchange: Exchange) -> ExchangeRecord:
-    """Run one exchange between two readings of all counters."""
-    addressing = session.addressing
-    session.both(
-        "configure",
-        lambda side: asking.configure(exchange, addressing.endpoints(exchange, side)),
-    )
-    offering = asking.offer(exchange, session.seed)
-    offered = session.call(Side.SERVER, "offer", offering) if offering else None
-    before = _counters(session)
-    known, _ = session.keys
-    target = Target(
-        address=addressing.target(exchange),
-        file=asking.file_name(exchange),
-        credentials=known,
-    )
-    result = session.call(Side.CLIENT, "exchange", asking.client(exchange, target, session.seed))
-    # a login is in what clients say; a run may be shown to others
-    for tail in ("stdout_tail", "stderr_tail"):
-        result[tail] = result[tail].replace(known.password, "<password>")
-    session.both("settle", lambda side: _settle(addressing.ports(side)))
-    after = _counters(session)
-    received = session.call(Side.SERVER, "received", asking.received(exchange))["received"]
-    session.call(Side.SERVER, "discard", asking.discard(exchange))
-    events = session.both("monitor", lambda _: {"since_ns": result["start_ns"]})
-    return record(
-        exchange,
-        result,
-        offered=offered,
-        received=received,
-        before=before,
-        after=after,
-        events={str(side): tuple(said["events"]) for side, said in events.items()},
-    )
+def _check(session: Session) -> int:
+    """Raise when an end is gone or a capture died: the rest would be worth nothing.
 
-
-def glimpse(done: ExchangeRecord) -> Glimpse:
-    """Return what an exchange looked like, before any packet was looked at."""
-    mptcp = done.exchange.transport is Transport.MPTCP
-    return Glimpse(
-        arrived=done.sha256_ok,
-        over_mptcp=mptcp and done.proof.proven,
-        subflow_count=done.proof.subflow_count,
-        duration_ns=done.duration_ns,
-        trouble=done.problem or "",
-    )
-
-
-def _settle(ports: Sequence[int]) -> SettleArguments:
-    wanted = SettleArguments(within_s=SETTLE_S)
-    if ports:
-        wanted["ports"] = list(ports)
-    return wanted
-
-
-def _counters(session: Asking) -> Counters:
-    read = session.both("counters", lambda _: {})
-    return Counters(
-        client=read[Side.CLIENT]["counters"],
-        server=read[Side.SERVER]["counters"],
-        shared=not all(session.alone(side) for side in Side),
-    )
-
-
-def _check(session: Session) -> None:
-    """Raise when an end is gone or a capture died: the rest would be worth nothing."""
+    Returns:
+        How many bytes the client's captures hold.
+    """
     session.network.check()
-    for side, state in session.both("capture_state", lambda _: {}).items():
+    states: dict[Side, CaptureStateResult] = session.both("capture_state", lambda _: {})
+    for side, state in states.items():
         for capture in state["captures"]:
             if not capture["alive"] or capture["problem"]:
                 session.network.check()  # a card that went away since took its capture with it
@@ -328,6 +303,7 @@ def _check(session: Session) -> None:
                     f"{capture['problem'] or 'tcpdump ended'}",
                     hint="start the run again, with fewer --apps if there was no space",
                 )
+    return sum(capture["bytes"] for capture in states[Side.CLIENT]["captures"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,8 +315,13 @@ class _Collected:
 
 
 @contextmanager
-def _captured(session: Session) -> Iterator[_Collected]:
-    """Capture on every interface; at the end fill in what both ends have."""
+def _captured(session: Session, away: Sequence[tuple[str, int, int]]) -> Iterator[_Collected]:
+    """Capture on every interface; at the end fill in what both ends have.
+
+    Args:
+        session: Both ends.
+        away: Filled while it captures: see `_away`.
+    """
     witness, addressing = session.network.witness, session.addressing
     collected = _Collected()
     if witness:
@@ -369,6 +350,11 @@ def _captured(session: Session) -> Iterator[_Collected]:
                 file,
                 session.network.ends[side].fetch(file),
                 stop_requested_ns=stop_requested_ns,
+                away=[
+                    (began_ns, ended_ns)
+                    for name, began_ns, ended_ns in away
+                    if side is Side.CLIENT and name == file["interface"]
+                ],
             )
             for file in stopped["captures"]
         ]
@@ -381,14 +367,22 @@ def _captured(session: Session) -> Iterator[_Collected]:
 
 
 def _compared(
-    session: Session, side: Side, file: CaptureFile, content: bytes, *, stop_requested_ns: int
+    session: Session,
+    side: Side,
+    file: CaptureFile,
+    content: bytes,
+    *,
+    stop_requested_ns: int,
+    away: Sequence[tuple[int, int]],
 ) -> CaptureOfInterface:
     witness, interface = session.network.witness, file["interface"]
     return CaptureOfInterface(
         interface=interface,
         content=content,
         about=file,
-        agreement=witness.agreement(side, interface, content, stop_requested_ns=stop_requested_ns)
+        agreement=witness.agreement(
+            side, interface, content, stop_requested_ns=stop_requested_ns, away=away
+        )
         if witness
         else None,
     )

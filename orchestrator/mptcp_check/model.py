@@ -53,8 +53,12 @@ class Outcome(enum.StrEnum):
     TIMED_OUT = "timed_out"
     UNREACHABLE = "unreachable"
     NOT_MEASURED = "not_measured"
+    UNSTABLE = "unstable"
+    """Tried several times, and it went differently each time: the tries say how."""
     TCP = "tcp"
     """The control over plain TCP worked; only ever of an exchange whose transport is TCP."""
+    TCP_BROKE = "tcp_broke"
+    """Plain TCP did not survive a handover, as was to be expected; only ever of its control."""
 
 
 class Transport(enum.StrEnum):
@@ -69,6 +73,44 @@ class Family(enum.StrEnum):
 
     IPV4 = "ipv4"
     IPV6 = "ipv6"
+
+
+class Joining(enum.StrEnum):
+    """How the further subflows of an exchange come about; of one with one path it says nothing."""
+
+    SUBFLOW = "subflow"
+    """The client opens them from its other addresses."""
+    BACKUP = "backup"
+    """So too, with the B bit: to be used when nothing else is left (RFC 8684, section 3.2)."""
+    SIGNAL = "signal"
+    """The server announces its other addresses (ADD_ADDR, section 3.4.1), the client joins them."""
+    OTHER_FAMILY = "other_family"
+    """So too, with an address of the other family: one connection over IPv4 and IPv6 at once."""
+
+
+ANNOUNCED = frozenset({Joining.SIGNAL, Joining.OTHER_FAMILY})
+"""Where the server's announcement comes before the join."""
+
+
+class Upset(enum.StrEnum):
+    """What is done to the first path in mid-transfer."""
+
+    INTERFACE_DOWN = "interface_down"
+    """The client's interface goes down and comes up again; nobody tells the server."""
+    ADDRESS_REMOVED = "address_removed"
+    """The client loses the address and the path manager is told: REMOVE_ADDR, then it is back."""
+    PATH_LOST = "path_lost"
+    """Every frame of the link vanishes for a while; neither end knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """What happens to the path of the first subflow while data flow, and when."""
+
+    upset: Upset
+    after_bytes: int
+    """How much has crossed the client's interfaces since the client program started."""
+    lasts_s: float
 
 
 class Transfer(enum.StrEnum):
@@ -99,11 +141,22 @@ class Exchange:
     payload_bytes: int
     deadline_s: float
     """A hard end: what has not finished by then has hung."""
+    joining: Joining = Joining.SUBFLOW
+    handover: Handover | None = None
 
     @property
     def control_key(self) -> tuple[object, ...]:
-        """What it has in common with its control: the same transfer over plain TCP."""
+        """What it has in common with its control: the same transfer over plain TCP.
+
+        A handover has the undisturbed transfer for its control as well: that plain TCP does not
+        survive one excuses nobody.
+        """
         return self.app, self.mode, self.direction, self.family, self.port
+
+    @property
+    def is_control(self) -> bool:
+        """Whether it says if the transfer works at all without Multipath TCP."""
+        return self.transport is Transport.TCP and self.handover is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ def rejudge(run: StoredRun, *, at: str) -> Rejudged:
             f"{path} cannot be judged: {type(e).__name__}: {e}",
             hint="the run is of another version of mptcp-check, or damaged",
         ) from None
+    diagnosis = run_document.considered(diagnosis, records)
     document = run_document.document(
         diagnosis,
         run_document.judge_exchanges(diagnosis, records),

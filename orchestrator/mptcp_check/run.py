@@ -3,7 +3,7 @@
 import os
 import platform
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -11,9 +11,12 @@ from typing import Any
 
 from mptcp_check import clock, measuring, networks, run_directory, storing
 from mptcp_check.exchanges import credentials
+from mptcp_check.exchanges.estimate import estimate
 from mptcp_check.exchanges.plan import Depth, plan
-from mptcp_check.machines import workspace
+from mptcp_check.exchanges.scopes import SCOPES
+from mptcp_check.machines import missing_programs, workspace
 from mptcp_check.machines.guest_archive import guest_archive
+from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.model import Exchange
 from mptcp_check.settings import Places
 from mptcp_check.wanted import Around, Wanted
@@ -70,19 +73,23 @@ def run(options: RunOptions, watch: Watch) -> Finished:
     ):
         around = Around(
             archive=archive.content,
-            apps=tuple(dict.fromkeys(e.app for e in exchanges)),
+            apps=WantedApps(
+                names=tuple(dict.fromkeys(e.app for e in exchanges)), named=bool(options.apps)
+            ),
             scratch=scratch,
             places=options.places,
             boot_timeout_s=options.boot_timeout_s,
+            wire_bytes=estimate(exchanges).wire_bytes,
             watch=watch,
         )
         threading.Thread(target=import_module, args=(JUDGING,), daemon=True).start()
         with networks.having(options.wanted, around) as had:
             measured = measuring.measure(
                 had.network,
-                exchanges,
+                _runnable(exchanges, had.network.left_out, watch),
                 seed=run_id,
                 keys=credentials.make(os.urandom(12).hex()),
+                scope=SCOPES[options.depth],
                 watch=watch,
             )
         watch.step("Comparing the captures of both ends")
@@ -102,8 +109,17 @@ def run(options: RunOptions, watch: Watch) -> Finished:
                 image_digest=had.image_digest,
                 behind=options.wanted.behind,
                 guest_sha256=archive.sha256,
+                depth=options.depth,
                 host=f"{platform.system()} {platform.machine()}",
             ),
         )
         storing.store_report(directory, document)
     return Finished(directory=final, document=document)
+
+
+def _runnable(
+    exchanges: Sequence[Exchange], left_out: Mapping[str, str], watch: Watch
+) -> tuple[Exchange, ...]:
+    for sentence in dict.fromkeys(left_out.values()):
+        watch.step(sentence)
+    return missing_programs.runnable(exchanges, left_out)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.wishes import InterfaceWish, MachineKind, MachineWish, ServerWish
 from mptcp_check.settings import Places
 from mptcp_check.watch import Watch
@@ -27,9 +28,11 @@ class Around:
 
     archive: bytes
     """The guest agent."""
-    apps: tuple[str, ...]
+    apps: WantedApps
     scratch: Path
     """The run's private work folder."""
     places: Places
     boot_timeout_s: float
     watch: Watch
+    wire_bytes: int = 0
+    """What the plan is estimated to send: it is captured in the machines' memory."""

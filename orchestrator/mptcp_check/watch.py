@@ -20,6 +20,8 @@ class Glimpse:
     duration_ns: int
     trouble: str
     """In a few words; empty when there was none."""
+    attempt: int = 1
+    """Which try it was."""
 
 
 class Watch(Protocol):

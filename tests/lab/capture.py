@@ -10,7 +10,7 @@ from typing import IO
 
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 
-_STOP_TIMEOUT_S = 10
+_STOP_TIMEOUT_S = 60
 _COUNTS = re.compile(rb"(\d+) packets? (captured|received by filter|dropped by kernel)")
 
 

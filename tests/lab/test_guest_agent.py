@@ -25,6 +25,7 @@ from mptcp_guest import payload
 pytestmark = pytest.mark.lab
 
 Agents = dict[Side, AgentProcess]
+OLDEST = ("http", "ftp")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def default_run() -> SuiteResult:
     endless = link.Parameters(queue_bytes=2**30)
     with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
         lab_up(agents)
-        return run_plan(agents, plan())
+        return run_plan(agents, plan(OLDEST))
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_the_contents_are_the_ones_that_the_host_can_compute(default_run: SuiteR
 
 def test_every_exchange_runs_over_the_transport_it_claims(default_run: SuiteResult) -> None:
     assert {(r.exchange.id, r.proof.reason) for r in default_run.records} == {
-        (e.id, "") for e in plan()
+        (e.id, "") for e in plan(OLDEST)
     }
 
 
@@ -104,7 +105,7 @@ def test_sockets_and_path_manager_are_watched(default_run: SuiteResult) -> None:
 
 
 def test_ipv6_has_second_subflows_too(agents: Agents) -> None:
-    full = tuple(e for e in plan(depth=Depth.FULL) if e.family is Family.IPV6)
+    full = tuple(e for e in plan(OLDEST, Depth.FULL) if e.family is Family.IPV6)
     start_services(agents[Side.SERVER], full)
     quiet: list[bool] = []
     for exchange in picked(full, Transport.MPTCP, 2):
@@ -167,7 +168,7 @@ def test_hanging_up_in_the_middle_ends_everything() -> None:
     sleeps = f"4713.{os.getpid()}"
     with machines(carried=False) as agents:
         lab_up(agents)
-        start_services(agents[Side.SERVER], plan())
+        start_services(agents[Side.SERVER], plan(OLDEST))
         client = agents[Side.CLIENT]
         assert client.process.stdin is not None
         client.process.stdin.write(
@@ -308,8 +309,8 @@ def processes(fits: Callable[[str], bool]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         if condition():
             return
         time.sleep(0.05)
-    pytest.fail("it did not happen within 10 s")
+    pytest.fail("it did not happen within a minute")

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +100,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         while b"control" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=120)
 
     assert process.returncode == 130
     assert b"interrupted; nothing of this run is left" in said
@@ -135,13 +134,11 @@ def test_an_interrupted_matrix_gives_what_it_has(tmp_path: Path) -> None:
         while b"right: " not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        began = time.monotonic()  # noqa: TID251 - a test
-        out, said = process.communicate(timeout=30)
-        took_s = time.monotonic() - began  # noqa: TID251 - a test
+        out, said = process.communicate(timeout=120)
 
     assert process.returncode == 130
-    assert took_s < 15
     document = json.loads(out)
-    assert 0 < document["played"] < document["planned"]
+    # those that were going, and nothing of the hundreds that were left
+    assert 0 < document["played"] < document["planned"] / 10
     assert b"this is what was played so far" in said
     assert page.exists()

@@ -1,10 +1,18 @@
-"""Call the program as its user does: the installed script, its own process, its own home."""
+"""Call the program as its user does: the installed script, its own process, its own home.
 
+What it starts is told from what other programs of this computer start: the work folders of runs
+are a place of our own, and the processes of machines carry a mark in their environments.
+"""
+
+import atexit
+import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +22,9 @@ from typing import Any
 
 PROGRAM = Path(sys.executable).with_name("mptcp-check")
 LIMIT_S = 600
+MARK = "MPTCP_CHECK_TESTED_BY"
+PLACE = Path(f"/tmp/mptcp-check-{os.getuid()}")  # noqa: S108 - the product's place
+OVER_PLACE = '"$0" --bind "$1" "$2" && shift 2 && exec "$@"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,7 @@ class Said:
 def call(*arguments: str, path: str | None = None, home: Path | None = None) -> Said:
     """Run the program to its end."""
     done = subprocess.run(
-        [str(PROGRAM), *arguments],
+        command(*arguments),
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -48,7 +59,7 @@ def call(*arguments: str, path: str | None = None, home: Path | None = None) -> 
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Run the program and give its process; it is gone afterwards."""
     child = subprocess.Popen(
-        [str(PROGRAM), *arguments],
+        command(*arguments),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -75,22 +86,42 @@ def wait_for_line(child: subprocess.Popen[str], word: str) -> None:
 
 
 def machines() -> list[int]:
-    """Return the pids of all QEMU processes that belong to a work folder of ours."""
+    """Return the pids of the QEMU processes of our calls' work folders."""
+    ours = f"{MARK}={os.getpid()}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             argv = (process / "cmdline").read_bytes()
+            marks = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if argv.startswith(b"/usr/bin/qemu-system") and b"/mptcp-check-" in argv:
+        if argv.startswith(b"/usr/bin/qemu-system") and b"/mptcp-check-" in argv and ours in marks:
             found.append(int(process.name))
     return found
 
 
 def work_folders() -> list[Path]:
-    """Return the work folders of runs, dead or alive."""
-    base = Path(f"/tmp/mptcp-check-{os.getuid()}")  # noqa: S108 - the product's place
-    return [p for p in base.glob("*") if p.is_dir()] if base.exists() else []
+    """Return the work folders of our calls' runs, dead or alive."""
+    return [p for p in own_place().iterdir() if p.is_dir()]
+
+
+@functools.cache
+def own_place() -> Path:
+    """Return what lies over the product's place in all calls of this test process."""
+    PLACE.mkdir(mode=0o700, exist_ok=True)
+    place = Path(tempfile.mkdtemp(prefix="tested-mptcp-check-", dir="/tmp"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
+def command(*arguments: str) -> list[str]:
+    """Return the command that becomes the program, in a mount namespace with our own place.
+
+    Where its tools are does not depend on the PATH that the program is given.
+    """
+    unshare, sh, mount = (str(shutil.which(tool)) for tool in ("unshare", "sh", "mount"))
+    over = [unshare, "--mount", sh, "-c", OVER_PLACE, mount, str(own_place()), str(PLACE)]
+    return [*over, str(PROGRAM), *arguments]
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 15) -> bool:
@@ -110,7 +141,7 @@ def interrupt(child: subprocess.Popen[str], number: signal.Signals = signal.SIGI
 
 def environment(path: str | None, home: Path | None) -> dict[str, str]:
     """Return the environment of a call."""
-    kept = dict(os.environ)
+    kept = {**os.environ, MARK: str(os.getpid())}
     if path is not None:
         kept["PATH"] = path
     if home is not None:

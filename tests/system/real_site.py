@@ -162,7 +162,7 @@ class Site:
 @contextmanager
 def site(directory: Path) -> Iterator[Site]:
     """Build the site and remove it after."""
-    found = Site(directory=directory, suffix=f"{os.getpid():x}")
+    found = Site(directory=directory, suffix=f"site{os.getpid():x}")
     with ExitStack() as stack:
         for role in ("laptop", "router", "server", "desk"):
             run("ip", "netns", "add", found.name(role))

@@ -269,10 +269,13 @@ with taking_effect.set_up(planned, directory=directory, uid=0, say=lambda _: Non
         assert made.state() == before
 
 
-def test_kill_9_leaves_no_attachment_and_no_machine(tmp_path: Path) -> None:
+def test_kill_9_leaves_no_attachment_and_no_machine(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("root")  # short: a socket's path has 107 characters
     with site() as made:
         before = made.state()
-        with attached(made, tmp_path, bridged=("eth0", "br0"), routed=("eth1",)) as program:
+        with attached(made, root, bridged=("eth0", "br0"), routed=("eth1",)) as program:
             pid = program.first["qemu_pid"]
             assert runs(pid)
             assert made.state() != before
@@ -323,9 +326,12 @@ def test_a_second_machine_at_the_same_interface_is_refused(
 
 
 @pytest.mark.slow
-def test_a_machine_whose_host_hangs_powers_itself_off(tmp_path: Path) -> None:
+def test_a_machine_whose_host_hangs_powers_itself_off(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    root = tmp_path_factory.mktemp("root")  # short: a socket's path has 107 characters
     patience_s = 10
-    with site() as made, attached(made, tmp_path, patience_s=patience_s) as program:
+    with site() as made, attached(made, root, patience_s=patience_s) as program:
         pid = program.first["qemu_pid"]
         time.sleep(1.5 * patience_s)
         assert runs(pid)  # while the host gives signs of life

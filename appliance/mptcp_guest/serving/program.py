@@ -13,6 +13,10 @@ USER = "www-data"
 """Whose the files are: Debian's own user for servers, in every installation (base-passwd)."""
 
 
+AS_USER = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs")
+"""Before the command of a server that does not change its user itself (util-linux)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where one server program works."""
@@ -46,9 +50,9 @@ class Program:
     name: str
     """Of the service, as `messages.ServiceWanted` has it."""
     tool: str
-    """The executable that the machine must have."""
+    """The executable that the machine must have; empty for one of this package's own."""
     package: str
-    """Debian's, that brings it."""
+    """Debian's, that brings it; empty likewise."""
     prepare: Prepare
     shelf: Shelf = FILES
 

@@ -137,7 +137,7 @@ class Services:
             missing[:] = [r for r in self._running if not _listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
-        in_time = self._lab.stop.wait_until(all_listen, until.earlier(20))
+        in_time = self._lab.stop.wait_until(all_listen, until)
         if missing:
             # one that has ended tells more than one that may still come
             told = next((r for r in missing if r.child.poll() is not None), missing[0])

@@ -1,10 +1,11 @@
 """What became of an exchange: packets first, then what the applications and kernels say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome
+from mptcp_check.analysis.handover import HandoverSeen
 from mptcp_check.model import Exchange, Finding, Outcome, State, Transport
 
 WORST_FIRST: Final = (
@@ -12,12 +13,14 @@ WORST_FIRST: Final = (
     Outcome.HUNG,
     Outcome.TIMED_OUT,
     Outcome.REFUSED,
+    Outcome.UNSTABLE,
     Outcome.FELL_BACK_AT_HANDSHAKE,
     Outcome.FELL_BACK_AT_FIRST_DATA,
     Outcome.FELL_BACK_MIDSTREAM,
     Outcome.MPTCP_DEGRADED,
     Outcome.MPTCP,
     Outcome.UNREACHABLE,
+    Outcome.TCP_BROKE,
     Outcome.TCP,
     Outcome.NOT_MEASURED,
 )
@@ -30,6 +33,12 @@ _FALLBACK_COUNTERS: Final = (
     "MPTcpExtDssFallback",
 )
 _DISABLED_COUNTER: Final = "MPTcpExtMPCapableSYNTXDisabled"
+JOINABLE_BYTES: Final = 96 * 1024
+"""What is smaller may be over before a further subflow could join; that is nobody's fault.
+
+Linux opens a connection with 10 segments and doubles in each round trip: 14, 42, 98 kB.  The join
+needs the first two round trips and the server's answer.
+"""
 _OVER_MPTCP: Final = frozenset({Outcome.MPTCP, Outcome.MPTCP_DEGRADED})
 
 
@@ -54,6 +63,8 @@ class Witness:
     client_counters: Mapping[str, int] = field(default_factory=dict[str, int])
     """By how much each kernel counter moved."""
     server_counters: Mapping[str, int] = field(default_factory=dict[str, int])
+    handover: HandoverSeen | None = None
+    """What became of a handover; none where the exchange had none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,13 +103,14 @@ def exchange_outcome(
         ``corrupted`` before all else; a failure that the control shares is ``unreachable``, as it
         is not Multipath TCP's fault; otherwise the worst of the connections.
     """
-    judged = (
-        _control(witness)
-        if exchange.transport is Transport.TCP
-        else _corrupted(witness)
-        or _failed(witness, connections, control)
-        or _by_packets(exchange, connections)
-    )
+    if exchange.transport is Transport.TCP:
+        judged = _control(witness)
+    else:
+        judged = (
+            _corrupted(witness)
+            or _failed(witness, connections, control)
+            or _by_packets(exchange, witness, connections)
+        )
     contradictions = (
         ()
         if exchange.transport is Transport.TCP
@@ -107,15 +119,51 @@ def exchange_outcome(
     return Judgement(outcome=judged.outcome, because=judged.because, contradictions=contradictions)
 
 
+def of_tries(tries: Sequence[Judgement]) -> Judgement:
+    """Return what is said of an exchange that was tried several times.
+
+    Data that were wrong once are wrong; what else differs between tries is ``unstable``.
+
+    Args:
+        tries: At least one, in their order.
+    """
+    corrupted = next((t for t in tries if t.outcome is Outcome.CORRUPTED), None)
+    if len({t.outcome for t in tries}) == 1:
+        return tries[0]
+    if corrupted is not None:
+        return replace(corrupted, because=f"in one of {len(tries)} tries {corrupted.because}")
+    went = ", then ".join(t.outcome.value.replace("_", " ") for t in tries)
+    return Judgement(
+        outcome=Outcome.UNSTABLE,
+        because=f"{len(tries)} tries, and they differ: {went}",
+        contradictions=tuple(dict.fromkeys(c for t in tries for c in t.contradictions)),
+    )
+
+
 def _control(witness: Witness) -> Judgement:
     corrupted = _corrupted(witness)
     if corrupted is not None:
         return corrupted
+    if witness.handover is not None:
+        return _disturbed_control(witness, witness.handover)
     if witness.finished and not witness.deadline_hit and witness.sha256_ok is not False:
         return Judgement(outcome=Outcome.TCP, because="the data arrived whole over plain TCP")
     return Judgement(
         outcome=Outcome.UNREACHABLE,
         because=f"plain TCP failed: {witness.problem or 'the program did not finish'}",
+    )
+
+
+def _disturbed_control(witness: Witness, handover: HandoverSeen) -> Judgement:
+    """Say what became of plain TCP when its path went away: dying is no failure of the path."""
+    if not handover.began_ns:
+        return Judgement(outcome=Outcome.NOT_MEASURED, because=handover.words(over_mptcp=False))
+    whole = witness.finished and not witness.deadline_hit and witness.sha256_ok is not False
+    return Judgement(
+        outcome=Outcome.TCP if whole else Outcome.TCP_BROKE,
+        because=handover.words(over_mptcp=False)
+        if whole
+        else f"plain TCP did not survive: {witness.problem or 'the program did not finish'}",
     )
 
 
@@ -140,7 +188,7 @@ def _failed(
     # the first row that holds
     rows = (
         (
-            control not in {None, Outcome.TCP, Outcome.CORRUPTED},
+            control not in {None, Outcome.TCP, Outcome.CORRUPTED, Outcome.UNSTABLE},
             Outcome.UNREACHABLE,
             "the same exchange over plain TCP failed too",
         ),
@@ -159,7 +207,9 @@ def _failed(
     )
 
 
-def _by_packets(exchange: Exchange, connections: Sequence[ConnectionOutcome]) -> Judgement:
+def _by_packets(
+    exchange: Exchange, witness: Witness, connections: Sequence[ConnectionOutcome]
+) -> Judgement:
     """Judge an exchange whose data arrived whole by its connections."""
     if not connections:
         return Judgement(
@@ -173,12 +223,28 @@ def _by_packets(exchange: Exchange, connections: Sequence[ConnectionOutcome]) ->
         )
     found = min(connections, key=lambda c: WORST_FIRST.index(c.outcome))
     subflows = max(c.subflows_count for c in connections)
+    if witness.handover is not None and found.outcome in _OVER_MPTCP:
+        return _after_handover(witness.handover, subflows)
     if found.outcome is Outcome.MPTCP and subflows < exchange.paths:
+        if exchange.payload_bytes < JOINABLE_BYTES:
+            because = "over before a further subflow could join"
+            return Judgement(outcome=Outcome.MPTCP, because=because)
         return Judgement(
             outcome=Outcome.MPTCP_DEGRADED,
             because=f"{subflows} of {exchange.paths} subflows came about",
         )
     return Judgement(outcome=found.outcome, because=found.because)
+
+
+def _after_handover(handover: HandoverSeen, subflows: int) -> Judgement:
+    """Judge a transfer that arrived whole, and whose first path this program took away itself."""
+    if not handover.began_ns:
+        outcome = Outcome.NOT_MEASURED
+    elif subflows > 1:
+        outcome = Outcome.MPTCP
+    else:  # nothing to go on over: it waited for its only path, as TCP does
+        outcome = Outcome.MPTCP_DEGRADED
+    return Judgement(outcome=outcome, because=handover.words(over_mptcp=True))
 
 
 def _contradictions(outcome: Outcome, witness: Witness, findings: Sequence[Finding]) -> list[str]:

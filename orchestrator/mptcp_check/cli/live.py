@@ -47,13 +47,13 @@ class PlainWatch:
 
     def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
         """Print the exchange and how it looked."""
-        self._done += 1
-        what, port = table.row(exchange)
-        how = table.column(exchange)[0].replace("\n", " ")
+        self._done += glimpse.attempt == 1
         said = table.glimpse_text(exchange, glimpse).plain
         seconds = glimpse.duration_ns / 1e9
+        wide = len(str(self._total))
         click.echo(
-            f"  {self._done:>2}/{self._total} {what} {port} over {how}: {said} ({seconds:.1f} s)",
+            f"  {self._done:>{wide}}/{self._total} {table.what(exchange)} over"
+            f" {table.how(exchange)}: {said} ({seconds:.1f} s)",
             err=True,
         )
 
@@ -65,6 +65,7 @@ class LiveWatch:
         self._live = live
         self._exchanges: Sequence[Exchange] = ()
         self._cells: dict[int, Text] = {}
+        self._running: int | None = None
         self._step = ""
         self._detail = ""
         self._spinner = Spinner("dots")
@@ -86,19 +87,26 @@ class LiveWatch:
         self._show()
 
     def began(self, exchange: Exchange) -> None:
-        """Mark the running cell."""
-        self._cells[exchange.id] = table.RUNNING
+        """Mark the running cell, and say what runs."""
+        self._running = exchange.id
+        self._detail = f"{table.what(exchange)} over {table.how(exchange)}"
         self._show()
 
     def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
-        """Fill the cell."""
+        """Count it in its cell."""
+        self._running = None
         self._cells[exchange.id] = table.glimpse_text(exchange, glimpse)
         self._show()
 
     def _show(self) -> None:
         self._spinner.update(text=Text.assemble(self._step, (f"  {self._detail}", "dim")))
         if self._exchanges:
-            filled = table.table(self._exchanges, self._cells)
+            filled = table.progress_table(
+                self._exchanges,
+                self._cells,
+                running=self._running,
+                width=self._live.console.width,
+            )
             self._live.update(Group(filled, self._spinner))
         else:
             self._live.update(self._spinner)

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import live, verdict
-from mptcp_check.exchanges.plan import Depth
+from mptcp_check.cli import live, plan_words, verdict
+from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
 from mptcp_check.run import run as run_everything
@@ -39,8 +39,34 @@ AFTERWARDS = "mptcp_check.cli.upload"
     help="Put an emulated middlebox in the way (`mptcp-check lab list`); may be given several "
     "times, first is nearest to the client.",
 )
-@click.option("--quick", "depth", flag_value=Depth.QUICK, type=Depth, help="The shortest check.")
-@click.option("--full", "depth", flag_value=Depth.FULL, type=Depth, help="IPv6 as well.")
+@click.option(
+    "--quick",
+    "depth",
+    flag_value=Depth.QUICK,
+    type=Depth,
+    help="A few transfers: under a minute of traffic, under 20 MB.",
+)
+@click.option(
+    "--full",
+    "depth",
+    flag_value=Depth.FULL,
+    type=Depth,
+    help="Everything: each application in each mode, IPv6, backup and announced paths, handovers.",
+)
+@click.option(
+    "--metered",
+    "depth",
+    flag_value=Depth.METERED,
+    type=Depth,
+    help="For who pays by the byte: a few transfers, and an end at "
+    f"{METERED_CAP_BYTES / 1e6:g} MB whatever happens.",
+)
+@click.option(
+    "--plan",
+    "plan_only",
+    is_flag=True,
+    help="Say what would run, how long and how much it would take, and run nothing.",
+)
 @click.option(
     "--machine",
     default="auto",
@@ -88,6 +114,7 @@ def run(  # noqa: PLR0913 - one per option
     apps: str,
     behind: tuple[str, ...],
     depth: Depth | None,
+    plan_only: bool,
     machine: str,
     interfaces: tuple[str, ...],
     server: str | None,
@@ -117,6 +144,7 @@ def run(  # noqa: PLR0913 - one per option
     Examples:
       mptcp-check run
       mptcp-check run --quick --apps http
+      mptcp-check run --full --plan
       mptcp-check run --behind mp_capable_removed_from_syn
       mptcp-check run --behind mp_join_removed:removal=delete,direction=c2s
       mptcp-check run --json --out ./my-run > my-run.json
@@ -126,8 +154,11 @@ def run(  # noqa: PLR0913 - one per option
       mptcp-check run --machine ssh:pi@192.168.1.7 --server ssh:root@box.example.org,http=8080
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     console = live.console()
+    names = tuple(a.strip() for a in apps.split(",") if a.strip())
+    if plan_only:
+        return plan_words.show(names, depth or Depth.DEFAULT, console=console, as_json=as_json)
     options = RunOptions(
-        apps=tuple(a.strip() for a in apps.split(",") if a.strip()),
+        apps=names,
         wanted=Wanted(
             machine=wishes.machine_wish(machine),
             interfaces=tuple(wishes.interface_wish(text) for text in interfaces),

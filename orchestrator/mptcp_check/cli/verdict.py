@@ -1,6 +1,6 @@
-"""How a run ends on the terminal: the table, the sentence, its proof, and where the rest is."""
+"""How a run ends on the terminal: the sentence, the table, what deviated, and where the rest is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -8,14 +8,18 @@ from rich.padding import Padding
 from rich.panel import Panel
 from rich.text import Text
 
-from mptcp_check.analysis.reporting import network_words
+from mptcp_check.analysis.reporting import amounts, matrix, network_words
 from mptcp_check.cli import table
-from mptcp_check.model import Exchange, Family, Outcome, State, Transfer, Transport
+from mptcp_check.model import Outcome, State
 
 MOST_FRAMES = 4
 """How many evidence frames a line names; the report has them all."""
 
-GOOD = frozenset({Outcome.MPTCP, Outcome.TCP})
+MOST_DEVIATIONS = 6
+MOST_PLACES = 3
+"""How many kinds of deviations the terminal tells of, and how many exchanges of each."""
+
+GOOD = frozenset({Outcome.MPTCP, Outcome.TCP, Outcome.TCP_BROKE})
 WORST = frozenset({Outcome.CORRUPTED, Outcome.HUNG})
 
 
@@ -27,15 +31,22 @@ def show(console: Console, document: Mapping[str, Any], *, where: str) -> None:
         document: `mptcp-check.run/1`.
         where: The run's folder.
     """
-    exchanges = [_exchange(index, e) for index, e in enumerate(document["exchanges"])]
     outcomes = [Outcome(e["outcome"]) for e in document["exchanges"]]
-    cells = {i: table.outcome_text(o) for i, o in enumerate(outcomes)}
-    console.print(table.table(exchanges, cells))
     sentences: Sequence[str] = document["summary"]
     console.print(Panel(Text("\n".join(sentences)), border_style=_colour(outcomes), expand=False))
+    found = matrix.matrix(document["exchanges"], document.get("applications", {}))
+    console.print(table.table(found, width=console.width))
+    if any(cell and not cell.is_good for row in found.rows for cell in row.cells):
+        console.print(Padding(Text(table.LEGEND, style="dim"), (1, 0, 1, 2)))
+    elif console.width < table.WIDE:
+        console.print()
+    for line in _deviations(document["exchanges"]):
+        console.print(Padding(line, (0, 0, 0, 2)))
+    for told in matrix.handovers(document["exchanges"]):
+        console.print(Padding(Text(f"⇄ {told.sentence()}"), (0, 0, 0, 2)))
     for line in _findings(document["report"]["findings"]):
         console.print(Padding(line, (0, 0, 0, 2)))
-    for sentence in network_words.sentences(document):
+    for sentence in (*network_words.sentences(document), *amounts.sentences(document)):
         console.print(Text(sentence, style="dim"))
     for trouble in document["integrity"]["troubles"]:
         console.print(Text(f"✗ this run is not to be trusted: {trouble}", style="bold red"))
@@ -66,20 +77,20 @@ def _colour(outcomes: Sequence[Outcome]) -> str:
     return "green" if all(o in GOOD for o in outcomes) else "yellow"
 
 
-def _exchange(index: int, said: Mapping[str, Any]) -> Exchange:
-    return Exchange(
-        id=index,
-        app=said["app"],
-        mode=said.get("mode"),
-        direction=Transfer(said["direction"]),
-        transport=Transport(said["transport"]),
-        checksum=said["checksum"],
-        paths=said["paths"],
-        family=Family(said["family"]),
-        port=said["port"],
-        payload_bytes=said["bytes"],
-        deadline_s=0.0,
-    )
+def _deviations(exchanges: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
+    """Tell what did not go as it should, each thing once; the report has all of it."""
+    every = matrix.deviations(exchanges)
+    for one in every[:MOST_DEVIATIONS]:
+        symbol, said, style = table.OUTCOMES[one.outcome]
+        more = len(one.where) - MOST_PLACES
+        places = "; ".join(one.where[:MOST_PLACES]) + (f"; and {more} more" if more > 0 else "")
+        yield Text.assemble(
+            (f"{symbol} {said}", style), f": {one.because} ", (f"({places})", "dim")
+        )
+        for number, met in enumerate(one.tries, 1):
+            yield Text(f"    try {number}: {met}", style="dim")
+    if len(every) > MOST_DEVIATIONS:
+        yield Text(f"and {len(every) - MOST_DEVIATIONS} more kinds, in the report", style="dim")
 
 
 def _findings(findings: Sequence[Mapping[str, Any]]) -> list[Text]:

@@ -76,6 +76,8 @@ class Application:
     """The executables that the client's machine must have."""
     form: ContentForm = "bytes"
     """Of its payload."""
+    comes_back: bool = False
+    """What is sent comes back to the client by the server, and is compared there."""
 
     @property
     def port(self) -> int:

@@ -21,6 +21,10 @@ JOINS_TRIED = "MPTcpExtMPJoinSynTx"
 JOINS_ANSWERED = "MPTcpExtMPJoinSynAckRx"
 JOINS_COMPLETED = "MPTcpExtMPJoinAckRx"
 """Counted by the end that was joined: the third ACK of the join came."""
+ANNOUNCED_RECEIVED = "MPTcpExtAddAddr"
+"""ADD_ADDRs that came; echoes are counted elsewhere."""
+BACKUPS_RECEIVED = "MPTcpExtMPJoinSynBackupRx"
+"""Joins that came with the B bit; counted from Linux 6.11, so that its silence proves nothing."""
 HANDSHAKE_FALLBACKS = ("MPTcpExtMPCapableFallbackSYNACK", "MPTcpExtMPCapableFallbackACK")
 REQUIRED = (
     OPENED,
@@ -89,6 +93,10 @@ class Proof:
     joins_answered_count: int
     joins_completed_count: int
     """A join may be tried and not completed because the connection ended first."""
+    announced_count: int
+    """Addresses whose announcement reached its receiver."""
+    backup_joins_count: int
+    """Joins that reached the other end with the B bit."""
     trouble: Mapping[str, int] = field(default_factory=dict[str, int])
     """Counters of `TROUBLE` that moved, both ends added: what became of it after the handshake."""
 
@@ -142,6 +150,8 @@ def prove(exchange: Exchange, before: Counters, after: Counters) -> Proof:
         joins_tried_count=joins_tried,
         joins_answered_count=moved.get(JOINS_ANSWERED, 0),
         joins_completed_count=moved.get(JOINS_COMPLETED, 0),
+        announced_count=moved.get(ANNOUNCED_RECEIVED, 0),
+        backup_joins_count=moved.get(BACKUPS_RECEIVED, 0),
         trouble={name: moved[name] for name in TROUBLE if moved.get(name, 0) > 0},
     )
 

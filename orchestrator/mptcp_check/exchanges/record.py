@@ -1,12 +1,13 @@
 """What one exchange left: times, digests, counters, samples and the proof; PURE."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.proof import Counters, Proof, prove
 from mptcp_check.model import Exchange, Transfer
-from mptcp_guest.messages import Digest, ExchangeResult, TimedText
+from mptcp_guest.messages import Digest, ExchangeResult, HandoverDone, TimedText
 
 HINT_CHARACTERS = 200
 
@@ -43,6 +44,10 @@ class ExchangeRecord:
     """curl's ``%{json}``, or nothing."""
     problem: str | None
     """What went wrong, in one line; none when exactly what was sent arrived."""
+    attempt: int = 1
+    """Which try of this exchange it is, from 1."""
+    handover: HandoverDone | None = None
+    """What was done to its first path, by the client's clock; none where nothing was to be."""
 
     @property
     def sha256_ok(self) -> bool:
@@ -64,6 +69,7 @@ def record(
     before: Counters,
     after: Counters,
     events: Mapping[str, tuple[TimedText, ...]],
+    attempt: int = 1,
 ) -> ExchangeRecord:
     """Return the record of an exchange that ran.
 
@@ -75,12 +81,15 @@ def record(
         before: Counters before.
         after: Counters after both ends settled.
         events: Path manager events per side since ``start_ns``.
+        attempt: Which try it is.
 
     Raises:
         ValueError: The digest of what was sent is missing: the caller's mistake.
     """
     upload = exchange.direction is Transfer.UPLOAD
-    sent, arrived = (result["sent"], received) if upload else (offered, result["arrived"])
+    at_client = not upload or APPLICATIONS[exchange.app].comes_back
+    sent = result["sent"] if upload else offered
+    arrived = result["arrived"] if at_client else received
     if sent is None:
         raise ValueError("without the digest of what was sent nothing can be compared")
     return ExchangeRecord(
@@ -100,6 +109,8 @@ def record(
         dialogue=result["stderr_tail"],
         transfer_times=result["stdout_tail"],
         problem=_problem(exchange, result, sent, arrived),
+        attempt=attempt,
+        handover=result.get("handover"),
     )
 
 
@@ -119,7 +130,11 @@ def document(record: ExchangeRecord) -> dict[str, Any]:
             "port": exchange.port,
             "payload_bytes": exchange.payload_bytes,
             "deadline_s": exchange.deadline_s,
+            "joining": exchange.joining.value,
+            "handover": None if exchange.handover is None else asdict(exchange.handover),
         },
+        "attempt": record.attempt,
+        "handover": None if record.handover is None else dict(record.handover),
         "start_ns": record.start_ns,
         "end_ns": record.end_ns,
         "duration_ns": record.duration_ns,
@@ -138,6 +153,8 @@ def document(record: ExchangeRecord) -> dict[str, Any]:
             "joins_tried_count": proof.joins_tried_count,
             "joins_answered_count": proof.joins_answered_count,
             "joins_completed_count": proof.joins_completed_count,
+            "announced_count": proof.announced_count,
+            "backup_joins_count": proof.backup_joins_count,
             "trouble": dict(proof.trouble),
         },
         "counters": {

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ from mptcp_check.analysis.diagnose import diagnose
 from mptcp_check.analysis.reporting import run_document
 from mptcp_check.errors import UsageError
 from mptcp_check.exchanges import APPLICATIONS, credentials
-from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, Depth
-from mptcp_check.exchanges.plan import plan as whole_plan
+from mptcp_check.exchanges.conditions import Condition
+from mptcp_check.exchanges.plan import DEADLINE_S, PAYLOAD_BYTES, chosen
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.lab import stream
 from mptcp_check.lab.case import STREAM, Circumstances, stream_exchange
@@ -70,7 +69,10 @@ def plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange, ...]:
                     paths=around.paths if transport is Transport.MPTCP else 1,
                     family=around.family,
                     port=application.port,
-                    payload_bytes=PAYLOAD_BYTES // 2,
+                    payload_bytes=min(
+                        PAYLOAD_BYTES // 2,
+                        application.modes[mode].payload_bytes_max or PAYLOAD_BYTES,
+                    ),
                     deadline_s=DEADLINE_S / 2,
                 )
                 for place, (mode, direction) in enumerate(
@@ -90,16 +92,8 @@ def machines_plan(apps: Sequence[str], around: Circumstances) -> tuple[Exchange,
         around: How the Multipath TCP exchanges run.
     """
     names = tuple(dict.fromkeys(STREAM_ON_MACHINES if app == STREAM else app for app in apps))
-    wanted = [
-        exchange
-        for exchange in whole_plan(names, Depth.FULL)
-        if exchange.family is around.family
-        and (
-            exchange.transport is Transport.TCP
-            or (exchange.checksum, exchange.paths) == (around.checksum, around.paths)
-        )
-    ]
-    return tuple(replace(exchange, id=number) for number, exchange in enumerate(wanted))
+    condition = Condition(transport=Transport.MPTCP, checksum=around.checksum, paths=around.paths)
+    return chosen(names, around.family, [condition])
 
 
 def machines_behind(behaviours: Sequence[str]) -> tuple[str, ...]:

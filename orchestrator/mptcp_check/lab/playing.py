@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from mptcp_check import measuring
+from mptcp_check import exchanging
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 from mptcp_check.exchanges import asking
@@ -21,6 +21,7 @@ from mptcp_check.lab.network import Network, grown, network
 from mptcp_check.lab.stream import Streamed
 from mptcp_check.lab.taps import Taps
 from mptcp_check.machines import addresses
+from mptcp_check.machines.guest_clock import ClockOffset
 from mptcp_check.machines.measured_network import Addressing
 from mptcp_check.machines.namespace import entered
 from mptcp_check.middleboxes import registry
@@ -185,9 +186,9 @@ def play_plan(
                     record, streamed = _stream(net, exchange, case)
                     streams.append(streamed)
                 else:
-                    record = measuring.run_exchange(session, exchange)
+                    record = exchanging.run_exchange(session, exchange)
                 records.append(record)
-                watch.ended(exchange, measuring.glimpse(record))
+                watch.ended(exchange, exchanging.glimpse(record))
             net.wire.freeze()
             captured = taps.finish()
         finally:
@@ -212,13 +213,22 @@ def prepare(net: Network, behaviours: Sequence[str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Session:
-    """What `measuring.run_exchange` asks."""
+    """What `exchanging.run_exchange` asks."""
 
     net: Network
     behaviours: Sequence[str]
     addressing: Addressing = addresses.EMBEDDED
     seed: str
     keys: asking.Keys
+
+    @property
+    def interrupter(self) -> None:
+        """Nobody: what a path does in the lab is a behaviour's."""
+
+    @property
+    def client_clock(self) -> ClockOffset:
+        """This computer's own."""
+        return ClockOffset(offset_ns=0, uncertainty_ns=0)
 
     def alone(self, side: Side) -> bool:
         del side  # each has a namespace of its own
@@ -278,7 +288,9 @@ def _stream(net: Network, exchange: Exchange, case: Case) -> tuple[ExchangeRecor
         net,
         case.behaviours,
         "configure",
-        lambda side: asking.configure(exchange, addresses.EMBEDDED.endpoints(exchange, side)),
+        lambda side: asking.configure(
+            exchange, addresses.EMBEDDED.endpoints(exchange, side), side=side
+        ),
     )
     setups = [expectation(text).setup for text in case.behaviours]
     if any(setup.control or setup.urgent for setup in setups):

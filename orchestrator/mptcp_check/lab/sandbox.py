@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from mptcp_check.errors import MachineError, MptcpCheckError, PreflightError
+from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.lab.kernel_boxes import PREFIX
+from mptcp_check.machines.missing_programs import client_needs, server_needs
 
 ALWAYS: Final = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 TOOLS: Final = ("unshare", "nsenter", "ip", "ethtool", "ss", "nstat", "sysctl")
@@ -215,8 +217,10 @@ def _search_path() -> str:
 
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "http": ("nginx", "curl", "mptcpize"),
-    "ftp": ("pure-ftpd", "curl", "mptcpize"),
+    **{
+        app: (*server_needs([app])[app], *client_needs([app])[app], "mptcpize")
+        for app in APPLICATIONS
+    },
     PREFIX: ("nft", "iptables", "ip6tables"),
 }
 """Tools beside `TOOLS` that an application or a box of the kernel needs."""

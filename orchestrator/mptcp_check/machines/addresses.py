@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.model import Exchange, Family, Side, Transport
+from mptcp_check.model import ANNOUNCED, Exchange, Family, Joining, Side, Transport
 from mptcp_guest.messages import Endpoint, Interface, ServiceWanted
 
 LINKS = 2
@@ -21,7 +21,11 @@ NAMESPACE = "lab"
 PROBE = 1
 SERVER = 2
 CONTROL = 3
-"""Host numbers within each link's network; `CONTROL` exists on the first link only."""
+PROBE_AGAIN = 4
+"""Host numbers within each link's network; `CONTROL` exists on the first link only, and
+`PROBE_AGAIN` on the last: a second address of the client there, for a third subflow."""
+
+OTHER_FAMILY: Mapping[Family, Family] = {Family.IPV4: Family.IPV6, Family.IPV6: Family.IPV4}
 
 
 def address(family: Family, *, link: int, host: int) -> str:
@@ -44,11 +48,18 @@ def service_address(transport: Transport, family: Family) -> str:
     return address(family, link=0, host=SERVICE_HOSTS[transport])
 
 
+FURTHER_HOSTS: Mapping[tuple[int, int], tuple[int, ...]] = {
+    (SERVER, 0): (CONTROL,),
+    (PROBE, LINKS - 1): (PROBE_AGAIN,),
+}
+"""By machine and link."""
+
+
 def interfaces(host: int) -> list[Interface]:
     """Return the measurement interfaces of a machine, as the agent's ``lab_up`` takes them."""
     found: list[Interface] = []
     for link, name in enumerate(INTERFACES):
-        hosts = [host, CONTROL] if host == SERVER and link == 0 else [host]
+        hosts = [host, *FURTHER_HOSTS.get((host, link), ())]
         found.append(
             Interface(
                 name=name,
@@ -113,16 +124,22 @@ class EmbeddedAddressing:
         )
 
     def endpoints(self, exchange: Exchange, side: Side) -> list[Endpoint]:
-        """Return the addresses of the client's other links."""
-        if side is Side.SERVER:
-            return []
+        """Return the client's addresses of other links, or those that the server announces."""
+        family, link = exchange.family, LINKS - 1
+        if exchange.joining is Joining.OTHER_FAMILY:
+            family = OTHER_FAMILY[family]
+        announced = [SERVER] if exchange.joining in ANNOUNCED else []
+        hosts = [PROBE, PROBE_AGAIN] if side is Side.CLIENT else announced
         return [
-            Endpoint(
-                address=address(exchange.family, link=link, host=PROBE),
-                interface=INTERFACES[link],
-            )
-            for link in range(1, LINKS)
+            Endpoint(address=address(family, link=link, host=host), interface=INTERFACES[link])
+            for host in hosts
         ]
+
+    def first_path(self, exchange: Exchange) -> Endpoint:
+        """Return the client's interface of the first link."""
+        return Endpoint(
+            address=address(exchange.family, link=0, host=PROBE), interface=INTERFACES[0]
+        )
 
     def interfaces(self, side: Side) -> tuple[str, ...]:
         """Return the links."""

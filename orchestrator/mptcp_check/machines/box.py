@@ -13,6 +13,7 @@ from typing import Any
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.machines.measured_network import Answers
+from mptcp_guest import tools
 from mptcp_guest.messages import CaptureFile, HelloResult, SurveyResult
 from mptcp_guest.serving import PROGRAMS
 
@@ -22,14 +23,11 @@ WORK = "/run/mptcp-check"
 OLDEST_PYTHON = (3, 11)
 UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--")
 
-CLIENT_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize", "curl")
-SERVER_TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize")
+TOOLS = ("ip", "ss", "nstat", "ethtool", "sysctl", "tcpdump", "mptcpize")
+"""What any box needs, whichever applications run."""
 PACKAGES: Mapping[str, str] = {
-    "ip": "iproute2",
-    "ss": "iproute2",
-    "nstat": "iproute2",
-    "sysctl": "procps",
-    **{program.tool: program.package for program in PROGRAMS.values()},
+    **{tool: package for tool, (package, _) in tools.TOOLS.items()},
+    **{program.tool: program.package for program in PROGRAMS.values() if program.tool},
 }
 """Debian's, where they are not called like the tool."""
 
@@ -130,14 +128,14 @@ def agent_command(archive: str, *, python: str, as_root: bool, work_name: str) -
     return [*rights, *UNSHARE, python, "-I", archive, *how]
 
 
-def greet(agent: Answers, *, name: str, reached_at: str, tools: tuple[str, ...]) -> Box:
+def greet(agent: Answers, *, name: str, reached_at: str) -> Box:
     """Ask a fresh agent who it is and what is around it.
 
     Raises:
         PreflightError: A program is missing on the box.
     """
     hello: HelloResult = agent.call("hello")
-    missing = [tool for tool in tools if not hello["tools"].get(tool)]
+    missing = [tool for tool in TOOLS if not hello["tools"].get(tool)]
     if missing:
         packages = " ".join(sorted({PACKAGES.get(tool, tool) for tool in missing}))
         raise PreflightError(

@@ -17,6 +17,7 @@ from mptcp_check.errors import MachineError
 from mptcp_check.machines import addresses, wire_agreement
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.guest import Guest, fetch, guest
+from mptcp_check.machines.interruption import Interruption
 from mptcp_check.machines.management import RunKeys
 from mptcp_check.machines.measured_network import End, MeasuredNetwork, NetworkKind
 from mptcp_check.machines.qemu import Machine, MachineSpec
@@ -24,6 +25,7 @@ from mptcp_check.machines.switch import Switch
 from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.model import Side
+from mptcp_guest.messages import HandoverDone
 
 PROBE = "probe"
 SERVER = "server"
@@ -44,7 +46,13 @@ class SwitchWitness:
         self._switch.freeze()
 
     def agreement(
-        self, side: Side, interface: str, content: bytes, *, stop_requested_ns: int
+        self,
+        side: Side,
+        interface: str,
+        content: bytes,
+        *,
+        stop_requested_ns: int,
+        away: Sequence[tuple[int, int]] = (),
     ) -> Agreement:
         """Compare a capture with what crossed at that interface's port."""
         link = addresses.INTERFACES.index(interface)
@@ -53,6 +61,7 @@ class SwitchWitness:
             self._switch.wire_frames(link, list(Side).index(side)),
             interface=interface,
             stop_requested_ns=stop_requested_ns,
+            away=away,
         )
 
     def acted_counts(self) -> tuple[tuple[int, ...], ...]:
@@ -72,6 +81,50 @@ class SwitchWitness:
         self._switch.check()
         for lost in self._switch.lost():
             raise MachineError(lost, hint="start the run again; `mptcp-check doctor` checks QEMU")
+
+
+class SwitchInterrupter:
+    """The switch as `mptcp_check.machines.measured_network.Interrupter`.
+
+    Args:
+        switch: Between the machines.
+        now_ns: The monotonic clock that the switch has too.
+        wall_ns: Nanoseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        switch: Switch,
+        *,
+        now_ns: Callable[[], int] = clock.monotonic_ns,
+        wall_ns: Callable[[], int] = clock.wall_ns,
+    ) -> None:
+        self._switch = switch
+        self._now_ns = now_ns
+        self._wall_ns = wall_ns
+        self._armed: Interruption | None = None
+
+    def arm(self, *, after_bytes: int, lasts_s: float) -> None:
+        """Let the first link lose its frames, once so much has crossed both."""
+        armed = Interruption(link=0, after_bytes=after_bytes, lasts_ns=round(lasts_s * 1e9))
+        self._switch.interrupt(armed)
+        self._armed = armed
+
+    def disarm(self) -> HandoverDone:
+        """End it, and say when it was."""
+        self._switch.interrupt(None)
+        armed, self._armed = self._armed, None
+        if armed is None or not armed.began_ns:
+            crossed = 0 if armed is None else armed.crossed_bytes
+            return HandoverDone(began_ns=0, ended_ns=0, after_bytes=crossed, problem="")
+        now_ns = self._now_ns()
+        ahead_ns = self._wall_ns() - now_ns
+        return HandoverDone(
+            began_ns=armed.began_ns + ahead_ns,
+            ended_ns=armed.ended_ns(now_ns) + ahead_ns,
+            after_bytes=armed.crossed_bytes,
+            problem="",
+        )
 
 
 @contextmanager
@@ -135,6 +188,7 @@ def embedded(
             check=witness.check,
             ready_ns=now_ns() - began_ns,
             witness=witness,
+            interrupter=SwitchInterrupter(switch),
         )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from mptcp_check.errors import MachineError
+from mptcp_check.machines.interruption import Interruption
 from mptcp_check.middleboxes.behaviour import Emission
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.model import Direction
@@ -80,6 +81,7 @@ class Forwarder:
         self._stopped = False
         self._frozen = False
         self._frozen_dropped_count = 0
+        self._interruption: Interruption | None = None
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._wake_in, self._wake_out = socket.socketpair()
         self._wake_in.settimeout(0)
@@ -135,6 +137,14 @@ class Forwarder:
         """Deliver nothing more; frames that arrive are still read, counted and recorded."""
         self.ask(self._freeze)
 
+    def interrupt(self, interruption: Interruption | None) -> None:
+        """Let a link lose its frames as it says; none lets everything pass again."""
+
+        def arm() -> None:
+            self._interruption = interruption
+
+        self.ask(arm)
+
     def frozen_dropped_count(self) -> int:
         """How many frames were not delivered because of a freeze."""
         return self._frozen_dropped_count
@@ -181,11 +191,15 @@ class Forwarder:
 
     def _forward(self, link: PortPair, direction: Direction, frames: Sequence[bytes]) -> None:
         now_ns = self._clock()
+        armed, number = self._interruption, 0 if self._interruption is None else self._number(link)
         for frame in frames:
             if self._frozen:
                 self._frozen_dropped_count += 1
-            else:
+            elif armed is None or not armed.loses(number, frame, now_ns):
                 self._deliver(link, link.chain.push(frame, direction, now_ns))
+
+    def _number(self, link: PortPair) -> int:
+        return next(number for number, one in enumerate(self._links) if one is link)
 
     @staticmethod
     def _deliver(link: PortPair, emissions: Sequence[Emission]) -> None:

@@ -41,13 +41,12 @@ def require_rights() -> bool:
 
 
 @contextmanager
-def host_box(*, archive: bytes, directory: Path, tools: tuple[str, ...]) -> Iterator[Box]:
+def host_box(*, archive: bytes, directory: Path) -> Iterator[Box]:
     """Start the agent on this computer, give the box, and wait until it has put all back.
 
     Args:
         archive: The agent as a zipapp.
         directory: The run's private work folder.
-        tools: What the box needs.
 
     Raises:
         PreflightError: Rights or programs are missing, or the kernel has no Multipath TCP.
@@ -79,7 +78,7 @@ def host_box(*, archive: bytes, directory: Path, tools: tuple[str, ...]) -> Iter
 
     agent = Agent(ours, machine=NAME, check_alive=check_alive, now_ns=clock.monotonic_ns)
     try:
-        yield box.greet(agent, name=NAME, reached_at="", tools=tools)
+        yield box.greet(agent, name=NAME, reached_at="")
     finally:
         agent.close()
         try:

@@ -14,6 +14,7 @@ from mptcp_check.model import Exchange, Side
 from mptcp_guest.messages import (
     CaptureFile,
     Endpoint,
+    HandoverDone,
     InterfaceState,
     LabUpArguments,
     LabUpResult,
@@ -74,7 +75,10 @@ class Addressing(Protocol):
         """Return the server program that answers an exchange."""
 
     def endpoints(self, exchange: Exchange, side: Side) -> list[Endpoint]:
-        """Return the addresses from which one side opens further subflows."""
+        """Return the addresses from which one side opens further subflows, or that it announces."""
+
+    def first_path(self, exchange: Exchange) -> Endpoint:
+        """Return the client's interface by which the first subflow goes, with its address."""
 
     def interfaces(self, side: Side) -> tuple[str, ...]:
         """Return where one side captures."""
@@ -99,15 +103,31 @@ class WireWitness(Protocol):
         """Let nothing cross any more."""
 
     def agreement(
-        self, side: Side, interface: str, content: bytes, *, stop_requested_ns: int
+        self,
+        side: Side,
+        interface: str,
+        content: bytes,
+        *,
+        stop_requested_ns: int,
+        away: Sequence[tuple[int, int]],
     ) -> Agreement:
-        """Compare a capture with what crossed."""
+        """Compare a capture with what crossed, but while the interface was down on purpose."""
 
     def acted_counts(self) -> tuple[tuple[int, ...], ...]:
         """Return how often each behaviour of each link acted."""
 
     def dropped_count(self) -> int:
         """Return how many frames were lost on the way by mistake."""
+
+
+class Interrupter(Protocol):
+    """Who can make the first link lose every frame for a while: whoever carries the frames."""
+
+    def arm(self, *, after_bytes: int, lasts_s: float) -> None:
+        """Lose everything for so long, once so much has crossed all links from now on."""
+
+    def disarm(self) -> HandoverDone:
+        """End it, and say when it was, by this computer's clock."""
 
 
 Examination = Callable[[Mapping[Side, LabUpResult], Sequence[Exchange]], tuple[str, ...]]
@@ -128,10 +148,13 @@ class MeasuredNetwork:
     ready_ns: int
     """From the start of the first end until both could be asked."""
     witness: WireWitness | None = None
+    interrupter: Interrupter | None = None
     notes: tuple[str, ...] = ()
     """What the reader of the report must know, a sentence each."""
     examine: Examination | None = None
     """Asked once, before the first capture."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Applications whose programs an end lacks, each with the sentence about it."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """The client's interfaces that something outside its machine joined: to which interface of
     this computer, and how."""

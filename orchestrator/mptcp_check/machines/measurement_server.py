@@ -7,19 +7,18 @@ asked by another protocol only has to give the same.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_interface
 
 from mptcp_check.errors import MachineError, ServerError
-from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.machines.box import SERVER_TOOLS, Box
+from mptcp_check.machines.box import Box
 from mptcp_check.machines.measured_network import End
+from mptcp_check.machines.missing_programs import WantedApps, lacking, server_needs
 from mptcp_check.machines.site_addresses import WILDCARDS, ServerPlace, choose_ports
 from mptcp_check.machines.ssh import ssh_box
 from mptcp_check.machines.wishes import ServerWish
 from mptcp_check.model import Family
 from mptcp_guest.messages import Found, Interface, LabUpArguments, SurveyResult
-from mptcp_guest.serving import PROGRAMS
 
 FAMILIES: Mapping[int, Family] = {4: Family.IPV4, 6: Family.IPV6}
 
@@ -32,25 +31,28 @@ class MeasurementServer:
     place: ServerPlace
     check: Callable[[], None]
     """Raise when it went away."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Applications whose programs it lacks, each with the sentence about it."""
 
 
 @contextmanager
 def server_by_ssh(
-    wish: ServerWish, *, archive: bytes, apps: Sequence[str]
+    wish: ServerWish, *, archive: bytes, apps: WantedApps
 ) -> Iterator[MeasurementServer]:
     """Make a measurement server of a Linux box, and leave the box as it was.
 
     Args:
         wish: Which box, and where its servers shall be.
         archive: The agent as a zipapp.
-        apps: What will run.
+        apps: What shall run.
 
     Raises:
         PreflightError: Something is missing on the box.
         ServerError: It cannot be reached, or went away.
     """
-    tools = (*SERVER_TOOLS, *(PROGRAMS[APPLICATIONS[app].service].tool for app in apps))
-    with ssh_box(wish.ssh, archive=archive, tools=tools, failure=ServerError) as box:
+    with ssh_box(wish.ssh, archive=archive, failure=ServerError) as box:
+        needs = server_needs(apps.names)
+        left_out = lacking(box.hello, needs, name=box.name, named=apps.named)
         place = server_place(wish, box.survey, reached_at=box.reached_at, name=box.name)
         yield MeasurementServer(
             end=End(
@@ -68,6 +70,7 @@ def server_by_ssh(
             ),
             place=place,
             check=lambda: _require_there(place, box),
+            left_out=left_out,
         )
 
 
@@ -107,6 +110,7 @@ def server_place(
         ports=ports,
         interfaces=tuple(interfaces),
         alone=False,
+        holders={f: holding[text] for f, text in addresses.items() if holding[text]},
     )
 
 

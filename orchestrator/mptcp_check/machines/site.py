@@ -45,6 +45,8 @@ class Client:
     """Raise when its interfaces are not what they seem; else return notes for the report."""
     joined: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """As `MeasuredNetwork` has it."""
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Likewise."""
 
 
 def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) -> MeasuredNetwork:
@@ -63,13 +65,15 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         client.check()
         server.check()
 
+    said = dict.fromkeys((*client.left_out.values(), *server.left_out.values()))
     return MeasuredNetwork(
         kind=client.kind,
         ends={Side.CLIENT: client.end, Side.SERVER: server.end},
         addressing=addressing,
         check=check,
         ready_ns=ready_ns,
-        notes=client.notes,
+        notes=(*client.notes, *said),
+        left_out={**client.left_out, **server.left_out},
         examine=_examination(client.examine, server.place) if client.examine else None,
         joined=client.joined,
     )
@@ -87,7 +91,13 @@ def _examination(
     return examine
 
 
-def client_of_box(box: Box, lab: LabUpArguments, *, notes: Sequence[str] = ()) -> Client:
+def client_of_box(
+    box: Box,
+    lab: LabUpArguments,
+    *,
+    notes: Sequence[str] = (),
+    left_out: Mapping[str, str] | None = None,
+) -> Client:
     """Return the client that runs on a box, in a namespace or in the box's own network."""
     routed = any(i.get("attach") == "routed" for i in lab["interfaces"])
     parents = [i.get("parent", i["name"]) for i in lab["interfaces"]]
@@ -103,6 +113,7 @@ def client_of_box(box: Box, lab: LabUpArguments, *, notes: Sequence[str] = ()) -
         kind=NetworkKind.ROUTED if routed else NetworkKind.BRIDGED,
         check=lambda: require_there(parents, box.agent.call("survey")["interfaces"], box.name),
         notes=tuple(notes),
+        left_out=left_out or {},
     )
 
 

@@ -7,14 +7,15 @@ connection, and a server that opens Multipath TCP sockets would make no control.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_interface
 
 from mptcp_check.errors import MachineError, PreflightError
 from mptcp_check.exchanges import APPLICATIONS, asking
 from mptcp_check.exchanges.ftp import ACTIVE
-from mptcp_check.exchanges.plan import limited
-from mptcp_check.model import Exchange, Family, Side, Transport
+from mptcp_check.exchanges.plan import Possible, limited
+from mptcp_check.machines.addresses import OTHER_FAMILY
+from mptcp_check.model import Exchange, Family, Joining, Side, Transport, Upset
 from mptcp_guest.messages import Endpoint, InterfaceState, ServiceWanted
 
 VERSIONS: Mapping[Family, int] = {Family.IPV4: 4, Family.IPV6: 6}
@@ -35,9 +36,11 @@ class ServerPlace:
     bound: Mapping[Family, str]
     """Where it listens: the same, or anywhere when something in between translates."""
     ports: Mapping[str, int]
-    """By application, and of `ActiveControl`."""
+    """By application, of `ActiveControl`, and of `further_port` where that one is free."""
     interfaces: tuple[str, ...]
     alone: bool
+    holders: Mapping[Family, str] = field(default_factory=dict[Family, str])
+    """The interface that has the address itself, where nothing in between translates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,12 @@ class SiteAddressing:
 
     def fitting(self, planned: Sequence[Exchange]) -> tuple[Exchange, ...]:
         """Return what both ends have addresses for, with the server's ports."""
-        paths = {family: len(self._sources(family)) for family in self.server.addresses}
+        possible = self._possible()
+        there = [e for e in planned if _service(e) in self.server.ports]
         # in active mode the server connects to the address that the client told it, and behind
         # this computer's own translation that is none of the network's
         routed = any(state["attached"] == "routed" for state in self.client)
-        found = limited([e for e in planned if not (routed and e.mode == ACTIVE)], paths)
+        found = limited([e for e in there if not (routed and e.mode == ACTIVE)], possible)
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
@@ -76,13 +80,22 @@ class SiteAddressing:
         )
 
     def endpoints(self, exchange: Exchange, side: Side) -> list[Endpoint]:
-        """Return the client's addresses but the one from which it goes first."""
+        """Return the client's addresses but the first, or what the server announces."""
         if side is Side.SERVER:
-            return []
+            family = OTHER_FAMILY[exchange.family]
+            holder = self.server.holders.get(family)
+            if exchange.joining is not Joining.OTHER_FAMILY or holder is None:
+                return []
+            return [Endpoint(address=self.server.addresses[family], interface=holder)]
         return [
             Endpoint(address=address, interface=interface)
             for interface, address in self._sources(exchange.family)[1:]
         ]
+
+    def first_path(self, exchange: Exchange) -> Endpoint:
+        """Return the client's first interface in the exchange's family."""
+        interface, address = self._sources(exchange.family)[0]
+        return Endpoint(address=address, interface=interface)
 
     def interfaces(self, side: Side) -> tuple[str, ...]:
         """Return where one side captures."""
@@ -110,6 +123,20 @@ class SiteAddressing:
         del side
         first, last = asking.PASSIVE_PORTS
         return (*self._single_ports(), *range(first, last + 1))
+
+    def _possible(self) -> Possible:
+        paths = {family: len(self._sources(family)) for family in self.server.addresses}
+        own = any(state["attached"] == "own" for state in self.client)
+        return Possible(
+            paths=paths,
+            announced={
+                (family, Joining.OTHER_FAMILY): 1
+                for family, other in OTHER_FAMILY.items()
+                if other in self.server.holders and paths.get(other, 0)
+            },
+            # a card of a machine's own network is not ours to switch off
+            upsets=frozenset() if own else frozenset({Upset.INTERFACE_DOWN, Upset.ADDRESS_REMOVED}),
+        )
 
     def _single_ports(self) -> tuple[int, ...]:
         # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
@@ -143,22 +170,40 @@ def choose_ports(wanted: Mapping[str, int], taken: Sequence[int]) -> dict[str, i
                 f"port {port} for {app} is taken on the server",
                 hint=f"leave {app}= away to have a free one, or end what listens there",
             )
-    # active ftp's data comes from the port below the control connection's
-    used |= {port - below for port in wanted.values() for below in (0, 1)}
+    for app, port in wanted.items():
+        used |= _taken_by(app, port)
     passive = range(asking.PASSIVE_PORTS[0], asking.PASSIVE_PORTS[1] + 1)
     chosen: dict[str, int] = {}
     for name in (*APPLICATIONS, ActiveControl):
         first = [APPLICATIONS[name].port] if name in APPLICATIONS else []
         candidates = [*first, *range(FIRST_FREE_PORT, passive[0], 2)]
-        free = (p for p in candidates if not {p, p - 1} & used)
-        found: int | None = wanted[name] if name in wanted else next(free, None)
+        usable = (p for p in candidates if not _taken_by(name, p) & used)
+        found: int | None = wanted[name] if name in wanted else next(usable, None)
         if found is None:
             raise MachineError(f"no free port for {name} on the server")
         chosen[name] = found
-        used |= {found, found - 1}
+        used |= _taken_by(name, found)
+    for name, application in APPLICATIONS.items():
+        for port in application.ports[1:]:
+            if port not in used:
+                chosen[further_port(name, port)] = port
+                used.add(port)
     return chosen
+
+
+def further_port(app: str, port: int) -> str:
+    """Return by what name `ServerPlace.ports` has another port of an application."""
+    return f"{app} {port}"
+
+
+def _taken_by(name: str, port: int) -> set[int]:
+    # active ftp's data comes from the port below the control connection's (RFC 959, 3.2)
+    return {port, port - 1} if name.startswith("ftp") else {port}
 
 
 def _service(exchange: Exchange) -> str:
     plain = exchange.transport is Transport.TCP and exchange.mode == ACTIVE
-    return ActiveControl if plain else exchange.app
+    if plain:
+        return ActiveControl
+    usual = APPLICATIONS[exchange.app].port
+    return exchange.app if exchange.port == usual else further_port(exchange.app, exchange.port)

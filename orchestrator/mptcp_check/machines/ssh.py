@@ -45,7 +45,6 @@ def ssh_box(
     host: SshHost,
     *,
     archive: bytes,
-    tools: tuple[str, ...],
     failure: type[MachineError | ServerError],
 ) -> Iterator[Box]:
     """Push the agent to a box, give the box, and wait until it has put everything back.
@@ -53,7 +52,6 @@ def ssh_box(
     Args:
         host: The box.
         archive: The agent as a zipapp.
-        tools: What the box needs.
         failure: How it is told that the box cannot be reached or went away.
 
     Raises:
@@ -68,7 +66,7 @@ def ssh_box(
 
     with ExitStack() as stack:
         try:
-            box = _visited(stack, host, archive=archive, tools=tools, failure=failure)
+            box = _visited(stack, host, archive=archive, failure=failure)
         except MachineError as e:
             raise translated(e) from None
         # what happens while the box is used may be another machine's failure: it passes as it is
@@ -80,7 +78,6 @@ def _visited(
     host: SshHost,
     *,
     archive: bytes,
-    tools: tuple[str, ...],
     failure: type[MachineError | ServerError],
 ) -> Box:
     """Connect, push the agent, start it, and let ``stack`` undo all of it."""
@@ -95,7 +92,7 @@ def _visited(
     channel = _Line(remote.channel(f"exec {shlex.join(command)}"))
     agent = Agent(channel, machine=name, check_alive=channel.check_alive, now_ns=clock.monotonic_ns)
     stack.callback(agent.close)
-    return greet(agent, name=name, reached_at=remote.peer, tools=tools)
+    return greet(agent, name=name, reached_at=remote.peer)
 
 
 def box_folder() -> str:

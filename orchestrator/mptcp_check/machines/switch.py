@@ -13,6 +13,7 @@ from pathlib import Path
 from mptcp_check.clock import monotonic_ns, wall_ns
 from mptcp_check.errors import MachineError
 from mptcp_check.machines.forwarding import Forwarder, PortPair
+from mptcp_check.machines.interruption import Interruption
 from mptcp_check.machines.stream_port import PortState, PortStatus, StreamPort
 from mptcp_check.machines.wire_record import WireCapture, WireFrame, WireRecord
 from mptcp_check.middleboxes.chain import Chain
@@ -100,6 +101,10 @@ class Switch:
         """Return the TCP frames that crossed a port since `record`, in order, both ways."""
         record = self._forwarder.ask(lambda: self._ports[link][port].record)
         return () if record is None else self._forwarder.ask(record.frames)
+
+    def interrupt(self, interruption: Interruption | None) -> None:
+        """Let a link lose its frames as it says; none lets everything pass again."""
+        self._forwarder.interrupt(interruption)
 
     def freeze(self) -> None:
         """Deliver nothing more; what the machines still send is counted and recorded."""

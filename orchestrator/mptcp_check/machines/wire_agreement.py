@@ -39,6 +39,7 @@ def compare(
     interface: str,
     capture_started_ns: int = 0,
     stop_requested_ns: int | None = None,
+    away: Sequence[tuple[int, int]] = (),
 ) -> Agreement:
     """Say whether a guest's capture and its wire hold the same TCP frames.
 
@@ -51,6 +52,8 @@ def compare(
             may be missing.
         stop_requested_ns: Switch time at which the capture was asked to stop; what crossed from
             then on may be missing.  None if the capture outlasted the record.
+        away: Switch times from and to which the interface was down on purpose; what crossed then
+            may be missing, as nobody was there to capture it.
 
     Returns:
         The agreement.  Nothing excuses a frame that was captured and never crossed the wire.
@@ -61,7 +64,11 @@ def compare(
     excused_count = 0
     # First the frames that must be there: of identical frames, those outside the capture's time
     # must not use up what those inside need.
-    must = [_within(frame, capture_started_ns, stop_requested_ns) for frame in wire]
+    must = [
+        _within(frame, capture_started_ns, stop_requested_ns)
+        and not any(_within(frame, began_ns, ended_ns) for began_ns, ended_ns in away)
+        for frame in wire
+    ]
     for wanted in (True, False):
         for position, frame in enumerate(wire):
             if must[position] is not wanted:

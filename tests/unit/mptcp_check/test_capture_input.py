@@ -2,8 +2,8 @@
 
 import gzip
 import os
-import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,15 +74,17 @@ def test_any_ratio_is_harmless_up_to_64_mib() -> None:
     assert counted(iter(pieces), 1 << 20) == (65 << 20, "")
 
 
+LIMITED = (
+    "import os, resource, sys; limit = int(sys.argv[1]); "
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)); os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
 def limited(limit_bytes: int, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run `inspect` where no file may become larger, as on a disk that is full."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
-
+    program = [sys.executable, "-c", LIMITED, str(limit_bytes), str(PROGRAM)]
     return subprocess.run(
-        [str(PROGRAM), "inspect", *map(str, arguments)],
-        preexec_fn=limit,
+        [*program, "inspect", *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,

@@ -6,11 +6,12 @@ document is text: Jinja escapes it, so a hostile banner of a server stays a stri
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 import jinja2
 
-from mptcp_check.analysis.reporting import network_words, report_text, words
+from mptcp_check.analysis.reporting import amounts, matrix, network_words, report_text, words
 from mptcp_check.analysis.reporting.packet_difference import side_by_side
 from mptcp_check.catalogue import BEHAVIOURS
 from mptcp_check.model import Direction, Outcome, State
@@ -49,6 +50,12 @@ def render(document: Mapping[str, Any]) -> str:
         document=document,
         report=report,
         exchanges=exchanges,
+        matrix=_matrix(document),
+        deviations=[
+            {**asdict(one), "shown": words.OUTCOMES[one.outcome]}
+            for one in matrix.deviations(document.get("exchanges", ()))
+        ],
+        handovers=matrix.handovers(document.get("exchanges", ())),
         causes=list(_causes(report, document.get("exchanges", ()))),
         looked_for=list(_grouped(list(_looked_for(report)))),
         behaviours_count=len(BEHAVIOURS),
@@ -56,7 +63,7 @@ def render(document: Mapping[str, Any]) -> str:
         provenance=list(_provenance(document)),
         network={
             "chip": network_words.chip(document),
-            "sentences": list(network_words.sentences(document)),
+            "sentences": [*network_words.sentences(document), *amounts.sentences(document)],
         },
     )
 
@@ -65,8 +72,36 @@ def _title(document: Mapping[str, Any]) -> str:
     return f"Run {document['run_id']}" if document.get("run_id") else "Diagnosis of captures"
 
 
+def _matrix(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the table of applications and conditions, each cell with its words."""
+    found = matrix.matrix(document.get("exchanges", ()), document.get("applications", {}))
+    cells = [cell for row in found.rows for cell in row.cells if cell is not None]
+    met = dict.fromkeys(cell.worst for cell in cells if not cell.is_good)
+    return {
+        "met": [{**asdict(words.OUTCOMES[o]), "short": words.SHORT.get(o, "")} for o in met],
+        "columns": found.columns,
+        "rows": [
+            {"title": row.title, "cells": [_cell(cell) for cell in row.cells]} for row in found.rows
+        ],
+    }
+
+
+def _cell(cell: matrix.Cell | None) -> dict[str, Any] | None:
+    if cell is None:
+        return None
+    shown = words.OUTCOMES[Outcome.MPTCP if cell.is_good else cell.worst]
+    short = words.SHORT.get(cell.worst, "")
+    return {**asdict(cell), "is_good": cell.is_good, "shown": shown, "short": short}
+
+
 def _exchange(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {**row, "shown": words.OUTCOMES[Outcome(row["outcome"])]}
+    return {
+        "handover": None,
+        **row,
+        "shown": words.OUTCOMES[Outcome(row["outcome"])],
+        "how": matrix.transported(row),
+        "several": matrix.tries(row),
+    }
 
 
 def _connection(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from mptcp_check.analysis.diagnose import Diagnosis
 from mptcp_check.analysis.outcome import WORST_FIRST
 from mptcp_check.analysis.reporting import words
-from mptcp_check.model import Outcome, Side
+from mptcp_check.model import Outcome, Side, Transport
 
 if TYPE_CHECKING:  # the two documents import this module
     from mptcp_check.analysis.reporting.run_document import JudgedExchange
@@ -21,7 +21,7 @@ _FALLBACK: Final = frozenset(
     }
 )
 _BAD: Final = frozenset({Outcome.CORRUPTED, Outcome.HUNG, Outcome.TIMED_OUT, Outcome.REFUSED})
-_TROUBLED: Final = _BAD | _FALLBACK | {Outcome.MPTCP_DEGRADED}
+_TROUBLED: Final = _BAD | _FALLBACK | {Outcome.MPTCP_DEGRADED, Outcome.UNSTABLE}
 _BOTH: Final = 2
 
 
@@ -47,13 +47,11 @@ def of_run(diagnosis: Diagnosis, judged: Sequence["JudgedExchange"]) -> tuple[st
             paths=one.observed.exchange.paths,
         )
         for one in judged
-        if one.judgement.outcome is not Outcome.TCP
+        if one.judgement.outcome not in {Outcome.TCP, Outcome.TCP_BROKE}
     ]
     doubts = sum(bool(one.judgement.contradictions) for one in judged)
-    said = sentences(items, "exchange")
-    if not doubts:
-        return said
-    return (*said, words.SUMMARY["doubts"].format(count=_count(doubts, "exchange")))
+    doubtful = [words.SUMMARY["doubts"].format(count=_count(doubts, "exchange"))] if doubts else []
+    return (*sentences(items, "exchange"), *_handovers(judged), *doubtful)
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> tuple[str, ...]:
@@ -100,6 +98,27 @@ def sentences(items: Sequence[Item], noun: str) -> tuple[str, ...]:
     )
 
 
+def _handovers(judged: Sequence["JudgedExchange"]) -> Iterator[str]:
+    """Say what Multipath TCP was worth when its path went away; nothing where it was not tried."""
+    pauses: dict[Transport, list[int]] = defaultdict(list)
+    broke = False
+    for one in judged:
+        seen = one.observed.witness.handover
+        if seen is None or not seen.began_ns:
+            continue
+        broke |= one.judgement.outcome is Outcome.TCP_BROKE
+        if one.judgement.outcome in {Outcome.MPTCP, Outcome.TCP} and seen.progress is not None:
+            pauses[one.observed.exchange.transport].append(seen.progress.pause_ns)
+    if not pauses[Transport.MPTCP]:
+        return
+    said = words.SUMMARY["handover"].format(mptcp_s=max(pauses[Transport.MPTCP]) / 1e9)
+    paused_s = max(pauses[Transport.TCP], default=0) / 1e9
+    told = [f"paused up to {paused_s:.1f} s"] if pauses[Transport.TCP] else []
+    told += ["did not survive it"] if broke else []
+    tcp = words.SUMMARY["handover_tcp"].format(tcp=" or ".join(told)) if told else ""
+    yield f"{said}{tcp}."
+
+
 def _causes(diagnosis: Diagnosis) -> Mapping[int | None, set[str]]:
     """Return the causes seen on each connection, by its identifier."""
     found: dict[int | None, set[str]] = defaultdict(set)
@@ -114,7 +133,8 @@ def _clean(items: Sequence[Item], noun: str) -> str:
     paths = max(item.paths for item in worked)
     template = words.SUMMARY["clean_but" if harmless else "clean"]
     what = _listed([words.BEHAVIOURS[behaviour].short for behaviour in harmless])
-    several = "" if paths < _BOTH else f" on {'both' if paths == _BOTH else f'all {paths}'} paths"
+    several = " on both paths" if paths == _BOTH else " on every path that was asked for"
+    several = several if paths >= _BOTH else ""
     return template.format(paths=several, count=_share(len(worked), len(worked), noun), what=what)
 
 

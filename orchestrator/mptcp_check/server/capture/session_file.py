@@ -80,9 +80,12 @@ class SessionFile:
         try:
             self._write(octets)
         except OSError as e:
-            # The file ends where it was whole; what is not in it is counted.
+            # The file ends with the last packet that went in whole; the others are counted.
+            there = os.fstat(self._descriptor).st_size - self._size
+            kept_count, kept_bytes = _whole_in(octets, max(there, 0))
+            self._size += kept_bytes
             os.ftruncate(self._descriptor, self._size)
-            lost = _packets_of(octets)
+            lost = _whole_in(octets, len(octets))[0] - kept_count
             self.packet_count -= lost
             self.missed_packet_count += lost
             self.truncated = self.truncated or (
@@ -147,12 +150,16 @@ class SessionFile:
         os.ftruncate(self._descriptor, self._size)
 
 
-def _packets_of(octets: bytes) -> int:
+def _whole_in(octets: bytes, end: int) -> tuple[int, int]:
+    """Return how many packet blocks end before an offset, and where the last of them does."""
     count = at = 0
-    while at + 8 <= len(octets):
-        at += int.from_bytes(octets[at + 4 : at + 8], "little")
+    while at + 8 <= end:
+        after = at + int.from_bytes(octets[at + 4 : at + 8], "little")
+        if after > end:
+            break
+        at = after
         count += 1
-    return count
+    return count, at
 
 
 def _in_order(octets: bytes, head: bytes) -> bytes:

@@ -6,8 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome
-from mptcp_check.analysis.outcome import WORST_FIRST, Judgement, Witness, exchange_outcome, worst
-from mptcp_check.model import Exchange, Family, Finding, Outcome, State, Transfer, Transport
+from mptcp_check.analysis.handover import HandoverSeen, Progress
+from mptcp_check.analysis.outcome import (
+    JOINABLE_BYTES,
+    WORST_FIRST,
+    Judgement,
+    Witness,
+    exchange_outcome,
+    of_tries,
+    worst,
+)
+from mptcp_check.model import Exchange, Family, Finding, Outcome, State, Transfer, Transport, Upset
 
 WELL = Witness(finished=True, deadline_hit=False, sha256_ok=True, proven=True)
 WRONG = dataclasses.replace(WELL, sha256_ok=False)
@@ -101,8 +110,83 @@ def test_a_control_over_plain_tcp(witness: Witness, outcome: Outcome) -> None:
 def test_fewer_subflows_than_wanted_are_a_loss() -> None:
     one = [connection(Outcome.MPTCP, subflows_count=1)]
 
-    assert exchange_outcome(exchange(paths=2), WELL, one).outcome is Outcome.MPTCP_DEGRADED
+    large = exchange(paths=2, payload_bytes=JOINABLE_BYTES)
+    assert exchange_outcome(large, WELL, one).outcome is Outcome.MPTCP_DEGRADED
     assert exchange_outcome(exchange(paths=1), WELL, one).outcome is Outcome.MPTCP
+
+
+def test_what_is_over_before_a_join_is_nobodys_loss() -> None:
+    one = [connection(Outcome.MPTCP, subflows_count=1)]
+    small = exchange(paths=2, payload_bytes=JOINABLE_BYTES - 1)
+
+    found = exchange_outcome(small, WELL, one)
+    assert found.outcome is Outcome.MPTCP
+    assert "before a further subflow could join" in found.because
+
+
+def seen(*, other_bytes: int = 9, began_ns: int = 10) -> HandoverSeen:
+    progress = Progress(
+        pause_ns=1_200_000_000,
+        resumed_ns=99,
+        first_path_bytes=0,
+        other_paths_bytes=other_bytes,
+    )
+    return HandoverSeen(
+        upset=Upset.INTERFACE_DOWN, began_ns=began_ns, ended_ns=20, progress=progress
+    )
+
+
+def test_a_path_that_this_program_took_away_is_no_loss() -> None:
+    lost = [connection(Outcome.MPTCP_DEGRADED)]
+    found = exchange_outcome(exchange(), dataclasses.replace(WELL, handover=seen()), lost)
+
+    assert found.outcome is Outcome.MPTCP
+    assert found.because == "the transfer paused 1.2 s, then went on over the other path"
+
+
+def test_a_handover_that_came_too_late_measured_nothing() -> None:
+    late = dataclasses.replace(WELL, handover=seen(began_ns=0))
+
+    for transport in Transport:
+        judged_ = exchange_outcome(exchange(transport=transport), late, [connection(Outcome.MPTCP)])
+        assert judged_.outcome is Outcome.NOT_MEASURED
+        assert "before its path could be taken away" in judged_.because
+
+
+def test_a_handover_excuses_neither_a_fallback_nor_a_hang() -> None:
+    fell = [connection(Outcome.FELL_BACK_MIDSTREAM)]
+    witness = dataclasses.replace(WELL, handover=seen())
+    assert exchange_outcome(exchange(), witness, fell).outcome is Outcome.FELL_BACK_MIDSTREAM
+    hung = dataclasses.replace(witness, finished=False, deadline_hit=True)
+    found = exchange_outcome(exchange(), hung, [connection(Outcome.MPTCP)], control=Outcome.TCP)
+    assert found.outcome is Outcome.HUNG
+
+
+def test_plain_tcp_that_breaks_in_a_handover_is_no_failure_of_the_path() -> None:
+    broke = dataclasses.replace(WELL, finished=False, problem="reset", handover=seen())
+    found = exchange_outcome(exchange(transport=Transport.TCP, paths=1), broke, [])
+
+    assert found.outcome is Outcome.TCP_BROKE
+    assert "reset" in found.because
+
+
+@pytest.mark.parametrize(
+    ("tries", "outcome"),
+    [
+        ([Outcome.MPTCP], Outcome.MPTCP),
+        ([Outcome.HUNG, Outcome.HUNG], Outcome.HUNG),
+        ([Outcome.HUNG, Outcome.MPTCP, Outcome.MPTCP], Outcome.UNSTABLE),
+        ([Outcome.MPTCP_DEGRADED, Outcome.CORRUPTED, Outcome.MPTCP], Outcome.CORRUPTED),
+    ],
+)
+def test_tries_that_differ_are_unstable_but_wrong_data_are_wrong(
+    tries: list[Outcome], outcome: Outcome
+) -> None:
+    found = of_tries([Judgement(outcome=o, because=f"so {o}") for o in tries])
+
+    assert found.outcome is outcome
+    if outcome is Outcome.UNSTABLE:
+        assert found.because == "3 tries, and they differ: hung, then mptcp, then mptcp"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from mptcp_check.cli import main as entry
 from mptcp_check.doctor import Status
 from mptcp_check.errors import PreflightError
 from mptcp_check.machines import network, process, wishes
+from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
 
 DAY_NS = 86_400 * 10**9
@@ -374,7 +375,12 @@ def test_run_and_doctor_find_and_verify_what_was_fetched(
     data = (folder / "kernel").read_bytes()
     (folder / "kernel").write_bytes(bytes(len(data)))
     around = wanted.Around(
-        archive=b"", apps=(), scratch=tmp_path, places=places, boot_timeout_s=1, watch=Quiet()
+        archive=b"",
+        apps=WantedApps(names=(), named=False),
+        scratch=tmp_path,
+        places=places,
+        boot_timeout_s=1,
+        watch=Quiet(),
     )
     with pytest.raises(ImageError, match="kernel was changed"):
         machinery.ready(around)
@@ -393,7 +399,7 @@ def test_no_box_is_made_of_an_image_that_was_changed(
     monkeypatch.setattr(process, "find", lambda name: name)
     around = wanted.Around(
         archive=b"",
-        apps=(),
+        apps=WantedApps(names=(), named=False),
         scratch=tmp_path,
         places=settings.places(),
         boot_timeout_s=1,

@@ -47,7 +47,7 @@ def test_the_list_for_people_names_them_too(capsys: pytest.CaptureFixture[str]) 
         (["run", "mp_join_droped"], "no behaviour is called 'mp_join_droped'"),
         (["run", "kernel:nat"], "no box of the kernel is called 'kernel:nat'"),
         (["run", "payload_altered:mask=0"], "payload_altered: mask must be"),
-        (["run", "link", "--apps", "smtp"], "there is no application 'smtp'"),
+        (["run", "link", "--apps", "gopher"], "there is no application 'gopher'"),
         (["run", "kernel:synproxy", "--family", "ipv6"], "kernel:synproxy is for IPv4"),
         (["run", "link", "--out", "/run/here"], "/run/here is below /run"),
         (["matrix", "--behaviours", "nothing_known"], "no behaviour is called 'nothing_known'"),

@@ -4,8 +4,10 @@ from mptcp_check.exchanges import APPLICATIONS, credentials
 from mptcp_check.exchanges.application import Target
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Exchange, Family, Transfer
+from mptcp_guest.own_program import WORD
 
 KNOWN = credentials.make("secret")[0]
+LOGINS = {"ftp", "imap", "imaps", "pop3", "pop3s"}
 IPV4 = Target(address="10.77.0.2", file="x0003", credentials=KNOWN)
 IPV6 = Target(address="fd77::2", file="x0003", credentials=KNOWN)
 
@@ -66,16 +68,25 @@ def test_the_client_says_what_goes_where(
 @pytest.mark.parametrize("exchange", plan(), ids=lambda e: f"{e.app}-{e.mode}-{e.direction}")
 def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
     for words in APPLICATIONS[exchange.app].commands(exchange, IPV4):
+        if words[0] != "curl":
+            assert words[0] in {WORD, "env", *APPLICATIONS[exchange.app].tools}
+            continue
         assert words[:2] == ("curl", "--disable")
         assert words[words.index("--noproxy") + 1] == "*"
         assert float(words[words.index("--max-time") + 1]) > exchange.deadline_s
         assert "--fail" in words
-        assert ("--user" in words) == (exchange.app == "ftp")
+        assert ("--user" in words) == (exchange.app in LOGINS)
 
 
 def test_the_applications_say_who_opens_what() -> None:
-    assert {
+    found = {
         (app.name, mode): (how.opened.by_client, how.opened.by_server)
         for app in APPLICATIONS.values()
         for mode, how in app.modes.items()
-    } == {("http", None): (1, 0), ("ftp", "active"): (1, 1), ("ftp", "passive"): (2, 0)}
+    }
+    assert {what: opens for what, opens in found.items() if opens != (1, 0)} == {
+        ("ftp", "active"): (1, 1),
+        ("ftp", "passive"): (2, 0),
+        ("irc", None): (2, 0),
+        ("iperf3", None): (2, 0),
+    }

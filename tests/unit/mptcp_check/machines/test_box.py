@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mptcp_check.errors import MachineError, PreflightError, ServerError
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.machines.box import (
-    CLIENT_TOOLS,
+    TOOLS,
     Probed,
     Translated,
     agent_command,
@@ -20,7 +20,7 @@ from mptcp_check.machines.box import (
 )
 
 LINUX = Probed(user_id=0, python=(3, 11), platform="linux", mptcp=True)
-HELLO = {"tools": dict.fromkeys(CLIENT_TOOLS, "1.0")}
+HELLO = {"tools": dict.fromkeys(TOOLS, "1.0")}
 
 
 class Answering:
@@ -76,7 +76,7 @@ def test_missing_programs_are_named_with_their_packages() -> None:
     tools = {**HELLO["tools"], "ip": "", "mptcpize": ""}
     agent = Answering({"hello": {"tools": tools}, "survey": {}})
     with pytest.raises(PreflightError) as refused:
-        greet(agent, name="box", reached_at="", tools=CLIENT_TOOLS)
+        greet(agent, name="box", reached_at="")
 
     assert refused.value.message == "box lacks ip, mptcpize"
     assert refused.value.hint == "on Debian: apt install iproute2 mptcpize"

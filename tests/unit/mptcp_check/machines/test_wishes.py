@@ -77,7 +77,7 @@ def test_a_server_has_an_address_per_family_and_a_port_per_application() -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["https://example.org", "box", "ssh:", "ssh:box,http=0", "ssh:box,smtp=25", "ssh:box,http=x",
+    ["https://example.org", "box", "ssh:", "ssh:box,http=0", "ssh:box,gopher=70", "ssh:box,http=x",
      "ssh:box,address=1", "ssh:box,address=192.0.2.1,address=192.0.2.2", "ssh:box,http=80,ftp=80"],
 )  # fmt: skip
 def test_what_is_no_server_is_refused(text: str) -> None:

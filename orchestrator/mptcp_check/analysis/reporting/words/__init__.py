@@ -79,6 +79,18 @@ OUTCOMES: Final[Mapping[Outcome, OutcomeWords]] = {
         tone=Tone.QUIET,
         meaning="Nothing can be said.",
     ),
+    Outcome.UNSTABLE: OutcomeWords(
+        label="unstable",
+        symbol="~",
+        tone=Tone.NOTE,
+        meaning="It was tried several times, and went differently each time.",
+    ),
+    Outcome.TCP_BROKE: OutcomeWords(
+        label="plain TCP broke (control)",
+        symbol="·",
+        tone=Tone.QUIET,
+        meaning="Plain TCP did not survive the loss of its path, as was to be expected.",
+    ),
     Outcome.TCP: OutcomeWords(
         label="plain TCP (control)",
         symbol="·",
@@ -134,6 +146,11 @@ SUMMARY: Final[Mapping[str, str]] = {
     ),
     "cause_bad": "Between the two machines something {what}: {count} {verb}.",
     "cause_only": "Between the two machines something {what}, seen in {count}.",
+    "handover": (
+        "When the first path went away in mid-transfer, Multipath TCP went on over the other one"
+        " after {mptcp_s:.1f} s at most"
+    ),
+    "handover_tcp": "; plain TCP {tcp}",
     "unexplained": "{count} {verb}, and the rules of this version do not say why.",
     "ports_bad": "This concerns {ports}.",
     "ports_clean": "{ports} {are} clean.",
@@ -162,4 +179,35 @@ VERBS: Final[Mapping[Outcome, str]] = {
     Outcome.UNREACHABLE: "failed over plain TCP too",
     Outcome.NOT_MEASURED: "could not be measured",
     Outcome.TCP: "ran over plain TCP",
+    Outcome.UNSTABLE: "went differently when tried again",
+    Outcome.TCP_BROKE: "did not survive over plain TCP",
 }
+
+SHORT: Final[Mapping[Outcome, str]] = {
+    Outcome.MPTCP_DEGRADED: "fewer",
+    Outcome.FELL_BACK_AT_HANDSHAKE: "TCP",
+    Outcome.FELL_BACK_AT_FIRST_DATA: "TCP",
+    Outcome.FELL_BACK_MIDSTREAM: "TCP",
+    Outcome.UNSTABLE: "varies",
+    Outcome.CORRUPTED: "changed",
+    Outcome.HUNG: "hung",
+    Outcome.REFUSED: "refused",
+    Outcome.TIMED_OUT: "no reply",
+    Outcome.UNREACHABLE: "no TCP",
+    Outcome.NOT_MEASURED: "unknown",
+}
+"""What a cell of a table has room for, where something did not go as it should."""
+
+JOININGS: Final[Mapping[str, str]] = {
+    "backup": "backup",
+    "signal": "announced by the server",
+    "other_family": "IPv4 and IPv6 at once",
+}
+"""How further subflows came about, where the client did not simply open them."""
+
+UPSETS: Final[Mapping[str, str]] = {
+    "interface_down": "Interface down and up",
+    "address_removed": "Address removed and added",
+    "path_lost": "Path lost everything",
+}
+"""What was done to the first path."""

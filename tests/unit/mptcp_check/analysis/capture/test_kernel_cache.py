@@ -1,8 +1,12 @@
 import ast
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from mptcp_check import machine_code
 from mptcp_check.analysis.capture import kernel_sources
@@ -55,9 +59,27 @@ def run_in(cache: Path, **settings: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, check=True, env=environment)
 
 
-def test_machine_code_is_made_once_and_then_runs_without_numba(tmp_path: Path) -> None:
-    first = run_in(tmp_path)
-    second = run_in(tmp_path)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What the first of all runs said and kept."""
+
+    first: subprocess.CompletedProcess[bytes]
+    kept: Path
+
+    def copied(self, to: Path) -> Path:
+        """Return a copy that a test may spoil."""
+        return Path(shutil.copytree(self.kept, to / "kept"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    kept = tmp_path_factory.mktemp("machine-code")
+    return Made(first=run_in(kept), kept=kept)
+
+
+def test_machine_code_is_made_once_and_then_runs_without_numba(made: Made) -> None:
+    first = made.first
+    second = run_in(made.kept)
 
     answer, compiled, numba_loaded = first.stdout.split()
     assert (compiled, numba_loaded) == (b"True", b"False")
@@ -79,27 +101,29 @@ print(*[one.result() for one in asked])
 """
 
 
-def test_threads_that_need_machine_code_at_once_each_get_their_own(tmp_path: Path) -> None:
+def test_threads_that_need_machine_code_at_once_each_get_their_own(
+    made: Made, tmp_path: Path
+) -> None:
     environment = {"PATH": "/usr/bin:/bin", "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-W", "error", "-c", TOGETHER, str(GOLDEN)]
     done = subprocess.run(command, capture_output=True, check=True, env=environment)
 
     packets, frames, *again = done.stdout.split()
     assert again == [packets, frames]
-    assert packets == run_in(tmp_path).stdout.split()[0]
+    assert packets == made.first.stdout.split()[0] == run_in(tmp_path).stdout.split()[0]
 
 
-def test_unreadable_machine_code_is_made_again(tmp_path: Path) -> None:
-    first = run_in(tmp_path)
-    kept = sorted(tmp_path.rglob("*.code"))
+def test_unreadable_machine_code_is_made_again(made: Made, tmp_path: Path) -> None:
+    first, cache = made.first, made.copied(tmp_path)
+    kept = sorted(cache.rglob("*.code"))
     assert kept
     for number, file in enumerate(kept):
         octets = bytearray(file.read_bytes())
         if number % 2:
             octets[number * 11] ^= 0x20
         file.write_bytes(octets if number % 2 else octets[: number * 20])
-    second = run_in(tmp_path)
-    third = run_in(tmp_path)
+    second = run_in(cache)
+    third = run_in(cache)
 
     assert first.stdout == second.stdout
     assert third.stdout.split()[1] == b"False"
@@ -113,12 +137,11 @@ def test_a_machine_without_a_place_for_machine_code_compiles_each_time() -> None
         assert done.stderr == b""
 
 
-def test_code_that_needs_what_is_not_there_is_not_linked(tmp_path: Path) -> None:
-    done = run_in(tmp_path)
-    code = next(tmp_path.rglob("*.code")).read_bytes()
+def test_code_that_needs_what_is_not_there_is_not_linked(made: Made) -> None:
+    code = next(made.kept.rglob("*.code")).read_bytes()
     start = code.index(machine_code.ELF_MAGIC)
 
-    assert done.returncode == 0
+    assert made.first.returncode == 0
     assert machine_code.undefined_symbols(code[start:]) <= machine_code.KNOWN_SYMBOLS
     renamed = code[start:].replace(b"NRT_MemInfo_call_dtor", b"NRT_MemInfo_call_xxxx")
     if renamed != code[start:]:

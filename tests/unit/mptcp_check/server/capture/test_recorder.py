@@ -152,7 +152,7 @@ def test_a_disk_that_fills_ends_the_file_where_it_was_whole(
     take(recorder, first, place.clock.now_ns)
     recorder.flush()
     size = place.file.stat().st_size
-    monkeypatch.setattr(session_file.os, "pwrite", failing_writes(size + 77))
+    monkeypatch.setattr(session_file.os, "pwrite", failing_writes(size + 20))
     take(recorder, second, place.clock.now_ns + 1000)
     recorder.flush()
     summary = recorder.stop(ID, "stopped")
@@ -160,6 +160,27 @@ def test_a_disk_that_fills_ends_the_file_where_it_was_whole(
     assert (summary.truncated, summary.missed_packet_count) == ("disk_full", len(second))
     assert held(place.file) == first
     assert summary.sha256 == hashlib.sha256(place.file.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("room", range(40, 400, 40))
+def test_what_of_one_write_went_in_whole_is_kept(
+    place: Place, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    recorder = place.recorder()
+    recorder.start(place.order())
+    recorder.flush()
+    sent = ours(1)
+    start = place.file.stat().st_size
+    monkeypatch.setattr(session_file.os, "pwrite", failing_writes(start + room))
+    take(recorder, sent, place.clock.now_ns)
+    recorder.flush()
+    summary = recorder.stop(ID, "stopped")
+    assert summary is not None
+    got = held(place.file)
+    assert got == sent[: len(got)]
+    assert len(got) + summary.missed_packet_count == len(sent)
+    left = room - (place.file.stat().st_size - start)
+    assert 0 <= left < 200  # the next packet did not fit
 
 
 def test_without_room_no_capture_begins_and_nothing_is_left(place: Place) -> None:

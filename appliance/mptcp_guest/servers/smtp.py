@@ -1,0 +1,90 @@
+"""aiosmtpd with a handler that takes mail for one domain of nobody's, and keeps its body.
+
+    /usr/bin/python3 -m mptcp_guest.servers.smtp ADDRESS PORT FILES USER CERTIFICATE KEY
+
+Nothing here can send a mail: whatever it is told, it is no relay.
+"""
+
+import asyncio
+import re
+import ssl
+import sys
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from mptcp_guest import mail
+from mptcp_guest.naming import is_name
+from mptcp_guest.servers import listening
+
+SIZE_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Keeper:
+    """What becomes of a mail: its body is a file of the name that it is to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
+        self,
+        _server: SMTP,
+        _session: Session,
+        envelope: Envelope,
+        address: str,
+        _options: list[str],
+    ) -> str:
+        """Take one recipient of our domain."""
+        if recipient(address) is None:
+            return "550 no relay"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope
+    ) -> str:
+        """Keep a mail before it is accepted."""
+        content = envelope.content
+        if not isinstance(content, bytes):
+            return "554 no bytes"
+        for address in envelope.rcpt_tos:
+            name = recipient(address)
+            if name is not None:
+                (self._folder / name).write_bytes(mail.body(content))
+        return "250 OK"
+
+
+def recipient(address: str) -> str | None:
+    """Return the name of an exchange that an address means; nothing for any other; PURE."""
+    found = re.fullmatch(rf"([^@]+)@{re.escape(mail.USER_DOMAIN)}", address)
+    return found[1] if found and is_name(found[1]) else None
+
+
+async def serve(address: str, port: int, files: Path, user: str, context: ssl.SSLContext) -> None:
+    """Serve without end."""
+    keeper = Keeper(files / "up")
+    listener = listening.listening(address, port)
+    listening.become(user)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: SMTP(
+            keeper,
+            hostname=mail.USER_DOMAIN,
+            data_size_limit=SIZE_BYTES_MAX,
+            tls_context=context,
+            timeout=listening.IDLE_S,
+        ),
+        sock=listener,
+    )
+    await server.serve_forever()
+
+
+def main(*words: str) -> None:
+    """Serve without end."""
+    address, port, files, user, certificate, key = words
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    asyncio.run(serve(address, int(port), Path(files), user, context))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,126 @@
+"""redis as the measurement's database: 2 MB, where PostgreSQL takes 60 and a cluster to be made.
+
+What is offered is put in, and what was stored is read, over a Unix socket of each server: what a
+client stored is asked from the server itself.  It keeps all in memory and writes no file.
+"""
+
+import errno
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mptcp_guest import messages, payload, resp
+from mptcp_guest.messages import Content, Digest
+from mptcp_guest.serving.program import AS_USER, USER, Place, Program
+from mptcp_guest.serving.shelf import Shelf
+
+MEMORY = "128mb"
+ASK_S = 10.0
+
+
+def command(directory: Path) -> list[str]:
+    """Return how redis is started in the foreground; PURE."""
+    return [*AS_USER, "redis-server", str(directory / "redis.conf")]
+
+
+def configuration(
+    directory: Path, unix_socket: Path, wanted: messages.ServiceWanted, *, password: str
+) -> str:
+    """Return redis' configuration; PURE.
+
+    Args:
+        directory: Its own.
+        unix_socket: Where the agent asks it; whoever may open that is let in by password too.
+        wanted: Where it listens.
+        password: Of everybody.
+    """
+    return f"""\
+bind {wanted["address"]}
+port {wanted["port"]}
+unixsocket {unix_socket}
+unixsocketperm 700
+requirepass {password}
+dir {directory}
+daemonize no
+save ""
+appendonly no
+maxmemory {MEMORY}
+maxmemory-policy noeviction
+# its keep-alive options are refused on MPTCP sockets of older kernels
+tcp-keepalive 0
+databases 1
+"""
+
+
+def _prepare(
+    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
+) -> list[str]:
+    sockets = place.files / "redis"
+    sockets.mkdir(exist_ok=True)
+    unix_socket = sockets / place.directory.name
+    unix_socket.unlink(missing_ok=True)
+    # the agent has the password from here, and nobody else who is not root
+    secret = place.files / "redis.password"
+    secret.touch(mode=0o600)
+    secret.write_text(arguments["password"])
+    text = configuration(place.directory, unix_socket, wanted, password=arguments["password"])
+    for path in (sockets, place.directory, place.written("redis.conf", text, secret=True)):
+        shutil.chown(path, USER, USER)
+    return command(place.directory)
+
+
+@contextmanager
+def _asked(files: Path) -> Iterator[list[socket.socket]]:
+    """Give a connection to each server that runs, logged in."""
+    password = (files / "redis.password").read_bytes()
+    found: list[socket.socket] = []
+    try:
+        for path in sorted((files / "redis").iterdir()):
+            connection = socket.socket(socket.AF_UNIX)
+            connection.settimeout(ASK_S)
+            if connection.connect_ex(str(path)) == errno.ECONNREFUSED:
+                connection.close()  # of one that has ended
+                continue
+            found.append(connection)
+            _ask(connection, b"AUTH", password)
+        yield found
+    finally:
+        for connection in found:
+            connection.close()
+
+
+def _ask(connection: socket.socket, *words: bytes) -> bytes | None:
+    connection.sendall(resp.request(*words))
+    with connection.makefile("rb") as stream:
+        return resp.reply(stream)
+
+
+def _offer(files: Path, name: str, content: Content) -> Digest:
+    value = b"".join(payload.blocks(content))
+    with _asked(files) as servers:
+        for server in servers:
+            _ask(server, b"SET", f"down/{name}".encode(), value)
+    return payload.digest_of(value)
+
+
+def _received(files: Path, name: str) -> Digest | None:
+    with _asked(files) as servers:
+        values = [_ask(server, b"GET", f"up/{name}".encode()) for server in servers]
+    return next((payload.digest_of(value) for value in values if value is not None), None)
+
+
+def _discard(files: Path, name: str) -> None:
+    with _asked(files) as servers:
+        for server in servers:
+            _ask(server, b"DEL", f"up/{name}".encode(), f"down/{name}".encode())
+
+
+PROGRAM = Program(
+    name="redis",
+    tool="redis-server",
+    package="redis-server",
+    prepare=_prepare,
+    shelf=Shelf(offer=_offer, received=_received, discard=_discard),
+)

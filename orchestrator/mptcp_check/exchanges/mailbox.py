@@ -1,0 +1,112 @@
+"""imap and pop3: one mail fetched, for imap also one stored; plain, after STARTTLS, inside TLS.
+
+What is fetched is a mail's body: as imap knows bodies the header never comes, from pop3 the whole
+mail comes and its header is cut off.  An upload is a new folder and an APPEND into it, both on one
+connection.
+"""
+
+from mptcp_check.exchanges import curl, tls
+from mptcp_check.exchanges.application import Application, Commands, Mode, Opened, Target
+from mptcp_check.exchanges.credentials import SERVER_NAME
+from mptcp_check.model import Exchange, Transfer
+from mptcp_guest.messages import ARRIVED_FILE
+from mptcp_guest.own_program import WORD
+
+PLAIN = "plain"
+STARTTLS = "starttls"
+MAIL = "mail"
+"""The file that holds a whole mail."""
+
+
+def _base(scheme: str, exchange: Exchange, target: Target) -> tuple[str, tuple[str, ...]]:
+    """Return the beginning of the URL, and how the server is known."""
+    if scheme.endswith("s"):
+        return f"{scheme}://{SERVER_NAME}:{exchange.port}", tls.curl_words(exchange, target)
+    if exchange.mode == STARTTLS:
+        known = ("--ssl-reqd", *tls.curl_words(exchange, target))
+        return f"{scheme}://{SERVER_NAME}:{exchange.port}", known
+    return f"{scheme}://{target.host}:{exchange.port}", ()
+
+
+def _imap(scheme: str) -> Commands:
+    def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
+        base, known = _base(scheme, exchange, target)
+        login = ("--user", f"{target.credentials.user}:{target.credentials.password}")
+        if exchange.direction is Transfer.DOWNLOAD:
+            url = f"{base}/{target.file};MAILINDEX=1;SECTION=TEXT"
+            return (curl.command(exchange, *known, *login, "--output", ARRIVED_FILE, url),)
+        create = (*known, *login, "--request", f"CREATE {target.file}", f"{base}/")
+        append = curl.command(exchange, *known, *login)[1:]
+        return (
+            (WORD, "mail", "wrap", target.file, MAIL),
+            # --next begins anew, on the connection that is there
+            (
+                *curl.command(exchange, *create),
+                "--next",
+                *(word for word in append if word != "--disable"),
+                *("--upload-file", MAIL, f"{base}/{target.file}"),
+            ),
+        )
+
+    return commands
+
+
+def _pop3(scheme: str) -> Commands:
+    def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
+        base, known = _base(scheme, exchange, target)
+        login = ("--user", f"{target.file}:{target.credentials.password}")
+        return (
+            curl.command(exchange, *known, *login, "--output", MAIL, f"{base}/1"),
+            (WORD, "mail", "unwrap", MAIL),
+        )
+
+    return commands
+
+
+def _modes(*transfers: Transfer) -> dict[str | None, Mode]:
+    opened = Opened(by_client=1)
+    return {
+        PLAIN: Mode(
+            opened=opened,
+            transfers=transfers,
+            words="nothing is encrypted, boxes can read and change it",
+        ),
+        STARTTLS: Mode(
+            opened=opened,
+            transfers=transfers,
+            words="encrypted after a first exchange in the clear",
+        ),
+    }
+
+
+def _inside(*transfers: Transfer) -> dict[str | None, Mode]:
+    return {None: Mode(opened=Opened(by_client=1), transfers=transfers)}
+
+
+def _application(
+    name: str, title: str, port: int, modes: dict[str | None, Mode], commands: Commands
+) -> Application:
+    return Application(
+        name=name,
+        title=title,
+        service=name,
+        ports=(port,),
+        modes=modes,
+        commands=commands,
+        files=tls.files,
+        form="lines",
+    )
+
+
+IMAP = _application("imap", "Reading mail (IMAP)", 143, _modes(*Transfer), _imap("imap"))
+IMAPS = _application(
+    "imaps", "Reading mail (IMAP inside TLS)", 993, _inside(*Transfer), _imap("imaps")
+)
+POP3 = _application("pop3", "Fetching mail (POP3)", 110, _modes(Transfer.DOWNLOAD), _pop3("pop3"))
+POP3S = _application(
+    "pop3s",
+    "Fetching mail (POP3 inside TLS)",
+    995,
+    _inside(Transfer.DOWNLOAD),
+    _pop3("pop3s"),
+)

@@ -1,0 +1,42 @@
+"""redis: one value fetched or stored, the traffic of a database's client."""
+
+from collections.abc import Mapping
+
+from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.model import Exchange, Transfer
+from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
+from mptcp_guest.own_program import WORD
+
+PASSWORD_FILE = "password"  # noqa: S105 - the name of a file
+
+
+def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
+    """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
+    plumbing, asked = {
+        Transfer.DOWNLOAD: (
+            ("--out", ARRIVED_FILE),
+            # as it is: no quotes, no line end after it
+            ("--raw", "-D", "", "GET", f"down/{target.file}"),
+        ),
+        Transfer.UPLOAD: (("--in", SENT_FILE), ("-x", "SET", f"up/{target.file}")),
+    }[exchange.direction]
+    secret = ("--secret", f"REDISCLI_AUTH={PASSWORD_FILE}")
+    client = ("redis-cli", "-e", "-h", target.address, "-p", str(exchange.port))
+    return ((WORD, "plumbed", *plumbing, *secret, "--", *client, *asked),)
+
+
+def files(target: Target) -> Mapping[str, str]:
+    """Return the file from which the client takes the password."""
+    return {PASSWORD_FILE: target.credentials.password}
+
+
+APPLICATION = Application(
+    name="redis",
+    title="Database (Redis)",
+    service="redis",
+    ports=(6379,),
+    modes={None: Mode(opened=Opened(by_client=1))},
+    commands=commands,
+    files=files,
+    tools=("redis-cli",),
+)
