@@ -45,7 +45,7 @@ class Agent:
             "lab_up": network.up,
             "lab_down": lambda _, until: self._lab_down(until),
             "configure": network.configure,
-            "first_hop": lambda arguments, until: first_hop.ask(lab, arguments, until),
+            "first_hop": lambda arguments, _: first_hop.ask(lab, arguments),
             "counters": lambda _, __: counters.read(lab),
             "settle": lambda arguments, until: counters.settle(lab, arguments, until),
             "monitor": lambda arguments, _: network.monitor.events(arguments),

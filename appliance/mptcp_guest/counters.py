@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from mptcp_guest import clock, messages
-from mptcp_guest.inside import PROC_NET, inside
+from mptcp_guest.inside import PROC_NET
 from mptcp_guest.lab import Lab
 from mptcp_guest.waiting import Deadline
 
@@ -29,9 +29,7 @@ def read(lab: Lab) -> messages.CountersResult:
     Raises:
         RefusalError: There is no lab.
     """
-    if not lab.own_network:
-        lab.namespace_name()
-    found = inside(lab.namespace, lambda: {name: _text(name) for name in FILES})
+    found = lab.within(lambda: {name: _text(name) for name in FILES})
     return messages.CountersResult(time_ns=clock.wall_ns(), counters=parse(found))
 
 

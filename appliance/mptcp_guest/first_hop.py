@@ -10,13 +10,11 @@ section 3.1).  The kernel knows nothing of it and resets what is answered, so no
 """
 
 import contextlib
-import json
 import select
 import socket
 import struct
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 from mptcp_guest import clock, messages
 from mptcp_guest.lab import Lab
@@ -45,15 +43,8 @@ EXTENDED_ERROR = struct.Struct("=IBBBBII")
 FROM_ICMP, FROM_ICMP6 = 2, 3
 TIME_EXCEEDED = {FROM_ICMP: 11, FROM_ICMP6: 3}
 
-PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from mptcp_guest import first_hop; "
-    "first_hop.main()"
-)
 
-
-def ask(
-    lab: Lab, arguments: messages.FirstHopArguments, until: Deadline
-) -> messages.FirstHopResult:
+def ask(lab: Lab, arguments: messages.FirstHopArguments) -> messages.FirstHopResult:
     """Send the SYN from the lab's namespace and tell what came back.
 
     Raises:
@@ -61,19 +52,11 @@ def ask(
     """
     checked_name(arguments["interface"])
     require_sane(arguments)
-    here = str(Path(__file__).parent.parent)
-    command = [sys.executable, "-I", "-S", "-c", PROGRAM, here, json.dumps(arguments)]
-    result: messages.FirstHopResult = json.loads(lab.succeed(lab.inside(command), until))
-    return result
-
-
-def main() -> None:
-    """Do what the second argument says and print the result as JSON."""
-    arguments: messages.FirstHopArguments = json.loads(sys.argv[2])
     try:
-        sys.stdout.write(json.dumps(probe(arguments)))
+        return lab.within(lambda: probe(arguments))
     except OSError as error:
-        sys.exit(f"{arguments['address']}: {error.strerror or error}")
+        words = f"{arguments['address']}: {error.strerror or error}"
+        raise RefusalError("failed", words) from error
 
 
 def probe(arguments: messages.FirstHopArguments) -> messages.FirstHopResult:

@@ -10,7 +10,6 @@ import socket
 from contextlib import suppress
 
 from mptcp_guest import messages
-from mptcp_guest.inside import inside
 from mptcp_guest.lab import Lab
 from mptcp_guest.refusal import RefusalError
 
@@ -48,9 +47,8 @@ class JoinListeners:
         self._open.clear()
 
     def _listen(self, address: str, port: int) -> None:
-        namespace = None if self._lab.own_network else self._lab.namespace_name()
         try:
-            self._open.append(inside(namespace, lambda: _listener(address, port)))
+            self._open.append(self._lab.within(lambda: _listener(address, port)))
         except OSError as error:
             # the application itself listens there already, and joins are as welcome
             if error.errno != errno.EADDRINUSE:

@@ -9,12 +9,12 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
-from typing import IO
+from typing import IO, TypeVar
 
 from mptcp_guest.inside import inside
 from mptcp_guest.refusal import RefusalError
@@ -27,6 +27,8 @@ ENVIRONMENT = {
     "LC_ALL": "C",
 }
 """All that a program gets: no proxy settings, no locale, no home of anybody."""
+
+T = TypeVar("T")
 
 KILL_GRACE_S = 2.0
 OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024
@@ -67,6 +69,16 @@ class Lab:
         if not self.own_network:
             self.namespace_name()
         return Inside(argv)
+
+    def within(self, work: Callable[[], T]) -> T:
+        """Do some work in the lab's network and return what it returns.
+
+        Raises:
+            RefusalError: There is no lab.
+            OSError: The namespace is gone.
+            Exception: Whatever the work raises.
+        """
+        return inside(None if self.own_network else self.namespace_name(), work)
 
     def ip(self, *words: str) -> list[str]:
         """Return an ip command about the lab's network.

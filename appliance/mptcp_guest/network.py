@@ -12,7 +12,6 @@ from typing import Any
 
 from mptcp_guest import firewall, messages, offloads, sysctls
 from mptcp_guest.attaching import attach, parent_of
-from mptcp_guest.inside import inside
 from mptcp_guest.join_listening import JoinListeners
 from mptcp_guest.lab import Lab
 from mptcp_guest.leasing import Leasing
@@ -102,7 +101,7 @@ class Network:
                 interfaces = self._make(name, arguments, until)
             self.monitor.start()
             states = self._states(interfaces, until)
-            read = inside(self._lab.namespace, lambda: sysctls.read((*SYSCTLS, *REPORTED_SYSCTLS)))
+            read = self._lab.within(lambda: sysctls.read((*SYSCTLS, *REPORTED_SYSCTLS)))
             return messages.LabUpResult(
                 interfaces=states,
                 sysctls=read,
@@ -141,7 +140,7 @@ class Network:
         if "firewall" in arguments:  # while no interface is there to speak or to hear
             firewall.lock(self._lab, arguments["firewall"], until)
         interfaces = attach(self._lab, wanted, until)
-        inside(name, lambda: [offloads.switch_off(i["name"]) for i in interfaces])
+        self._lab.within(lambda: [offloads.switch_off(i["name"]) for i in interfaces])
         up = list(up_commands(interfaces))
         if any("dhcp" in interface for interface in interfaces):
             self._ip(up, until)
@@ -191,9 +190,7 @@ class Network:
             self._lab.succeed(self._lab.ip("-j", f"-{version}", "route", "show", "default"), until)
             for version in FAMILIES
         ]
-        on = inside(
-            self._lab.namespace, lambda: {i["name"]: offloads.on(i["name"]) for i in interfaces}
-        )
+        on = self._lab.within(lambda: {i["name"]: offloads.on(i["name"]) for i in interfaces})
         return [self._state(i, links.get(i["name"], {}), routes, on[i["name"]]) for i in interfaces]
 
     def _state(
@@ -228,7 +225,7 @@ class Network:
                 for name in OWN_SETTINGS
                 if f"net.mptcp.{name}" in wanted
             }
-        return inside(self._lab.namespace, lambda: sysctls.write(wanted))
+        return self._lab.within(lambda: sysctls.write(wanted))
 
 
 def up_commands(interfaces: Iterable[messages.Interface]) -> Iterator[list[str]]:
