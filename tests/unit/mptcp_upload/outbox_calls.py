@@ -61,7 +61,7 @@ class _Watch:
                 return real(descriptor, *rest)
             try:
                 self._ask(name, there)
-            except OSError:
+            except BaseException:
                 if name == "close":  # what fails to be closed is closed (Linux, close(2))
                     real(descriptor)
                 raise
