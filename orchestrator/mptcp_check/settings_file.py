@@ -61,7 +61,12 @@ SETTINGS = (
     Setting(command="run", key="machine", parameter="machine"),
     Setting(command="run", key="iface", parameter="interfaces", kind=Kind.TEXTS),
     Setting(command="run", key="apps", parameter="apps"),
-    Setting(command="run", key="depth", parameter="depth", choices=("quick", "default", "full")),
+    Setting(
+        command="run",
+        key="depth",
+        parameter="depth",
+        choices=("quick", "default", "full", "metered"),
+    ),
     Setting(command="run", key="boot-timeout", parameter="boot_timeout", kind=Kind.NUMBER),
     Setting(command="run", key="no-upload", parameter="no_upload", kind=Kind.FLAG),
     Setting(command="run", key="fail-on", parameter="fail_on", choices=("interference",)),

@@ -102,6 +102,7 @@ class Site:
         path: str | None = None,
         home: Path | None = None,
         by: Sequence[str] = (),
+        limit_s: float = LIMIT_S,
     ) -> Said:
         """Run mptcp-check somewhere to its end; ``by`` is a command that becomes somebody else."""
         done = subprocess.run(
@@ -109,7 +110,7 @@ class Site:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=limit_s,
             env=self.environment(path) | ({"HOME": str(home)} if home else {}),
             check=False,
         )

@@ -1,0 +1,48 @@
+"""The whole suite of one application on a real network of namespaces."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from system.real_site import SERVER, SSH_PORT, Site, site
+
+pytestmark = pytest.mark.lab
+
+FULL_LIMIT_S = 1800
+"""On a busy computer of two cores."""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with site(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+@pytest.mark.slow
+def test_handovers_on_a_real_network_take_the_clients_own_cards_and_give_them_back(
+    place: Site,
+) -> None:
+    routes = ("ip", "-4", "route", "show", "table", "all")
+    before = place.run("laptop", *routes)
+    said = place.call(
+        "laptop", "run", "--full", "--apps", "http", "--json", "--machine", "host",
+        "--iface", "lan0", "--iface", "lan1", "--server", f"ssh:{SERVER}:{SSH_PORT}",
+        limit_s=FULL_LIMIT_S,
+    )  # fmt: skip
+
+    assert said.code == 0, said.err
+    document = said.document
+    handed = [e for e in document["exchanges"] if e["handover"]]
+    assert {e["handover"]["upset"] for e in handed} == {"interface_down", "address_removed"}
+    for exchange in handed:
+        assert exchange["handover"]["done"]
+        if exchange["transport"] == "mptcp":
+            assert exchange["outcome"] == "mptcp", exchange["because"]
+            assert exchange["handover"]["other_paths_bytes"] > 1_000_000
+    findings = document["report"]["findings"]
+    assert {f["behaviour"] for f in findings if f["state"] == "seen"} == set()
+    outcomes = {e["outcome"] for e in document["exchanges"]}
+    assert outcomes <= {"tcp", "tcp_broke", "mptcp"}
+    assert any("no path was made to lose everything" in note for note in document["notes"])
+    assert any("the server announced no further address" in note for note in document["notes"])
+    assert place.run("laptop", *routes) == before
