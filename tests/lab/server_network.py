@@ -92,7 +92,7 @@ class ServerNetwork:
     def connection(self) -> Connection:
         """Return a way to the server; it is used within a namespace."""
         known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
-        return Connection(server=known, timeout_s=60)
+        return Connection(server=known, timeout_s=DEADLINE_S)
 
     def session(self, user: int, run_id: str) -> RemoteSession:
         """Begin a session, which `end_sessions` ends unless the test does."""

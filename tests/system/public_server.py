@@ -164,7 +164,7 @@ class PublicServer:
     def connection(self) -> Connection:
         """Return a way to its interface; it is used within a namespace."""
         known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
-        return Connection(server=known, timeout_s=60)
+        return Connection(server=known, timeout_s=LIMIT_S)
 
     def end(self) -> None:
         if self.process is not None:

@@ -62,7 +62,7 @@ def test_each_link_gets_the_boxes_in_their_order_and_the_line_behind_them() -> N
         ),
         (("--machine", "ssh:box"), "--machine ssh measures a real network, which needs a measure"),
         (("--iface", "eth0"), "--iface measures a real network, which needs a measurement server"),
-        (("--server", "https://example.org"), "'https://example.org' is not a measurement server"),
+        (("--server", "box"), "'box' is not a measurement server"),
         (("--server", "ssh:box", "--behind", "link"), "--behind puts a middlebox into"),
         (("--iface", "eth0,mtu=1", "--server", "ssh:box"), "'mtu=1' in --iface eth0,mtu=1"),
     ],
