@@ -101,17 +101,17 @@ def run_exchange(session: Asking, exchange: Exchange, *, attempt: int = 1) -> Ex
 
 
 def tries(
-    run: Callable[[int], ExchangeRecord], memory: repetition.Memory | None
+    run: Callable[[Sequence[ExchangeRecord]], ExchangeRecord], memory: repetition.Memory | None
 ) -> Iterator[ExchangeRecord]:
     """Run an exchange, and again where it deviates: at most `repetition.MOST_TRIES` times.
 
     Args:
-        run: Runs it; the argument is the number of the try.
+        run: Runs it; the argument is the tries so far.
         memory: Of the deviations that came twice in the same way; none never tries again.
     """
     done: list[ExchangeRecord] = []
     while not done or (memory is not None and memory.wants_another(done)):
-        done.append(run(len(done) + 1))
+        done.append(run(done))
         yield done[-1]
 
 

@@ -16,7 +16,7 @@ from mptcp_check.exchanges import asking, left_out
 from mptcp_check.exchanges.estimate import Estimate, estimate, words
 from mptcp_check.exchanges.metering import Meter
 from mptcp_check.exchanges.record import ExchangeRecord
-from mptcp_check.exchanges.repetition import Memory
+from mptcp_check.exchanges.repetition import Memory, next_try
 from mptcp_check.exchanges.scopes import Scope
 from mptcp_check.exchanging import glimpse, run_exchange, tries
 from mptcp_check.machines import guest_clock, measured_network
@@ -264,8 +264,8 @@ def _exchanges(
     records: list[ExchangeRecord] = []
     for place, exchange in enumerate(planned):
 
-        def run(attempt: int, exchange: Exchange = exchange) -> ExchangeRecord:
-            return run_exchange(session, exchange, attempt=attempt)
+        def run(done: Sequence[ExchangeRecord], exchange: Exchange = exchange) -> ExchangeRecord:
+            return run_exchange(session, next_try(exchange, done), attempt=len(done) + 1)
 
         watch.began(exchange)
         meter.seen(_check(session))

@@ -8,6 +8,7 @@ after it are believed at once, or a path that changes everything would double ev
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from mptcp_check.analysis.outcome import JOINABLE_BYTES
@@ -18,6 +19,9 @@ MOST_TRIES = 3
 HABIT_COUNT = 3
 """So many exchanges that deviated twice in the same way make a habit."""
 
+
+LONGER = 8
+"""Where a transfer is over before its path can be taken away, the network is fast."""
 
 HEALTHY_TOO = frozenset(
     {
@@ -82,6 +86,21 @@ class Memory:
         if looks[0] == looks[1]:
             self._confirmed[_habit(done[0].exchange, looks[0])] += 1
         return False
+
+
+def next_try(exchange: Exchange, done: Sequence[ExchangeRecord]) -> Exchange:
+    """Return what the next try runs: of a handover that came too late, a longer transfer.
+
+    Args:
+        exchange: As planned.
+        done: Its tries so far.
+    """
+    if exchange.handover is None or not done:
+        return exchange
+    acted = done[-1].handover
+    if acted is not None and acted["began_ns"]:
+        return exchange
+    return replace(exchange, payload_bytes=exchange.payload_bytes * LONGER)
 
 
 def look(done: ExchangeRecord) -> Look:

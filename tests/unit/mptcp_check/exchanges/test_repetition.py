@@ -5,7 +5,14 @@ from dataclasses import replace
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.exchanges.proof import REQUIRED, Counters, prove
 from mptcp_check.exchanges.record import ExchangeRecord
-from mptcp_check.exchanges.repetition import HABIT_COUNT, MOST_TRIES, Memory, look
+from mptcp_check.exchanges.repetition import (
+    HABIT_COUNT,
+    LONGER,
+    MOST_TRIES,
+    Memory,
+    look,
+    next_try,
+)
 from mptcp_check.exchanging import tries
 from mptcp_check.model import Exchange, Transport
 from mptcp_guest.messages import HandoverDone
@@ -63,7 +70,19 @@ FAILED = record(problem="reset")
 def ran(memory: Memory | None, *outcomes: ExchangeRecord) -> int:
     """Return how many tries it took."""
     waiting = iter(outcomes)
-    return len(list(tries(lambda attempt: replace(next(waiting), attempt=attempt), memory)))
+    return len(list(tries(lambda done: replace(next(waiting), attempt=len(done) + 1), memory)))
+
+
+def test_a_handover_that_came_too_late_is_tried_with_a_longer_transfer() -> None:
+    exchange = HANDED[0]
+    late = HandoverDone(began_ns=0, ended_ns=0, after_bytes=1, problem="")
+    done = HandoverDone(began_ns=5, ended_ns=9, after_bytes=1, problem="")
+
+    assert next_try(exchange, []) == exchange
+    assert next_try(exchange, [record(exchange, handover=done)]) == exchange
+    longer = next_try(exchange, [record(exchange, handover=late)])
+    assert longer.payload_bytes == exchange.payload_bytes * LONGER
+    assert next_try(TWO, [FAILED]) == TWO
 
 
 def test_what_went_well_runs_once() -> None:
