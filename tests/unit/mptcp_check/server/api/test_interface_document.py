@@ -84,6 +84,7 @@ class Asked:
 def asked(tmp_path: Path) -> Iterator[Asked]:
     with parts(tmp_path, LIMITS) as server:
         held = server.session(server.client())
+        held.post("/services")
         held.post("/capture/start")
         yield Asked(
             schema=schemathesis.openapi.from_asgi("/openapi.json", WithDocument(server)), held=held
