@@ -106,7 +106,7 @@ def test_http_and_ftp_run_over_two_real_networks(clean: Said) -> None:
     assert clean.code == 0, clean.err
     exchanges = clean.document["exchanges"]
 
-    assert [e["outcome"] for e in exchanges] == ["tcp", "mptcp"] * 3
+    assert [e["outcome"] for e in exchanges] == ["tcp", "mptcp"] * 4
     assert {(e["app"], e["port"]) for e in exchanges} == {("http", 80), ("ftp", 21)}
     assert all(e["subflows"] == 2 for e in exchanges if e["transport"] == "mptcp")
     assert all(e["proven"] and e["sha256_ok"] for e in exchanges)
@@ -171,7 +171,7 @@ def test_a_box_that_ssh_reaches_measures_with_its_own_network(
 
     assert said.code == 0, said.err
     document = said.document
-    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
+    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
     assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
     assert [j["attached"] for j in document["joints"]["client"]] == ["own", "own"]
     assert settings(place) == before
@@ -190,7 +190,7 @@ def test_a_machine_bridged_to_two_networks_measures_them(place: Site) -> None:
         joints = [(j["parent"], j["attached"]) for j in document["joints"]["client"]]
         assert (document["machine"], document["network"]) == ("qemu", "bridged")
         assert joints == [(bridge, "bridge") for bridge in bridges]
-        assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
+        assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
         assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
         assert seen(document) == set()
         passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"

@@ -166,7 +166,7 @@ def test_a_whole_run_by_vagrants_machine_measures_two_bridged_networks(site: Cam
 
     assert (document["machine"], document["network"]) == ("vagrant:libvirt", "bridged")
     assert joints == [("br0", "bridge"), ("br1", "bridge")]
-    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
+    assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
     assert all(e["proven"] and e["sha256_ok"] for e in document["exchanges"])
     assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
     assert "Starting the probe (Vagrant with libvirt)" in said

@@ -30,6 +30,7 @@ def command(
     port: int,
     passive_ports: Sequence[int],
     clients_count: int = CLIENTS_COUNT,
+    tls: bool = False,
 ) -> list[str]:
     """Return how pure-ftpd is started; PURE.
 
@@ -39,6 +40,8 @@ def command(
         port: Of the control connection.
         passive_ports: First and last port of passive data connections.
         clients_count: Control connections at once.
+        tls: Whether it speaks TLS to who says AUTH TLS (RFC 4217); then the directory holds
+            `CERTIFICATE` too.
     """
     ports = f"{passive_ports[0]}:{passive_ports[-1]}"
     return [
@@ -55,9 +58,7 @@ def command(
         "--noanonymous",
         "--chrooteveryone",
         "--dontresolve",
-        # AUTH TLS for who asks for it
-        *("--tls", "1"),
-        *("--certfile", f"{directory}/{CERTIFICATE}"),
+        *(("--tls", "1", "--certfile", f"{directory}/{CERTIFICATE}") if tls else ()),
     ]
 
 
@@ -116,6 +117,7 @@ def _prepare(
         address=wanted["address"],
         port=wanted["port"],
         passive_ports=arguments["passive_ports"],
+        tls=True,
     )
 
 

@@ -29,6 +29,9 @@ def test_make_is_told_architecture_compiler_and_folders() -> None:
         "ARCH=arm64",
         "CROSS_COMPILE=aarch64-linux-gnu-",
         "KCONFIG_ALLCONFIG=/seed",
+        "RUSTC=none-such",
+        "BINDGEN=none-such",
+        "PAHOLE=none-such",
         "-j3",
         "Image",
     ]
