@@ -83,8 +83,8 @@ def cli() -> None:
 
     \b
     Without a command the main job runs: two virtual machines with a Multipath TCP
-    kernel talk http and ftp through this program's own small network, every packet
-    is captured at both ends, and a report says what the path did.
+    kernel run some twenty applications through this program's own small network,
+    every packet is captured at both ends, and a report says what the path did.
 
     \b
     Examples:
