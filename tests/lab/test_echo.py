@@ -7,7 +7,7 @@ import pytest
 from lab.suite import Agents, Case, cases, family_of, require_proven
 
 pytestmark = pytest.mark.lab
-APPS = ("echo", "greeting_echo")
+APPS = ("echo", "greeting-echo")
 CASES, NAMES = cases(*APPS)
 
 

@@ -13,7 +13,7 @@ from mptcp_guest.messages import ServiceWanted
 
 pytestmark = pytest.mark.lab
 
-EACH = ("echo", "greeting_echo", "smtp", "imap", "pop3", "mqtt", "redis", "irc", "sip", "iperf3")
+EACH = ("echo", "greeting-echo", "smtp", "imap", "pop3", "mqtt", "redis", "irc", "sip", "iperf3")
 
 
 @pytest.fixture

@@ -15,4 +15,4 @@ def _preparing(first: str) -> Prepare:
 
 
 CLIENT_FIRST = Program(name="echo", tool="", package="", prepare=_preparing("client"))
-SERVER_FIRST = Program(name="greeting_echo", tool="", package="", prepare=_preparing("server"))
+SERVER_FIRST = Program(name="greeting-echo", tool="", package="", prepare=_preparing("server"))

@@ -33,9 +33,9 @@ CLIENT_FIRST = Application(
 )
 
 SERVER_FIRST = Application(
-    name="greeting_echo",
+    name="greeting-echo",
     title="Echo (the server speaks first)",
-    service="greeting_echo",
+    service="greeting-echo",
     ports=(17, 34017, 50517),  # RFC 865: there the server speaks first too
     modes={None: Mode(opened=Opened(by_client=1))},
     commands=_commands("server"),
