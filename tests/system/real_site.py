@@ -160,6 +160,9 @@ class Site:
         self.run("router", "nft", "flush", "ruleset")
 
 
+SHAPED = ("tbf", "rate", "100mbit", "burst", "64kb", "limit", "1mb")
+
+
 @contextmanager
 def site(directory: Path) -> Iterator[Site]:
     """Build the site and remove it after."""
@@ -176,6 +179,9 @@ def site(directory: Path) -> Iterator[Site]:
         for interface, address in ROUTER_ADDRESSES.items():
             found.run("router", "ip", "address", "add", address, "dev", interface)
         found.run("router", "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        # as fast as memory, a transfer could end before its second subflow has joined
+        for role, interface in (("router", "wan"), ("server", "eth0")):
+            found.run(role, "tc", "qdisc", "add", "dev", interface, "root", *SHAPED)
         for i, (address, gateway) in enumerate(LAPTOP_NETWORKS):
             _address(found, "laptop", f"lan{i}", address, gateway, metric=100 * (i + 1))
         _address(found, "server", "eth0", f"{SERVER}/24", "198.51.100.1")

@@ -189,6 +189,12 @@ def test_a_drained_server_is_told_as_that(place: Site, server: PublicServer) -> 
     finally:
         server.command("drain", "--undo", "--config", config)
 
+    def open_again() -> bool:
+        with entered(place.name("laptop")):
+            return server.connection().ask("GET", "/v1/health")["status"] == "ok"
+
+    assert wait_until(open_again)
+
 
 def curl(place: Site, *words: str) -> tuple[int, str]:
     """Ask a service from the laptop; return curl's exit code and what came, headers left out."""

@@ -26,7 +26,7 @@ def test_handovers_on_a_real_network_take_the_clients_own_cards_and_give_them_ba
     # between namespaces a transfer is over in no time; these are home lines
     for role, interface in (("server", "eth0"), ("laptop", "lan0"), ("laptop", "lan1")):
         place.run(
-            role, "tc", "qdisc", "add", "dev", interface, "root", "tbf",
+            role, "tc", "qdisc", "replace", "dev", interface, "root", "tbf",
             "rate", "50mbit", "burst", "64kb", "limit", "1mb",
         )  # fmt: skip
     before = place.run("laptop", *routes)

@@ -119,7 +119,8 @@ class Services:
         until: Deadline,
     ) -> Running:
         name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
-        directory = self._lab.work_directory / "services" / name.replace(" ", "-").replace(":", ".")
+        # short: dovecot's sockets are below it, and a socket's path has 107 bytes (unix(7))
+        directory = self._lab.work_directory / "services" / str(len(self._running))
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         place = Place(lab=self._lab, directory=directory, files=self._files, until=until)

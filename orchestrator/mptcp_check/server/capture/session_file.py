@@ -15,6 +15,8 @@ LINK_TYPE_RAW: Final = 101
 """Packets begin with their IP header: no MAC address of the server's network is kept."""
 
 BUFFER_BYTES: Final = 65_536
+ROOM_LEFT_BYTES: Final = 131_072
+"""What a full disk gets back of the last write: the session's own record must still fit."""
 FLOWS_MAX: Final = 20_000
 """Connections of one session that are remembered."""
 
@@ -80,8 +82,8 @@ class SessionFile:
         try:
             self._write(octets)
         except OSError as e:
-            # The file ends with the last packet that went in whole; the others are counted.
-            there = os.fstat(self._descriptor).st_size - self._size
+            # The file ends with a packet that went in whole; what is not in it is counted.
+            there = os.fstat(self._descriptor).st_size - self._size - ROOM_LEFT_BYTES
             kept_count, kept_bytes = _whole_in(octets, max(there, 0))
             self._size += kept_bytes
             os.ftruncate(self._descriptor, self._size)
