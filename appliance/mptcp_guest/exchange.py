@@ -60,8 +60,8 @@ def _run_in(
         Sampler(lab, arguments["sample_every_ms"]) as sampler,
         handover.acting(lab, arguments.get("handover")) as act,
     ):
-        deadline = until.earlier(arguments["within_s"])
         start_ns, started_ns = clock.wall_ns(), clock.monotonic_ns()
+        deadline = until.earlier(arguments["within_s"])
         end_ns, ended_ns = start_ns, started_ns
         for command in arguments["commands"]:
             child = _start(lab, [*wrapper, *own_program.resolved(command)], directory)
