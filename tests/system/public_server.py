@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mptcp_check.errors import ServerError
 from mptcp_check.machines.namespace import entered
+from mptcp_check.server.configuration_keys import PORTS
 from mptcp_check.session_client.connection import Connection
 from mptcp_check.session_client.server_list import KnownServer
 from system.cli import PROGRAM
@@ -43,7 +44,7 @@ run = "{started_by}"
 control = "{folder}/control/services.sock"
 state = "{services_state}"
 listen = {listen}
-http = [80]
+{ports}
 disk_free_min_bytes = 1000000
 {services}
 [netblocks]
@@ -64,6 +65,8 @@ class PublicServer:
     state: str = ""
     """Where its services keep files; in its folder unless told otherwise."""
     listen: str = '["0.0.0.0"]'
+    apps: tuple[str, ...] = ("http", "ftp")
+    """The services that it offers; of http one port only."""
     units: bool = False
     """Its three parts are started one by one and its socket is held, as by systemd."""
     beside: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
@@ -101,6 +104,7 @@ class PublicServer:
             services=self.services,
             services_state=self.state or f"{self.folder}/services",
             listen=self.listen,
+            ports=ports(self.apps),
             started_by="unit" if self.units else "child",
         )
         path = self.folder / "server.toml"
@@ -204,16 +208,34 @@ class PublicServer:
         ]
 
 
+def ports(apps: tuple[str, ...]) -> str:
+    """Return the settings that leave out every service but these."""
+    none = [f"{name} = []" for name in PORTS if name not in apps]
+    return "\n".join(["http = [80]"] * ("http" in apps) + none)
+
+
 @contextlib.contextmanager
 def public_server(
-    site: Site, *, tickets: str = "", services: str = "", state: str = "", units: bool = False
+    site: Site,
+    *,
+    tickets: str = "",
+    services: str = "",
+    state: str = "",
+    units: bool = False,
+    apps: tuple[str, ...] = ("http", "ftp"),
 ) -> Iterator[PublicServer]:
     """Have a server, and nothing of it after."""
     # not pytest's folder, where nobody but root may look: its services are not root
     folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-server-{os.getpid()}-"))
     folder.chmod(0o755)
     server = PublicServer(
-        site=site, folder=folder, tickets=tickets, services=services, state=state, units=units
+        site=site,
+        folder=folder,
+        tickets=tickets,
+        services=services,
+        state=state,
+        units=units,
+        apps=apps,
     )
     try:
         server.prepare()

@@ -16,15 +16,20 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from mptcp_guest import mail
 from mptcp_guest.naming import is_name
 from mptcp_guest.servers import listening
+from mptcp_guest.servers.places import taken, way_to
 
 SIZE_BYTES_MAX = 64 * 1024 * 1024
 
 
 class Keeper:
-    """What becomes of a mail: its body is a file of the name that it is to."""
+    """What becomes of a mail: its body is a file of the name that it is to.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        files: The folder in which those files are (`mptcp_guest.servers.places`).
+    """
+
+    def __init__(self, files: Path) -> None:
+        self._files = files
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
         self,
@@ -35,8 +40,11 @@ class Keeper:
         _options: list[str],
     ) -> str:
         """Take one recipient of our domain."""
-        if recipient(address) is None:
+        name = recipient(address)
+        if name is None or not way_to(self._files, "up", name).parent.is_dir():
             return "550 no relay"
+        if envelope.rcpt_tos:
+            return "452 one recipient is enough"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
@@ -50,19 +58,26 @@ class Keeper:
         for address in envelope.rcpt_tos:
             name = recipient(address)
             if name is not None:
-                (self._folder / name).write_bytes(mail.body(content))
+                with taken(way_to(self._files, "up", name)) as file:
+                    file.write(mail.body(content))
         return "250 OK"
 
 
 def recipient(address: str) -> str | None:
     """Return the name of an exchange that an address means; nothing for any other; PURE."""
     found = re.fullmatch(rf"([^@]+)@{re.escape(mail.USER_DOMAIN)}", address)
-    return found[1] if found and is_name(found[1]) else None
+    if not found or not is_name(found[1]):
+        return None
+    try:
+        way_to(Path(), "up", found[1])
+    except OSError:
+        return None
+    return found[1]
 
 
 async def serve(address: str, port: int, files: Path, user: str, context: ssl.SSLContext) -> None:
     """Serve without end."""
-    keeper = Keeper(files / "up")
+    keeper = Keeper(files)
     listener = listening.listening(address, port)
     listening.become(user)
     server = await asyncio.get_running_loop().create_server(

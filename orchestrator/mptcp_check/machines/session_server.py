@@ -79,7 +79,13 @@ def server_by_session(
             check=lambda: None,  # whether its capture runs is asked before each exchange
             notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
-            login=Login(user=services.user, password=services.password, folder=services.folder),
+            login=Login(
+                user=services.user,
+                password=services.password,
+                folder=services.folder,
+                tls_certificate=services.tls_certificate,
+                ssh_host_key=services.ssh_host_key,
+            ),
             meet=agent.meet,
         )
     finally:

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from mptcp_check.server.line_protocol import line, parse, read_line
@@ -92,9 +92,9 @@ class ServicesProcess:
 
     def _answered(self, document: dict[str, Any]) -> dict[str, Any]:
         verbs: dict[str, Callable[[dict[str, Any]], object]] = {
-            "ready": lambda _: True,
+            "ready": lambda _: self._programs.settled,
             "state": lambda _: self._state(),
-            "open": lambda asked: asdict(self._open(str(asked["marker"]), int(asked["until_ns"]))),
+            "open": lambda asked: asdict(self._open(asked)),
             "offer": lambda asked: asdict(self._offer(asked)),
             "received": lambda asked: _maybe(self._folders.received(*_named(asked))),
             "discard": lambda asked: self._folders.discard(*_named(asked)),
@@ -110,21 +110,21 @@ class ServicesProcess:
             return {"problem": "services-unavailable"}
 
     def _state(self) -> dict[str, Any]:
-        about = self._about
-        return ServicesState(
-            kernel=about.kernel,
-            machine=about.machine,
-            tools=about.tools,
-            programs=self._programs.states(),
-        ).document()
+        return replace(self._about, programs=self._programs.states()).document()
 
-    def _open(self, marker: str, until_ns: int) -> Account:
+    def _open(self, asked: dict[str, Any]) -> Account:
+        marker, until_ns = str(asked["marker"]), int(asked["until_ns"])
+        key = str(asked.get("ssh_client_key", ""))
         with self._lock:
             known = self._accounts.get(marker)
-            if known is not None:
+            if known is not None and key in {"", known.ssh_client_key}:
                 return known
-            password = self._random_bytes(_PASSWORD_BYTES).hex()
-            account = Account(user=marker, password=password, until_ns=until_ns)
+            account = known or Account(
+                user=marker,
+                password=self._random_bytes(_PASSWORD_BYTES).hex(),
+                until_ns=until_ns,
+            )
+            account = replace(account, ssh_client_key=key)
             self._folders.open(account)
             self._accounts[marker], self._logins[marker] = account, _login(account)
             try:
@@ -154,7 +154,12 @@ class ServicesProcess:
 
 
 def _login(account: Account) -> Login:
-    return Login(marker=account.user, password_hash=ftp.hashed(account.password))
+    return Login(
+        marker=account.user,
+        password=account.password,
+        password_hash=ftp.hashed(account.password),
+        ssh_client_key=account.ssh_client_key,
+    )
 
 
 def _named(asked: dict[str, Any]) -> tuple[str, str, str]:

@@ -1,0 +1,37 @@
+"""Our own servers for many sessions: the name that a client says begins with a session's marker."""
+
+from collections.abc import Callable, Mapping
+
+from mptcp_guest import messages, own_program
+from mptcp_guest.serving import echo, sip, websocket
+from mptcp_guest.serving.program import Place
+from mptcp_guest.serving.sharing import Caps, Shared, write_certificate
+
+Prepare = Callable[[Place, messages.ServiceWanted, Caps], list[str]]
+NOBODY_ELSE = ""
+"""They are started without root's rights."""
+
+
+def _program(module: str, *words: str) -> Prepare:
+    def prepare(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]:
+        where = (wanted["address"], str(wanted["port"]), str(place.files), NOBODY_ELSE)
+        return own_program.command(module, *where, *words, str(caps.connections_count))
+
+    return prepare
+
+
+def _websocket(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]:
+    keys: tuple[str, ...] = ()
+    if wanted["service"] == websocket.TLS.name:
+        keys = tuple(map(str, write_certificate(place, caps.keys)))
+    count = caps.connections_count
+    return websocket.command(place, wanted, *keys, user=NOBODY_ELSE, connections_count=count)
+
+
+SHARED: Mapping[str, Shared] = {
+    echo.CLIENT_FIRST.name: Shared(prepare=_program("servers.echo", "client")),
+    echo.SERVER_FIRST.name: Shared(prepare=_program("servers.echo", "server")),
+    sip.PROGRAM.name: Shared(prepare=_program("servers.sip")),
+    websocket.PROGRAM.name: Shared(prepare=_websocket),
+    websocket.TLS.name: Shared(prepare=_websocket),
+}
