@@ -118,7 +118,7 @@ class PublicServer:
                 self.held = socket.create_server((SERVER, API_PORT), backlog=64)
             self.beside = [self._started(part) for part in ("capture", "services")]
         self.process = self._started("run")
-        self.await_ports(API_PORT, *PROGRAMS)
+        self.await_ports(API_PORT, *(PROGRAMS if "http" in self.apps else ()))
         self.await_ready()
 
     def _started(self, part: str) -> "subprocess.Popen[bytes]":
@@ -211,7 +211,7 @@ class PublicServer:
 def ports(apps: tuple[str, ...]) -> str:
     """Return the settings that leave out every service but these."""
     none = [f"{name} = []" for name in PORTS if name not in apps]
-    return "\n".join(["http = [80]"] * ("http" in apps) + none)
+    return "\n".join(["http = [80]"] * ("http" in apps) + none + ["ftp_plain = []"] * ("ftp" not in apps))
 
 
 @contextlib.contextmanager

@@ -86,7 +86,6 @@ async def _serve(
         ssl=secured,
         compression=None,  # random bytes
         ping_interval=None,
-        open_timeout=listening.IDLE_S,
         max_size=WEBSOCKET_MESSAGE_BYTES,
         server_header=None,
     ):

@@ -67,9 +67,8 @@ def _prepare(
     secret = place.files / "redis.password"
     secret.touch(mode=0o600)
     secret.write_text(arguments["password"])
-    text = configuration(
-        place.directory, unix_socket, wanted, access=f"requirepass {arguments['password']}"
-    )
+    access = f"requirepass {arguments['password']}"
+    text = configuration(place.directory, unix_socket, wanted, access=access)
     for path in (sockets, place.directory, place.written("redis.conf", text, secret=True)):
         shutil.chown(path, USER, USER)
     return command(place.directory)

@@ -4,6 +4,7 @@ A login is a session's marker; for pop3, where a user has one mailbox, ``MARKER@
 in is a file per session, which dovecot opens when somebody says that name.
 """
 
+import grp
 import os
 import pwd
 from collections.abc import Mapping, Sequence
@@ -123,7 +124,7 @@ def _prepare(protocol: str, place: Place, wanted: messages.ServiceWanted, caps: 
         place,
         wanted,
         user=owner.pw_name,
-        group=str(owner.pw_gid),
+        group=grp.getgrgid(owner.pw_gid).gr_name,
         connections_count=caps.connections_count,
     )
     place.written("dovecot.conf", text)

@@ -15,7 +15,9 @@ NOBODY_ELSE = ""
 def _program(module: str, *words: str) -> Prepare:
     def prepare(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]:
         where = (wanted["address"], str(wanted["port"]), str(place.files), NOBODY_ELSE)
-        return own_program.command(module, *where, *words, str(caps.connections_count))
+        count = str(caps.connections_count)
+        python = own_program.own_python()
+        return own_program.command(module, *where, *words, count, python=python)
 
     return prepare
 

@@ -26,6 +26,8 @@ AGAIN_NS: Final = 10**9
 AGAIN_MOST_NS: Final = 60 * 10**9
 STEADY_NS: Final = 60 * 10**9
 """Who has run for so long begins anew with the shortest time."""
+DEAF_NS: Final = 2 * 10**9
+"""A program that listens may still die of a signal for so long: mosquitto begins with the former."""
 
 _WITHIN_S: Final = 20.0
 _WORDS: Final = 300
@@ -42,6 +44,8 @@ class _Program:
     listens: bool = False
     listened: bool = False
     """Whether it ever did: one that never did is not offered."""
+    reloads: bool = False
+    """Whether it must still be told to read again who may log in."""
     began_ns: int = 0
     pause_ns: int = AGAIN_NS
     again_ns: int = 0
@@ -112,8 +116,15 @@ class Programs:
     def _admit(self, program: _Program) -> None:
         shared = SHARED[program.wanted["service"]]
         shared.admit(self._place(program), self._logins)
-        if shared.reload_signal and program.child is not None and program.listens:
-            program.child.send_signal(shared.reload_signal)
+        program.reloads = bool(shared.reload_signal)
+        self._reload(program, self._monotonic_ns())
+
+    def _reload(self, program: _Program, now_ns: int) -> None:
+        """Tell a program to read again who may log in, once it surely hears that."""
+        ready = program.listens and now_ns - program.began_ns >= DEAF_NS
+        if program.reloads and program.child is not None and ready:
+            program.child.send_signal(SHARED[program.wanted["service"]].reload_signal)
+            program.reloads = False
 
     def keep(self) -> None:
         """Start what does not run; to be called again and again."""
@@ -123,6 +134,7 @@ class Programs:
                 self._notice_end(program, now_ns)
                 if program.child is None and now_ns >= program.again_ns:
                     self._start(program, now_ns)
+                self._reload(program, now_ns)
         if any(one.child is not None and not one.listens for one in self._programs):
             self._see_who_listens()
 
@@ -158,7 +170,7 @@ class Programs:
         steady = now_ns - program.began_ns >= STEADY_NS
         program.pause_ns = AGAIN_NS if steady else min(2 * program.pause_ns, AGAIN_MOST_NS)
         program.again_ns = now_ns + program.pause_ns
-        program.child, program.listens = None, False
+        program.child, program.listens, program.reloads = None, False, False
         program.because = f"it ended with {child.returncode}"
         log.error(
             "%s %s and is started again: %s", program.name, program.because, _last_words(program)
