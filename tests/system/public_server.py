@@ -22,6 +22,7 @@ from system.real_site import SERVER, Site, run
 
 API_PORT = 34380
 PROGRAMS = (80, 21, 2121)
+ONE = {"http": 80, "ssh": 22}
 LIMIT_S = 180.0
 
 CONFIGURATION = """
@@ -209,9 +210,13 @@ class PublicServer:
 
 
 def ports(apps: tuple[str, ...]) -> str:
-    """Return the settings that leave out every service but these."""
+    """Return the settings that leave out every service but these.
+
+    The site's own sshd has ssh's other port.
+    """
+    some = [f"{name} = [{port}]" for name, port in ONE.items() if name in apps]
     none = [f"{name} = []" for name in PORTS if name not in apps]
-    return "\n".join(["http = [80]"] * ("http" in apps) + none + ["ftp_plain = []"] * ("ftp" not in apps))
+    return "\n".join(some + none + ["ftp_plain = []"] * ("ftp" not in apps))
 
 
 @contextlib.contextmanager

@@ -1,13 +1,15 @@
 """Our own servers for many sessions: the name that a client says begins with a session's marker."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 
 from mptcp_guest import messages, own_program
-from mptcp_guest.serving import echo, sip, websocket
+from mptcp_guest.serving import echo, irc, sip, websocket
 from mptcp_guest.serving.program import Place
-from mptcp_guest.serving.sharing import Caps, Shared, write_certificate
+from mptcp_guest.serving.sharing import Caps, Login, Shared, replaced, write_certificate
 
 Prepare = Callable[[Place, messages.ServiceWanted, Caps], list[str]]
+LOGINS = "logins"
 NOBODY_ELSE = ""
 """They are started without root's rights."""
 
@@ -30,9 +32,23 @@ def _websocket(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list
     return websocket.command(place, wanted, *keys, user=NOBODY_ELSE, connections_count=count)
 
 
+def _irc(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]:
+    _admit_to_irc(place, ())
+    where = (wanted["address"], str(wanted["port"]), str(place.directory / LOGINS))
+    count, python = str(caps.connections_count), own_program.own_python()
+    return own_program.command("servers.irc", *where, count, python=python)
+
+
+def _admit_to_irc(place: Place, logins: Sequence[Login]) -> None:
+    hashed = ((one.marker, sha256(one.password.encode()).hexdigest()) for one in logins)
+    replaced(place, LOGINS, "".join(f"{marker} {digest}\n" for marker, digest in hashed))
+
+
 SHARED: Mapping[str, Shared] = {
     echo.CLIENT_FIRST.name: Shared(prepare=_program("servers.echo", "client")),
     echo.SERVER_FIRST.name: Shared(prepare=_program("servers.echo", "server")),
+    # ngircd's users all meet each other
+    irc.PROGRAM.name: Shared(prepare=_irc, admit=_admit_to_irc, own_program=True),
     sip.PROGRAM.name: Shared(prepare=_program("servers.sip")),
     websocket.PROGRAM.name: Shared(prepare=_websocket),
     websocket.TLS.name: Shared(prepare=_websocket),
