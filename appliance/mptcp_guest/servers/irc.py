@@ -109,9 +109,7 @@ def talk(
         rooms.leave(visitor)
 
 
-def _welcomed(
-    visitor: Visitor, stream: BinaryIO, rooms: Rooms, logins: Callable[[], str]
-) -> bool:
+def _welcomed(visitor: Visitor, stream: BinaryIO, rooms: Rooms, logins: Callable[[], str]) -> bool:
     while not (visitor.nick and visitor.user):
         line = stream.readline(irc.LINE_BYTES_MAX)
         if not line:
@@ -124,6 +122,8 @@ def _welcomed(
                 visitor.nick = nick
             case ("USER", user, *_):
                 visitor.user = user
+            case _:
+                pass  # CAP and its like: not known here
     visitor.marker = admitted(logins(), visitor.nick, visitor.password)
     if not visitor.marker:
         visitor.hear(HOST, "464", "*", "Password incorrect")

@@ -152,8 +152,9 @@ class SessionAgent:
         One that has just crashed is given the time to come back.
         """
         wanted: Sequence[ServiceWanted] = asked["services"]
-        services = self._session.open_services(ssh_client_key=asked["ssh_client_key"])
-        missing = _missing(wanted, services)
+        if any(one["service"] == "ssh" for one in wanted):
+            self._session.open_services(ssh_client_key=asked["ssh_client_key"])
+        missing = _missing(wanted, self._services)
         for _ in range(PATIENCE_S):
             if missing is None:
                 break

@@ -148,10 +148,11 @@ def _captured(values: Values) -> tuple[tuple[int, int], ...]:
 
 
 def _about_services(services: Services) -> list[str]:
-    errors = []
     used = [*services.ftp_plain, *(p for ports in services.ports_of.values() for p in ports)]
-    for port in sorted({port for port in used if used.count(port) > 1}):
-        errors.append(f"services: two of them have port {port}")
+    errors = [
+        f"services: two of them have port {port}"
+        for port in sorted({port for port in used if used.count(port) > 1})
+    ]
     families = [ip_address(text).version for text in services.public]
     if len(set(families)) != len(families):
         errors.append("services.public: one address per family is enough")

@@ -27,7 +27,7 @@ AGAIN_MOST_NS: Final = 60 * 10**9
 STEADY_NS: Final = 60 * 10**9
 """Who has run for so long begins anew with the shortest time."""
 DEAF_NS: Final = 2 * 10**9
-"""A program that listens may still die of a signal for so long: mosquitto begins with the former."""
+"""A program that listens may still die of a signal for so long, as mosquitto does."""
 
 _WITHIN_S: Final = 20.0
 _WORDS: Final = 300

@@ -47,12 +47,13 @@ def kept(state: Path) -> ServerKeys:
     folder.mkdir(mode=0o700, exist_ok=True)
     names = ServerKeys.__dataclass_fields__
     if not all((folder / name).exists() for name in names):
-        for name, text in asdict(_made()).items():
+        for name, text in asdict(made()).items():
             _write_whole(folder / name, text)
     return ServerKeys(**{name: (folder / name).read_text() for name in names})
 
 
-def _made() -> ServerKeys:
+def made() -> ServerKeys:
+    """Return new ones."""
     known, own = credentials.make("")
     return ServerKeys(
         tls_certificate=known.tls_certificate,

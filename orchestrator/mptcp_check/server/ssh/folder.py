@@ -7,10 +7,9 @@ nothing leads elsewhere, since nothing of a path is followed.
 import os
 import re
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import paramiko
 from paramiko import SFTPAttributes, SFTPHandle, SFTPServer, SFTPServerInterface
@@ -19,7 +18,12 @@ from paramiko.sftp import SFTP_NO_SUCH_FILE, SFTP_OK, SFTP_OP_UNSUPPORTED, SFTP_
 from mptcp_guest.naming import is_name
 from mptcp_guest.servers.places import handed_out, taken
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
 PLACES: Final = ("down", "up")
+MOST_READ_BYTES: Final = 1024 * 1024
+"""Of one question."""
 _FOLDERS: Final = frozenset({"/", *(f"/{place}" for place in PLACES)})
 
 
@@ -48,9 +52,7 @@ class Folder(SFTPServerInterface):
         most_bytes: Of one file.
     """
 
-    def __init__(
-        self, server: paramiko.ServerInterface, *, files: Path, most_bytes: int
-    ) -> None:
+    def __init__(self, server: paramiko.ServerInterface, *, files: Path, most_bytes: int) -> None:
         super().__init__(server)
         self._files = files
         self._most_bytes = most_bytes
@@ -72,12 +74,7 @@ class Folder(SFTPServerInterface):
             file = taken(place) if writes else handed_out(place)
         except OSError as error:
             return SFTPServer.convert_errno(error.errno or 0)
-        handle = _Handle(self._most_bytes)
-        if writes:
-            handle.writefile = file
-        else:
-            handle.readfile = file
-        return handle
+        return _Handle(file, self._most_bytes, writes=writes)
 
     def stat(self, path: str) -> "SFTPAttributes | int":
         """Tell a file's size; of folders that there are two."""
@@ -106,22 +103,39 @@ class Folder(SFTPServerInterface):
 class _Handle(SFTPHandle):
     """An open file with a cap."""
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, file: BinaryIO, most_bytes: int, *, writes: bool) -> None:
         super().__init__()
+        self._file = file
         self._most_bytes = most_bytes
+        self._writes = writes
 
-    def write(self, offset: int, data: bytes) -> int:
-        if offset + len(data) > self._most_bytes:
+    def close(self) -> None:
+        self._file.close()
+
+    def read(self, offset: int, length: int) -> "bytes | int":
+        if self._writes:
             return SFTP_PERMISSION_DENIED
-        return super().write(offset, data)
+        return os.pread(self._file.fileno(), min(length, MOST_READ_BYTES), offset)
+
+    def write(self, offset: int, data: "Buffer") -> int:
+        octets = bytes(data)
+        if not self._writes or offset + len(octets) > self._most_bytes:
+            return SFTP_PERMISSION_DENIED
+        try:
+            os.pwrite(self._file.fileno(), octets, offset)
+        except OSError as error:
+            return SFTPServer.convert_errno(error.errno or 0)
+        return SFTP_OK
 
     def stat(self) -> "SFTPAttributes | int":
-        file = self.writefile if hasattr(self, "writefile") else self.readfile
-        return _attributes(stat.S_IFREG | 0o600, os.fstat(file.fileno()).st_size)
+        return _attributes(stat.S_IFREG | 0o600, os.fstat(self._file.fileno()).st_size)
 
     def chattr(self, attr: SFTPAttributes) -> int:
+        # scp cuts a file to the length that it has written
         size = attr.st_size
-        return SFTP_OK if size is None else SFTP_OP_UNSUPPORTED
+        if size is not None and size > os.fstat(self._file.fileno()).st_size:
+            return SFTP_OP_UNSUPPORTED
+        return SFTP_OK
 
 
 def _attributes(mode: int, size_bytes: int) -> SFTPAttributes:
@@ -130,7 +144,3 @@ def _attributes(mode: int, size_bytes: int) -> SFTPAttributes:
     made.st_uid = made.st_gid = 0
     made.st_atime = made.st_mtime = 0
     return made
-
-
-Opened = Callable[[str], Path | None]
-"""Says where a session's folder is, by the name that it logs in with."""
