@@ -228,6 +228,7 @@ def public_server(
     state: str = "",
     units: bool = False,
     apps: tuple[str, ...] = ("http", "ftp"),
+    listen: str = '["0.0.0.0"]',
 ) -> Iterator[PublicServer]:
     """Have a server, and nothing of it after."""
     # not pytest's folder, where nobody but root may look: its services are not root
@@ -241,6 +242,7 @@ def public_server(
         state=state,
         units=units,
         apps=apps,
+        listen=listen,
     )
     try:
         server.prepare()
