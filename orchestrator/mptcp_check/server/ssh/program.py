@@ -65,6 +65,7 @@ class Guard(paramiko.ServerInterface):
         self._files = files
         self._most_bytes = most_bytes
         self._channels_count = 0
+        self._asked: dict[int, bytes] = {}
         self.folder: Path | None = None
         """The session's, once somebody has logged in."""
 
@@ -91,9 +92,15 @@ class Guard(paramiko.ServerInterface):
         return paramiko.common.OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        """Run one of the commands; any other ends with `REFUSED`."""
-        threading.Thread(target=self._talk, args=(channel, command), daemon=True).start()
+        """Take a command, which runs once the client has been told so (`Line`)."""
+        self._asked[channel.chanid] = command
         return True
+
+    def begin(self, channel: paramiko.Channel) -> None:
+        """Run what was asked for; what is none of the commands ends with `REFUSED`."""
+        command = self._asked.pop(channel.chanid, None)
+        if command is not None:
+            threading.Thread(target=self._talk, args=(channel, command), daemon=True).start()
 
     def check_channel_subsystem_request(self, channel: paramiko.Channel, name: str) -> bool:
         """Serve sftp."""
@@ -122,6 +129,26 @@ class Guard(paramiko.ServerInterface):
             channel.close()
 
 
+def _request(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    """Answer a channel's request, and only then begin what it asks for.
+
+    A short command would else be over, its channel closed, before the answer is out.
+    """
+    channel._handle_request(message)  # type: ignore[attr-defined] # noqa: SLF001 - paramiko has no hook
+    guard = channel.get_transport().server_object
+    if isinstance(guard, Guard):
+        guard.begin(channel)
+
+
+class Line(paramiko.Transport):
+    """paramiko's transport, in which a command begins after it was accepted."""
+
+    _channel_handler_table = {  # noqa: RUF012 - as the base class has it
+        **paramiko.Transport._channel_handler_table,  # type: ignore[attr-defined] # noqa: SLF001
+        paramiko.common.MSG_CHANNEL_REQUEST: _request,
+    }
+
+
 def talk(
     connection: socket.socket,
     *,
@@ -135,7 +162,7 @@ def talk(
     Raises:
         OSError: It went away, or speaks no ssh.
     """
-    transport = paramiko.Transport(connection)
+    transport = Line(connection)
     try:
         transport.local_version = BANNER
         transport.banner_timeout = transport.auth_timeout = LOGIN_S
