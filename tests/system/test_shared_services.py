@@ -21,7 +21,7 @@ from mptcp_check.session_client.services import Services
 from mptcp_guest import dns_message, mqtt, resp
 from mptcp_guest.messages import DNS_ZONE, Content
 from system.cli import Said
-from system.public_server import PublicServer, public_server
+from system.public_server import ONE, PublicServer, public_server
 from system.real_site import SERVER, Site, site
 
 pytestmark = pytest.mark.lab
@@ -140,6 +140,16 @@ def has_its_own_packets(said: Said) -> None:
     at_the_server = opened(captures / "server.pcapng")
     assert at_the_server
     assert at_the_server <= mine
+
+
+def test_every_program_listens_at_every_address_with_multipath_tcp(
+    place: Site, server: PublicServer
+) -> None:
+    server.await_ready()
+    found = {tuple(row.split()[0:5:4]) for row in place.run("server", "ss", "-HnltM").splitlines()}
+    for service, (ports, _) in PORTS.items():
+        for port in (ONE[service],) if service in ONE else ports:
+            assert {("mptcp", f"0.0.0.0:{port}"), ("mptcp", f"[::]:{port}")} <= found, service
 
 
 def test_a_run_measures_with_every_application(place: Site, server: PublicServer) -> None:

@@ -1,6 +1,6 @@
 """aiosmtpd with a handler that takes mail for one domain of nobody's, and keeps its body.
 
-    /usr/bin/python3 -m mptcp_guest.servers.smtp ADDRESS PORT FILES USER CERTIFICATE KEY
+    /usr/bin/python3 -m mptcp_guest.servers.smtp ADDRESS PORT FILES USER CERTIFICATE KEY [COUNT]
 
 Nothing here can send a mail: whatever it is told, it is no relay.
 """
@@ -10,6 +10,7 @@ import re
 import ssl
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -63,6 +64,32 @@ class Keeper:
         return "250 OK"
 
 
+class Bounded(SMTP):  # type: ignore[misc]
+    """A connection that ends when its time is up; one too many ends at once."""
+
+    at_once: ClassVar[int] = 0
+    most: ClassVar[int] = listening.CONNECTIONS_COUNT
+    _end: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Count it, once: STARTTLS makes the same connection again."""
+        if self._end is None:
+            Bounded.at_once += 1
+            self._end = self.loop.call_later(listening.LIFE_S, transport.close)
+            if Bounded.at_once > Bounded.most:
+                transport.close()
+                return
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Count it no more."""
+        if self._end is not None:
+            Bounded.at_once -= 1
+            self._end.cancel()
+        if self.transport is not None:
+            super().connection_lost(error)
+
+
 def recipient(address: str) -> str | None:
     """Return the name of an exchange that an address means; nothing for any other; PURE."""
     found = re.fullmatch(rf"([^@]+)@{re.escape(mail.USER_DOMAIN)}", address)
@@ -81,7 +108,7 @@ async def serve(address: str, port: int, files: Path, user: str, context: ssl.SS
     listener = listening.listening(address, port)
     listening.become(user)
     server = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(
+        lambda: Bounded(
             keeper,
             hostname=mail.USER_DOMAIN,
             data_size_limit=SIZE_BYTES_MAX,
@@ -95,7 +122,8 @@ async def serve(address: str, port: int, files: Path, user: str, context: ssl.SS
 
 def main(*words: str) -> None:
     """Serve without end."""
-    address, port, files, user, certificate, key = words
+    address, port, files, user, certificate, key, *count = words
+    Bounded.most = int(count[0]) if count else listening.CONNECTIONS_COUNT
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     asyncio.run(serve(address, int(port), Path(files), user, context))

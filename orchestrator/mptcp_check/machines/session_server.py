@@ -118,7 +118,7 @@ def place(
         found = services.ports(application.service, "mptcp")
         if found:
             ports[app] = application.port if application.port in found else found[0]
-        further = (port for port in application.ports[1:] if port in found)
+        further = (p for p in application.ports[1:] if p in found and p != ports[app])
         ports.update({further_port(app, port): port for port in further})
     plain = services.ports("ftp", "tcp")
     if plain:

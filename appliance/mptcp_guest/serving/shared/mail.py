@@ -150,7 +150,7 @@ def _smtp(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]
     where = (wanted["address"], str(wanted["port"]), str(place.files))
     return own_program.command(
         "servers.smtp",
-        *(*where, "", str(certificate), str(key)),
+        *(*where, "", str(certificate), str(key), str(caps.connections_count)),
         python=own_program.DEBIAN_PYTHON,
     )
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -204,9 +205,11 @@ class SessionFolders:
 
 def _writable(top: Path, *, yes: bool) -> None:
     """Let files be made in a folder and below, or no more."""
+    mode = _OPEN if yes else _CLOSED
     for place, _, _ in os.walk(top):
         with suppress(OSError):  # it was removed meanwhile
-            Path(place).chmod(_OPEN if yes else _CLOSED)
+            if stat.S_IMODE(os.lstat(place).st_mode) != mode:
+                Path(place).chmod(mode)
 
 
 def _shared(service: str) -> Shared:

@@ -39,6 +39,6 @@ def test_a_real_network_is_not_blamed_for_what_nobody_can_do_to_it() -> None:
 
 def test_ports_that_something_else_has_are_named() -> None:
     without = [e for e in FULL if e.port != 8080]
-    assert "not tried, as something else has it on the server: port 8080 (http)" in list(
+    assert "not tried, as it is not to be had on the server: port 8080 (http)" in list(
         left_out.sentences(FULL, without)
     )
