@@ -1,14 +1,13 @@
 """`mptcp-check run`: the main job."""
 
 import json
-import threading
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, plan_words, verdict
+from mptcp_check.cli import collector_options, live, plan_words
 from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
@@ -23,8 +22,9 @@ UNTRUSTWORTHY = 4
 
 BOOT_TIMEOUT_S = 120.0
 
-AFTERWARDS = "mptcp_check.cli.run_upload"
-"""Imported while the machines boot: what a run needs when it has ended."""
+UPLOAD = "mptcp_check.cli.run_upload"
+AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
+"""Imported while the machines boot: what is needed when the run has ended."""
 
 
 @click.command()
@@ -182,7 +182,7 @@ def run(  # noqa: PLR0913 - one per option
         rate_mbps=upload_rate,
     )
     if wish.is_said:
-        import_module(AFTERWARDS).require_sense(wish)
+        import_module(UPLOAD).require_sense(wish)
     options = RunOptions(
         apps=names,
         wanted=Wanted(
@@ -195,13 +195,13 @@ def run(  # noqa: PLR0913 - one per option
         out=out,
         boot_timeout_s=boot_timeout,
         places=settings.places(),
+        afterwards=AFTERWARDS,
     )
     with live.watching(console, jsonl=jsonl) as watch:
-        threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
-    verdict.show(console, finished.document, where=str(finished.directory))
-    from mptcp_check.cli import run_upload  # noqa: PLC0415 - see `AFTERWARDS`
+    from mptcp_check.cli import run_upload, verdict  # noqa: PLC0415 - see `AFTERWARDS`
 
+    verdict.show(console, finished.document, where=str(finished.directory))
     uploaded = run_upload.after_run(wish, finished.directory)
     if as_json or jsonl:
         document = {**finished.document, "upload": uploaded.document()}
