@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, plan_words
+from mptcp_check.cli import collector_options, live, plan_words, variables
 from mptcp_check.cli.collector_options import UploadWish
+from mptcp_check.cli.depth_flag import DepthFlag
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
@@ -44,6 +45,7 @@ AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
 @click.option(
     "--quick",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.QUICK,
     type=Depth,
     help="A few transfers: under a minute of traffic, under 20 MB.",
@@ -51,6 +53,7 @@ AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
 @click.option(
     "--full",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.FULL,
     type=Depth,
     help="Everything: each application in each mode, IPv6, backup and announced paths, handovers.",
@@ -58,6 +61,7 @@ AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
 @click.option(
     "--metered",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.METERED,
     type=Depth,
     help="For who pays by the byte: a few transfers, and an end at "
@@ -99,7 +103,7 @@ AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
 )
 @click.option(
     "--boot-timeout",
-    type=click.FloatRange(1, 3600),
+    type=variables.Number(1, 3600),
     default=BOOT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
