@@ -1,15 +1,15 @@
 """`mptcp-check run`: the main job."""
 
 import json
-import threading
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, plan_words, verdict
+from mptcp_check.cli import collector_options, live, plan_words, variables
 from mptcp_check.cli.collector_options import UploadWish
+from mptcp_check.cli.depth_flag import DepthFlag
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
@@ -23,8 +23,9 @@ UNTRUSTWORTHY = 4
 
 BOOT_TIMEOUT_S = 120.0
 
-AFTERWARDS = "mptcp_check.cli.run_upload"
-"""Imported while the machines boot: what a run needs when it has ended."""
+UPLOAD = "mptcp_check.cli.run_upload"
+AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
+"""Imported while the machines boot: what is needed when the run has ended."""
 
 
 @click.command()
@@ -44,6 +45,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--quick",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.QUICK,
     type=Depth,
     help="A few transfers: under a minute of traffic, under 20 MB.",
@@ -51,6 +53,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--full",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.FULL,
     type=Depth,
     help="Everything: each application in each mode, IPv6, backup and announced paths, handovers.",
@@ -58,6 +61,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--metered",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.METERED,
     type=Depth,
     help="For who pays by the byte: a few transfers, and an end at "
@@ -99,7 +103,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 )
 @click.option(
     "--boot-timeout",
-    type=click.FloatRange(1, 3600),
+    type=variables.Number(1, 3600),
     default=BOOT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
@@ -182,7 +186,7 @@ def run(  # noqa: PLR0913 - one per option
         rate_mbps=upload_rate,
     )
     if wish.is_said:
-        import_module(AFTERWARDS).require_sense(wish)
+        import_module(UPLOAD).require_sense(wish)
     options = RunOptions(
         apps=names,
         wanted=Wanted(
@@ -195,13 +199,13 @@ def run(  # noqa: PLR0913 - one per option
         out=out,
         boot_timeout_s=boot_timeout,
         places=settings.places(),
+        afterwards=AFTERWARDS,
     )
     with live.watching(console, jsonl=jsonl) as watch:
-        threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
-    verdict.show(console, finished.document, where=str(finished.directory))
-    from mptcp_check.cli import run_upload  # noqa: PLC0415 - see `AFTERWARDS`
+    from mptcp_check.cli import run_upload, verdict  # noqa: PLC0415 - see `AFTERWARDS`
 
+    verdict.show(console, finished.document, where=str(finished.directory))
     uploaded = run_upload.after_run(wish, finished.directory)
     if as_json or jsonl:
         document = {**finished.document, "upload": uploaded.document()}
