@@ -22,6 +22,7 @@ from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.settings import FREE_FOR_RUN_BYTES
 from mptcp_check.wanted import Around, Wanted
+from mptcp_upload.server_session import ServerSession
 
 LINK = "link"
 """The behaviour that gives each link its delay and rate, always the last of a chain."""
@@ -41,6 +42,8 @@ class Had:
     server: str
     accelerator: Accelerator | None = None
     image_digest: str | None = None
+    session: ServerSession | None = None
+    """As `MeasurementServer` has it."""
 
 
 REAL_ONLY = (MachineKind.VAGRANT, MachineKind.HOST, MachineKind.SSH)
@@ -93,6 +96,7 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
             server=str(wanted.server) if isinstance(wanted.server, ServerWish) else far.end.name,
             accelerator=near.accelerator,
             image_digest=near.image.digest if near.image else None,
+            session=far.session,
         )
 
 
