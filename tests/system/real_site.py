@@ -21,6 +21,7 @@ from system.cli import PROGRAM, Said
 LAPTOP = "10.88.0.10"
 LAPTOP_NETWORKS = (("10.88.0.10/24", "10.88.0.1"), ("10.88.1.10/24", "10.88.1.1"))
 SERVER = "198.51.100.10"
+DESK = "10.88.8.2"
 SSH_PORT = 2222
 ODD_PORT = 2223
 """The server's other sshd, whose programs are those that a test put into `Site.odd`."""
@@ -185,7 +186,7 @@ def site(directory: Path) -> Iterator[Site]:
         for i, (address, gateway) in enumerate(LAPTOP_NETWORKS):
             _address(found, "laptop", f"lan{i}", address, gateway, metric=100 * (i + 1))
         _address(found, "server", "eth0", f"{SERVER}/24", "198.51.100.1")
-        _address(found, "desk", "eth0", "10.88.8.2/24", "10.88.8.1")
+        _address(found, "desk", "eth0", f"{DESK}/24", "10.88.8.1")
         _keys(found)
         stack.enter_context(_serving(found, "router", _dnsmasq(found)))
         for role, port, file in SSHDS:
