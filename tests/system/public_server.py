@@ -193,6 +193,10 @@ class PublicServer:
                     found.append(int(pid))
         return found
 
+    def kept_by_services(self) -> list[str]:
+        """Return what its application servers keep: folders and accounts of open sessions."""
+        return [one for one in self.kept() if one.startswith("services/")]
+
     def kept(self) -> list[str]:
         """Return what is kept of sessions: folders, accounts, captures."""
         places = ("services/files", "services/accounts", "state/captures")

@@ -28,6 +28,7 @@ from mptcp_check.machines.guest_archive import build_zipapp
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import BridgedNetwork, VagrantSpec
 from system.cli import PROGRAM
+from system.public_server import public_server
 from system.real_site import SERVER, SSH_PORT, Site, site
 
 NAME = "mptcp-check-test"
@@ -117,13 +118,13 @@ def libvirt(work: Path) -> Iterator[None]:
         raise TimeoutError(f"libvirtd does not answer; see {work / 'libvirtd.log'}")
 
 
-def whole_run(work: Path, place: Site) -> dict[str, Any]:
+def whole_run(work: Path, place: Site, *server: str) -> dict[str, Any]:
     """Let the laptop's user check both networks by a machine of Vagrant's."""
     wanted = [word for n in range(addresses.LINKS) for word in ("--iface", f"br{n}")]
     command = [
         *("ip", "netns", "exec", place.name("laptop"), str(PROGRAM), "run", "--quick", "--json"),
         *("--machine", "vagrant:libvirt", *wanted, "--boot-timeout", str(BOOT_S)),
-        *("--server", f"ssh:{SERVER}:{SSH_PORT}", "--out", str(work / "run")),
+        *(*server, "--out", str(work / "run")),
     ]
     done = subprocess.run(
         command,
@@ -179,7 +180,14 @@ def looked_at(start: Starts, work: Path, place: Site) -> dict[str, Any]:
             "routes": guest.management.run("ip route"),
             "keys": guest.management.run("cat /root/.ssh/authorized_keys"),
         }
-    return {**found, **whole_run(work, place)}
+    return {**found, **whole_run(work, place, "--server", f"ssh:{SERVER}:{SSH_PORT}")}
+
+
+def measured_publicly(_: Starts, work: Path, place: Site) -> dict[str, Any]:
+    """Run the program against a public measurement server."""
+    with public_server(place) as server:
+        found = whole_run(work, place, *server.option)
+        return {**found, "services": server.kept_by_services()}
 
 
 def interrupted(start: Starts, _: Path, __: Site) -> dict[str, Any]:
@@ -201,7 +209,7 @@ def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> st
         return f"{e.exit_code} {e.message}"
 
 
-SCENES = {"measured": looked_at, "interrupted": interrupted}
+SCENES = {"measured": looked_at, "public": measured_publicly, "interrupted": interrupted}
 
 
 def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
