@@ -111,7 +111,8 @@ def place(
     """
     where = dict[Family, str]()
     for text in services.addresses or addresses:
-        where.setdefault(FAMILIES[ip_address(text).version], text)
+        if ip_address(text).version in services.families:
+            where.setdefault(FAMILIES[ip_address(text).version], text)
     if not where:
         raise ServerError(f"{url} has no address of a family that can be measured")
     ports: dict[str, int] = {}

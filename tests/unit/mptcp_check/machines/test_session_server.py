@@ -264,6 +264,13 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
             Family.IPV4: "198.51.100.7",
             Family.IPV6: "2001:db8::7",
         }
+    # its name may have an address of a family in which nothing listens
+    chosen = wire.parts.sessions.configuration
+    wire.parts.sessions.configuration = replace(
+        chosen, services=replace(chosen.services, listen=("::",))
+    )
+    with having(wire, tmp_path, apps=("http",)) as (server, _):
+        assert server.place.addresses == {Family.IPV6: "2001:db8::7"}
 
 
 def test_what_a_server_does_not_offer_is_refused_when_named_and_else_left_out(
