@@ -71,6 +71,22 @@ def test_where_there_is_ipv6_only_everything_runs_over_it(place: Site) -> None:
 
 
 @pytest.mark.slow
+def test_conditions_and_a_handover_over_ipv6_alone(place: Site) -> None:
+    with public_server(place, address=SERVER6, listen='["::"]') as server:
+        said = place.call("laptop", *RUN, "--apps", "http", *server.option, limit_s=LIMIT_S)
+
+    assert said.code == 0, said.err
+    exchanges = said.document["exchanges"]
+    assert {e["family"] for e in exchanges} == {"ipv6"}
+    assert all(e["proven"] for e in exchanges if not e["handover"])
+    handed = [e for e in exchanges if e["handover"] and e["transport"] == "mptcp"]
+    assert handed
+    assert {e["outcome"] for e in handed} == {"mptcp"}
+    assert all(e["handover"]["other_paths_bytes"] > 1_000_000 for e in handed)
+    assert seen(said) == set()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("--apps", "http"), ("--full", "--apps", "ftp")])
 def test_a_server_of_both_families_is_measured_over_both(
     place: Site, words: tuple[str, ...]
