@@ -274,7 +274,7 @@ def test_the_command_tells_a_public_server_whether_to_keep_its_half(
         return finished
 
     monkeypatch.setattr(command, "run_everything", measured)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
     with pytest.raises(SystemExit) as ended:
         main(["run", "--server", "https://measure.example", *words])
 
