@@ -214,12 +214,12 @@ class PublicServer:
 
     def kept(self) -> list[str]:
         """Return what is kept of sessions: folders, accounts, captures."""
-        places = ("services/files", "services/accounts", "state/captures")
+        places = ("services/files", "services/closed", "services/accounts", "state/captures")
         return [
             f"{place}/{path.name}"
             for place in places
             for path in sorted((self.folder / place).glob("*"))
-            if path.name != "alive"
+            if path.name != "alive" and not path.name.startswith(".")
         ]
 
 

@@ -165,7 +165,7 @@ def test_a_run_measures_with_every_application(place: Site, server: PublicServer
     assert all(e["subflows"] == 2 for e in exchanges if e["transport"] == "mptcp")
     assert said.document["integrity"]["troubles"] == []
     has_its_own_packets(said)
-    assert server.kept() == []
+    assert server.kept_by_services() == []
 
 
 @pytest.mark.slow
@@ -406,6 +406,26 @@ def test_sip_keeps_messages_of_sessions_and_calls_nobody(
     assert " 200 " in said
     assert received(place, alice, "sip") is not None
     assert received(place, bob, "sip") is None
+
+
+def test_iperf3_sends_a_session_what_it_may_have(place: Site, users: tuple[User, User]) -> None:
+    alice, _ = users
+    own = ("--extra-data", alice.marker)
+    ask = ("iperf3", "--client", SERVER, "--connect-timeout", "60000")
+    for words in (
+        ("--reverse", "--bytes", "1M"),  # nobody's
+        ("--reverse", "--bytes", "1M", "--extra-data", f"mpck-{'a' * 26}"),
+        (*own, "--bytes", "1M"),  # towards the server
+        (*own, "--reverse", "--time", "5"),  # without an end
+        (*own, "--reverse", "--bytes", "1000M"),
+        (*own, "--reverse", "--bytes", "1M", "--parallel", "2"),
+        (*own, "--bidir", "--bytes", "1M"),
+    ):
+        code, said = client(place, *ask, *words)
+        assert code == 1, said
+        assert "try again later" in said, words
+    code, said = client(place, *ask, *own, "--reverse", "--bytes", "1M")
+    assert code == 0, said
 
 
 def test_ssh_has_sftp_and_a_few_commands_and_nothing_else(

@@ -207,6 +207,7 @@ PORTS: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
     "mqtts": ((8883,), "Ports of MQTT inside TLS."),
     "redis": ((6379,), "Ports of Redis."),
     "irc": ((6667,), "Ports of IRC."),
+    "iperf3": ((5201,), "Ports of iperf3's protocol, towards the client only."),
     "sip": ((5060,), "Ports of SIP over TCP."),
 }
 """Service -> the ports that it has unless told otherwise, and what its setting means."""

@@ -4,12 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from mptcp_guest import messages, own_program
-from mptcp_guest.serving import echo, irc, sip, websocket
+from mptcp_guest.serving import echo, irc, sip, throughput, websocket
 from mptcp_guest.serving.program import Place
 from mptcp_guest.serving.sharing import Caps, Login, Shared, replaced, write_certificate
 
 Prepare = Callable[[Place, messages.ServiceWanted, Caps], list[str]]
 LOGINS = "logins"
+THROUGHPUT_BYTES_MAX = 64 * 1024 * 1024
+"""Of one test."""
 NOBODY_ELSE = ""
 """They are started without root's rights."""
 
@@ -44,11 +46,22 @@ def _admit_to_irc(place: Place, logins: Sequence[Login]) -> None:
     replaced(place, LOGINS, "".join(f"{marker} {digest}\n" for marker, digest in hashed))
 
 
+def _iperf3(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]:
+    where = (wanted["address"], str(wanted["port"]), str(place.files))
+    bounds = (str(caps.connections_count), str(THROUGHPUT_BYTES_MAX))
+    python = own_program.own_python()
+    return own_program.command("servers.iperf3", *where, *bounds, python=python)
+
+
 SHARED: Mapping[str, Shared] = {
     echo.CLIENT_FIRST.name: Shared(prepare=_program("servers.echo", "client")),
     echo.SERVER_FIRST.name: Shared(prepare=_program("servers.echo", "server")),
     # ngircd's users all meet each other
     irc.PROGRAM.name: Shared(prepare=_irc, admit=_admit_to_irc, own_program=True),
+    # iperf3's own serves one at a time, and knows no cap
+    throughput.PROGRAM.name: Shared(
+        prepare=_iperf3, own_program=True, offer_bytes_max=THROUGHPUT_BYTES_MAX
+    ),
     sip.PROGRAM.name: Shared(prepare=_program("servers.sip")),
     websocket.PROGRAM.name: Shared(prepare=_websocket),
     websocket.TLS.name: Shared(prepare=_websocket),

@@ -232,7 +232,7 @@ class Offer(_Request):
     name: FileName
     seed: str = Field(min_length=1, max_length=128, pattern="^[ -~]*$")
     bytes: int = Field(ge=0, le=LARGEST_OFFER)
-    form: Literal["bytes", "lines"] = "bytes"
+    form: Literal["bytes", "lines", "zeros"] = "bytes"
 
 
 class DigestDocument(_Answer):

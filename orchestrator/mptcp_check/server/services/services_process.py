@@ -14,7 +14,7 @@ from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.service import Account, FileDigest, ServicesState
 from mptcp_check.server.services.session_folders import SessionFolders
-from mptcp_guest.messages import Content
+from mptcp_guest.messages import Content, ContentForm
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving import ftp
 from mptcp_guest.serving.sharing import Login
@@ -147,9 +147,12 @@ class ServicesProcess:
 
     def _offer(self, asked: dict[str, Any]) -> FileDigest:
         given: dict[str, Any] = asked["content"]
-        content = Content(seed=str(given["seed"]), bytes=int(given["bytes"]))
-        if given["form"] == "lines":
-            content["form"] = "lines"
+        forms: dict[str, ContentForm] = {"lines": "lines", "zeros": "zeros"}
+        content = Content(
+            seed=str(given["seed"]),
+            bytes=int(given["bytes"]),
+            form=forms.get(given["form"], "bytes"),
+        )
         return self._folders.offer(*_named(asked), content)
 
 

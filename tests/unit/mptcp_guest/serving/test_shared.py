@@ -51,7 +51,7 @@ def written(place: Place, name: str) -> str:
 
 def test_every_shared_service_is_one_that_runs_have() -> None:
     assert set(SHARED) <= set(PROGRAMS)
-    assert set(PROGRAMS) - set(SHARED) == {"iperf3", "ssh"}  # the orchestrator has ssh's server
+    assert set(PROGRAMS) - set(SHARED) == {"ssh"}  # the orchestrator has ssh's server
     assert re.fullmatch(sharing.MARKER, MARKER)
     assert shared.SHARED is SHARED
 
