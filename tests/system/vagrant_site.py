@@ -30,6 +30,7 @@ from mptcp_check.machines.guest_archive import build_zipapp
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import BridgedNetwork, VagrantSpec
 from system.cli import PROGRAM
+from system.public_server import public_server
 from system.real_site import SERVER, SSH_PORT, Site, site
 
 NAME = "mptcp-check-test"
@@ -131,13 +132,13 @@ def libvirt(work: Path) -> Iterator[None]:
         raise TimeoutError(f"libvirtd does not answer; see {work / 'libvirtd.log'}")
 
 
-def whole_run(work: Path, place: Site, stem: str = "br") -> dict[str, Any]:
+def whole_run(work: Path, place: Site, *server: str, stem: str = "br") -> dict[str, Any]:
     """Let the laptop's user check both networks by a machine of Vagrant's."""
     wanted = [word for n in range(addresses.LINKS) for word in ("--iface", f"{stem}{n}")]
     command = [
         *("ip", "netns", "exec", place.name("laptop"), str(PROGRAM), "run", "--quick", "--json"),
         *("--machine", "vagrant:libvirt", *wanted, "--boot-timeout", str(BOOT_S)),
-        *("--server", f"ssh:{SERVER}:{SSH_PORT}", "--out", str(work / "run")),
+        *(*server, "--out", str(work / "run")),
     ]
     done = subprocess.run(
         command,
@@ -151,6 +152,8 @@ def whole_run(work: Path, place: Site, stem: str = "br") -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     return {"document": json.loads(done.stdout), "said": done.stderr}
 
+
+BOX = ("--server", f"ssh:{SERVER}:{SSH_PORT}")
 
 BRIDGES = tuple(
     BridgedNetwork(interface=f"br{n}", mac=f"52:54:00:77:00:0{n + 1}")
@@ -196,7 +199,14 @@ def looked_at(start: Starts, work: Path, place: Site) -> dict[str, Any]:
             "routes": guest.management.run("ip route"),
             "keys": guest.management.run("cat /root/.ssh/authorized_keys"),
         }
-    return {**found, **whole_run(work, place)}
+    return {**found, **whole_run(work, place, *BOX)}
+
+
+def measured_publicly(_: Starts, work: Path, place: Site) -> dict[str, Any]:
+    """Run the program against a public measurement server."""
+    with public_server(place) as server:
+        found = whole_run(work, place, *server.option)
+        return {**found, "services": server.kept_by_services()}
 
 
 def interrupted(start: Starts, _: Path, __: Site) -> dict[str, Any]:
@@ -229,7 +239,7 @@ def direct(start: Starts, work: Path, place: Site) -> dict[str, Any]:
             # the machine has not spoken yet: its kernel has joined a group, no more
             found = place.run("router", sys.executable, "-c", LOOK_FOR, "fd88::99")
             hardware = run("virsh", "dumpxml", NAME)
-        return {"found": found, "hardware": hardware, **whole_run(work, place, "lan")}
+        return {"found": found, "hardware": hardware, **whole_run(work, place, *BOX, stem="lan")}
 
 
 @contextlib.contextmanager
@@ -259,7 +269,12 @@ def tap_nodes(sysfs: Path) -> Iterator[None]:
         watching.join()
 
 
-SCENES = {"measured": looked_at, "interrupted": interrupted, "direct": direct}
+SCENES = {
+    "measured": looked_at,
+    "public": measured_publicly,
+    "interrupted": interrupted,
+    "direct": direct,
+}
 
 
 def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
