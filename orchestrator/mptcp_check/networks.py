@@ -22,6 +22,7 @@ from mptcp_check.middleboxes.chain import Chain
 from mptcp_check.middleboxes.link import Link
 from mptcp_check.settings import FREE_FOR_RUN_BYTES
 from mptcp_check.wanted import Around, Wanted
+from mptcp_upload.server_session import ServerSession
 
 SERVER_HINT = (
     "--server https://HOST, a public measurement server (docs/server.md), or --server ssh:HOST, "
@@ -38,6 +39,8 @@ class Had:
     server: str
     accelerator: Accelerator | None = None
     image_digest: str | None = None
+    session: ServerSession | None = None
+    """As `MeasurementServer` has it."""
 
 
 REAL_ONLY = (MachineKind.VAGRANT, MachineKind.HOST, MachineKind.SSH)
@@ -91,6 +94,7 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
             server=str(wanted.server) if isinstance(wanted.server, ServerWish) else far.end.name,
             accelerator=near.accelerator,
             image_digest=near.image.digest if near.image else None,
+            session=far.session,
         )
 
 

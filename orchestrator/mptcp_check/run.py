@@ -96,7 +96,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
                 watch=watch,
             )
         watch.step("Comparing the captures of both ends")
-        captures = storing.store_facts(directory, measured, scratch=scratch)
+        captures = storing.store_facts(directory, measured, scratch=scratch, session=had.session)
         from mptcp_check import judging  # noqa: PLC0415 - see `LATER`
 
         document = judging.judge(

@@ -16,19 +16,25 @@ from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.measured_network import NetworkKind
 from mptcp_check.measuring import Measured
 from mptcp_check.model import Side
-from mptcp_upload import manifest
+from mptcp_upload import manifest, server_session
+from mptcp_upload.server_session import ServerSession
 
 LOGS = ("*.console", "*.log")
 
 
-def store_facts(directory: Path, measured: Measured, *, scratch: Path) -> dict[Side, bytes]:
+def store_facts(
+    directory: Path, measured: Measured, *, scratch: Path, session: ServerSession | None
+) -> dict[Side, bytes]:
     """Write captures, exchanges and logs; return the merged capture of each side.
 
     Args:
         directory: The run.
         measured: What was measured.
         scratch: The work folder with the machines' logs.
+        session: At the measurement server, where that keeps its half of the run.
     """
+    if session is not None:
+        server_session.write(directory, session)
     (directory / "captures").mkdir()
     merged = {}
     for side, captures in measured.captures.items():

@@ -70,11 +70,21 @@ class PublicServer:
     held: socket.socket | None = None
     fingerprint: str = ""
     process: "subprocess.Popen[bytes] | None" = None
-    url: str = f"https://{SERVER}"
+    address: str = SERVER
+    """Of its interface."""
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.log = self.folder / "server.log"
+
+    @property
+    def host(self) -> str:
+        """Its address as a URL has it."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}"
 
     @property
     def option(self) -> tuple[str, str]:
@@ -87,7 +97,7 @@ class PublicServer:
     def prepare(self) -> None:
         """Make keys, certificate and configuration, as its operator does."""
         files = [str(self.folder / name) for name in ("certificate.pem", "private-key.pem")]
-        self.fingerprint = self.command("self-signed", "--name", SERVER, *files).strip()
+        self.fingerprint = self.command("self-signed", "--name", self.address, *files).strip()
         self.command("keygen", str(self.folder / "ticket-key.pem"))
         (self.folder / "control").mkdir()
         self.configure()
@@ -95,7 +105,7 @@ class PublicServer:
     def configure(self) -> None:
         text = CONFIGURATION.format(
             folder=self.folder,
-            server=SERVER,
+            server=self.host,
             port=API_PORT,
             tickets=self.tickets,
             services=self.services,
@@ -163,7 +173,7 @@ class PublicServer:
 
     def connection(self) -> Connection:
         """Return a way to its interface; it is used within a namespace."""
-        known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
+        known = KnownServer(host=self.address, port=API_PORT, fingerprint=self.fingerprint)
         return Connection(server=known, timeout_s=LIMIT_S)
 
     def end(self) -> None:
@@ -193,6 +203,10 @@ class PublicServer:
                     found.append(int(pid))
         return found
 
+    def kept_by_services(self) -> list[str]:
+        """Return what its application servers keep: folders and accounts of open sessions."""
+        return [one for one in self.kept() if one.startswith("services/")]
+
     def kept(self) -> list[str]:
         """Return what is kept of sessions: folders, accounts, captures."""
         places = ("services/files", "services/accounts", "state/captures")
@@ -206,14 +220,28 @@ class PublicServer:
 
 @contextlib.contextmanager
 def public_server(
-    site: Site, *, tickets: str = "", services: str = "", state: str = "", units: bool = False
+    site: Site,
+    *,
+    tickets: str = "",
+    services: str = "",
+    state: str = "",
+    units: bool = False,
+    address: str = SERVER,
+    listen: str = '["0.0.0.0"]',
 ) -> Iterator[PublicServer]:
     """Have a server, and nothing of it after."""
     # not pytest's folder, where nobody but root may look: its services are not root
     folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-server-{os.getpid()}-"))
     folder.chmod(0o755)
     server = PublicServer(
-        site=site, folder=folder, tickets=tickets, services=services, state=state, units=units
+        site=site,
+        folder=folder,
+        tickets=tickets,
+        services=services,
+        state=state,
+        units=units,
+        address=address,
+        listen=listen,
     )
     try:
         server.prepare()

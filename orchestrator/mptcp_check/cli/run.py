@@ -1,6 +1,7 @@
 """`mptcp-check run`: the main job."""
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -109,7 +110,11 @@ AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
+@click.option(
+    "--no-upload",
+    is_flag=True,
+    help="Send nothing, also nothing that waits; a public server keeps nothing of the run.",
+)
 @collector_options.collector_options
 @collector_options.upload_rate_option
 @click.option(
@@ -157,7 +162,8 @@ def run(  # noqa: PLR0913 - one per option
     On this computer or a box, the client has a network namespace with cards of its own
     (macvlan) or, on Wi-Fi, a way through the kernel; that needs root. A server by ssh is
     used as it is: its MPTCP settings and offloads change for the run and are put back. On
-    a public server the run has a session of its own, which ends with it.
+    a public server the run has a session of its own, which ends with it; the server keeps its
+    capture for a while, so that a collector can fetch it, unless you say --no-upload.
 
     \b
     Examples:
@@ -187,12 +193,16 @@ def run(  # noqa: PLR0913 - one per option
     )
     if wish.is_said:
         import_module(UPLOAD).require_sense(wish)
+    server_wish = _server(server) if server else None
+    if isinstance(server_wish, wishes.SessionWish):
+        keeps = import_module(UPLOAD).may_send_traces(wish)
+        server_wish = replace(server_wish, keeps=keeps)
     options = RunOptions(
         apps=names,
         wanted=Wanted(
             machine=wishes.machine_wish(machine),
             interfaces=tuple(wishes.interface_wish(text) for text in interfaces),
-            server=_server(server) if server else None,
+            server=server_wish,
             behind=behind,
         ),
         depth=depth or Depth.DEFAULT,

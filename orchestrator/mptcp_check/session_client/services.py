@@ -13,6 +13,9 @@ from mptcp_guest.messages import Digest
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LAST_PORT = 65_535
 
+VERSIONS = (4, 6)
+"""Of IP, where a server does not say at which its programs listen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
@@ -35,6 +38,8 @@ class Services:
     folder: str
     addresses: tuple[str, ...]
     """Empty: where the interface is."""
+    families: tuple[int, ...]
+    """Versions of IP at which they listen."""
     kernel: str
     machine: str
     tools: Mapping[str, str]
@@ -63,6 +68,7 @@ def read(server: KnownServer, document: Mapping[str, Any]) -> Services:
             password=_word(document["password"]),
             folder=_word(document["folder"]),
             addresses=tuple(str(ip_address(text)) for text in document["addresses"]),
+            families=tuple(map(_version, document.get("families", VERSIONS))),
             kernel=_line(document["kernel"]),
             machine=_line(document["machine"]),
             tools={_line(k): _line(v) for k, v in document["tools"].items()},
@@ -101,6 +107,12 @@ def _strange(server: KnownServer) -> ServerError:
         f"{server.url} tells of its services in a way that this version does not understand",
         hint="one of the two is too old",
     )
+
+
+def _version(value: object) -> int:
+    if type(value) is not int or value not in VERSIONS:
+        raise ValueError("no version of IP")
+    return value
 
 
 def _word(value: object) -> str:

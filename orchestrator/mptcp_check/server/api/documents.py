@@ -1,5 +1,6 @@
 """What goes over the wire, as the OpenAPI document describes it."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -203,6 +204,7 @@ class ServicesDocument(_Answer):
     addresses: list[str] = Field(
         description="Where they are, one per family; empty: where the interface is"
     )
+    families: list[int] = Field(description="Versions of IP at which they listen")
     kernel: str
     machine: str
     tools: dict[str, str]
@@ -286,6 +288,7 @@ def services_document(account: Account, state: ServicesState, chosen: Services) 
         password=account.password,
         folder=account.user,
         addresses=list(chosen.public),
+        families=sorted({ip_address(text).version for text in chosen.listen}),
         kernel=state.kernel,
         machine=state.machine,
         tools=dict(state.tools),
