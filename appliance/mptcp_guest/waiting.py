@@ -1,5 +1,6 @@
 """Bounded waiting: for a moment, for a process, and never past the orchestrator's going away."""
 
+import math
 import os
 import select
 from collections.abc import Callable
@@ -91,7 +92,7 @@ class Stop:
         poll.register(self.fileno, select.POLLIN)
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
-        ready = [number for number, _ in poll.poll(round(seconds * 1000))]
+        ready = [number for number, _ in poll.poll(_milliseconds(seconds))]
         if self.fileno in ready:
             raise RefusalError("stopped", "the orchestrator went away")
         return bool(ready)
@@ -105,6 +106,11 @@ def ends_within(process: Popen[bytes], seconds: float) -> bool:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(round(seconds * 1000)))
+        return bool(poll.poll(_milliseconds(seconds)))
     finally:
         os.close(descriptor)
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a time for poll(2): never less, so that what waits to a deadline ends after it."""
+    return math.ceil(seconds * 1000)

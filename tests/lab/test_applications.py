@@ -36,6 +36,7 @@ SAID = {
     ("http", "keep-alive"): "Re-using existing connection",
     ("http", "not-found"): "< HTTP/1.1 404 Not Found",
     ("http", "odd-headers"): "> aCCEPT:   */*",
+    ("http", "parallel"): "Connection #3 to host",
     ("http", "range"): "< HTTP/1.1 206 Partial Content",
     ("http", "redirect"): "< HTTP/1.1 302 Moved Temporarily",
     ("https", "h2"): "< HTTP/2 2",

@@ -84,6 +84,23 @@ def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
         assert ("--user" in words) == (exchange.app in LOGINS)
 
 
+def test_the_pieces_of_a_parallel_download_cover_the_file_once() -> None:
+    exchange = picked("http", "parallel", Transfer.DOWNLOAD, Family.IPV4)
+    downloads, joined = APPLICATIONS["http"].commands(exchange, IPV4)
+    ranges = [
+        tuple(int(end) for end in value.split("-"))
+        for word, value in zip(downloads, downloads[1:], strict=False)
+        if word == "--range"
+    ]
+    octets = [octet for first, last in ranges for octet in range(first, last + 1)]
+    assert octets == list(range(exchange.payload_bytes))
+    arrived = [
+        value for word, value in zip(downloads, downloads[1:], strict=False) if word == "--output"
+    ]
+    assert joined == (WORD, "pieces", *arrived)
+    assert len(arrived) == 4
+
+
 def test_the_applications_say_who_opens_more_than_one_connection() -> None:
     opened = {
         (app.name, mode): (how.opened.by_client, how.opened.by_server)
@@ -98,6 +115,7 @@ def test_the_applications_say_who_opens_more_than_one_connection() -> None:
         ("ftps", "active"): (1, 1),
         ("ftps", "passive"): (2, 0),
         ("http", "close"): (3, 0),
+        ("http", "parallel"): (4, 0),
         ("http", "range"): (2, 0),
         ("iperf3", None): (2, 0),
         ("irc", None): (2, 0),
