@@ -169,6 +169,8 @@ class Site:
             for i in range(2):
                 self.run("laptop", "ip", "link", "del", f"br{i}")
                 _address(self, "laptop", f"lan{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
+            # a bridge may have had the hardware address of a machine's card
+            self.run("router", "ip", "neighbour", "flush", "all")
 
     @contextmanager
     def six(self) -> Iterator[None]:
