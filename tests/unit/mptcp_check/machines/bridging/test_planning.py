@@ -98,6 +98,16 @@ def test_a_bridged_machine_goes_past_the_vpn_and_says_so() -> None:
     assert any("VPN wg0 is not measured" in note for note in attachment.notes)
 
 
+def test_a_bridge_keeps_its_own_address_whatever_the_tap_has() -> None:
+    found = planned(BRIDGE)
+    [address] = [command[-1] for command in found.commands if command[-2] == "address"]
+    assert address == f"fe{found.mac[2:]}"
+    join = next(n for n, command in enumerate(found.commands) if "master" in command)
+    assert (
+        found.commands.index(("ip", "link", "set", "dev", found.device, "address", address)) < join
+    )
+
+
 def test_somebody_elses_tap_is_refused() -> None:
     with pytest.raises(PreflightError, match="not yours"):
         planned(TAP, facts(TAP, uid=1001))
