@@ -9,6 +9,8 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from mptcp_collector.connection import Connection
+
 WAIT_S = 60
 
 
@@ -21,7 +23,7 @@ def threaded(
         app,
         port=0,
         log_config=None,
-        http="h11",
+        http=Connection,
         ws="none",
         ssl_certfile=certificate,
         ssl_keyfile=private_key,
