@@ -29,6 +29,8 @@ def threaded(
         ssl_keyfile=private_key,
     )
     with config.bind_socket() as listening:
+        # whoever connects before the thread runs waits for it
+        listening.listen()
         scheme = "https" if certificate else "http"
         url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
         server = uvicorn.Server(config)

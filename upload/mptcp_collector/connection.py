@@ -39,25 +39,21 @@ class Connection(H11Protocol):
     def body(self) -> "SocketBody | None":
         """Return the body of the request that is served now; none: it has to come by ASGI.
 
-        That is where all of it came with the head, its length is not known, or the client waits
-        to be told to go on (RFC 9112, section 6.3; RFC 9110, section 10.1.1).
+        That is where its length is not known, or the client waits to be told to go on
+        (RFC 9112, section 6.3; RFC 9110, section 10.1.1).
         """
         cycle = self.cycle
         length = dict(self.headers).get(b"content-length")
-        if (
-            length is None
-            or not cycle.more_body
-            or cycle.waiting_for_100_continue
-            or cycle.disconnected
-        ):
+        if length is None or cycle.waiting_for_100_continue:
             return None
         # h11 has seen to it that the length is one, and gave all that came with the head
         came, cycle.body = bytes(cycle.body), bytearray()
-        self._past_parser = SocketBody(self, came, int(length) - len(came))
-        self.flow.resume_reading()
-        self.transport.pause_reading()
-        self.transport.set_protocol(self._past_parser)
-        return self._past_parser
+        body = SocketBody(self, came, int(length) - len(came))
+        if body.left_bytes and not cycle.disconnected:
+            self._past_parser = body
+            self.flow.resume_reading()
+            body.begin()
+        return body
 
     def on_response_complete(self) -> None:
         """Go on with the next request, with a parser that knows nothing of the body."""
@@ -95,10 +91,17 @@ class SocketBody(asyncio.BufferedProtocol):
         self._filled = 0
         self._full = asyncio.Event()
         """The room is, or no more comes."""
+        self._interrupted = True
+        self._descriptor = -1
+        self._turn = threading.Lock()
+
+    def begin(self) -> None:
+        """Take the parser's place."""
         self._interrupted = False
         # of our own: the transport may close its own, and another connection get its number
         self._descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
-        self._turn = threading.Lock()
+        self._transport.pause_reading()
+        self._transport.set_protocol(self)
 
     @property
     def ended(self) -> bool:
@@ -126,7 +129,7 @@ class SocketBody(asyncio.BufferedProtocol):
 
     def more(self, room: memoryview) -> int:
         """Fill room with what has come already: the loop reads nothing between two `fill`."""
-        filled, most = 0, min(len(room), self.left_bytes)
+        filled, most = 0, 0 if self._came else min(len(room), self.left_bytes)
         with self._turn, contextlib.suppress(OSError):
             while filled < most and (count := os.readv(self._descriptor, [room[filled:most]])):
                 filled += count

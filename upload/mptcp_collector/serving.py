@@ -65,25 +65,29 @@ def run(configuration: Configuration) -> None:
         timeout_graceful_shutdown=FINISH_S,
     )
     try:
-        with _listening(configuration.listen_host, configuration.listen_port) as listening:
-            log.info("%s%d", LISTENING, listening.getsockname()[1])
-            uvicorn.Server(config).run(sockets=[listening])
+        with listening(configuration.listen_host, configuration.listen_port) as taken:
+            log.info("%s%d", LISTENING, taken.getsockname()[1])
+            uvicorn.Server(config).run(sockets=[taken])
     finally:
         made.close()
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    """Return a socket that clients can connect to from now on: they wait for the application."""
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that clients can connect to from now on: they wait for the application.
+
+    Raises:
+        UsageError: It cannot be listened there.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        found = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as e:
         reason = (e.strerror or str(e)).lower()
         raise UsageError(f"{host}, port {port} cannot be listened on: {reason}") from None
     # asyncio does that for sockets that it makes itself; without, an answer's second segment waits
     # 40 ms for the delayed acknowledgement of its first (RFC 896). Connections inherit it.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+    found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return found
 
 
 def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type

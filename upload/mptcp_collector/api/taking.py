@@ -69,6 +69,7 @@ async def take(
         # nobody hears the answer; the next HEAD tells how far it came
         raise ProblemError("bad_request", "the bytes stopped coming") from None
     else:
+        # only here: a thread of a request that was cancelled may still write what is in it
         if len(_rooms) < _ROOMS_MAX:
             _rooms.append(held)
     finally:

@@ -43,6 +43,11 @@ class Writing:
         self._arriving = threading.Lock()
         self._arrived: list[_Job[object]] = []
 
+    @property
+    def waiting_count(self) -> int:
+        """How much work waits for the next turn."""
+        return len(self._arrived)
+
     def __call__(
         self, work: Work[Result], *, locks: Sequence[str] = (), durable: bool = True
     ) -> Result:
