@@ -20,7 +20,7 @@ from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.services import Services
 from mptcp_guest import dns_message, mqtt, resp
 from mptcp_guest.messages import DNS_ZONE, Content
-from system.cli import Said
+from system.cli import Said, wait_until
 from system.public_server import ONE, PublicServer, public_server
 from system.real_site import SERVER, Site, site
 
@@ -146,10 +146,18 @@ def test_every_program_listens_at_every_address_with_multipath_tcp(
     place: Site, server: PublicServer
 ) -> None:
     server.await_ready()
-    found = {tuple(row.split()[0:5:4]) for row in place.run("server", "ss", "-HnltM").splitlines()}
-    for service, (ports, _) in PORTS.items():
-        for port in (ONE[service],) if service in ONE else ports:
-            assert {("mptcp", f"0.0.0.0:{port}"), ("mptcp", f"[::]:{port}")} <= found, service
+    wanted = {
+        ("mptcp", f"{address}:{port}")
+        for service, (ports, _) in PORTS.items()
+        for port in ((ONE[service],) if service in ONE else ports)
+        for address in ("0.0.0.0", "[::]")  # noqa: S104 - what the server is told
+    }
+
+    def all_listen() -> bool:
+        rows = place.run("server", "ss", "-HnltM").splitlines()
+        return wanted <= {(row.split()[0], row.split()[4]) for row in rows}
+
+    assert wait_until(all_listen, LIMIT_S)
 
 
 def test_a_run_measures_with_every_application(place: Site, server: PublicServer) -> None:
