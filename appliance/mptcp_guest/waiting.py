@@ -74,8 +74,15 @@ class Stop:
         finally:
             os.close(descriptor)
 
-    def wait_until(self, condition: Callable[[], bool], until: Deadline) -> bool:
+    def wait_until(
+        self, condition: Callable[[], bool], until: Deadline, *, every_s: float = POLL_S
+    ) -> bool:
         """Look again and again until a condition holds, and say whether it came to hold.
+
+        Args:
+            condition: Looked at once at least.
+            until: When to give up.
+            every_s: How often to look.
 
         Raises:
             RefusalError: The orchestrator went away meanwhile.
@@ -84,7 +91,7 @@ class Stop:
             left_s = until.left_s
             if not left_s:
                 return False
-            self.wait(min(POLL_S, left_s))
+            self.wait(min(every_s, left_s))
         return True
 
     def _poll(self, descriptor: int | None, seconds: float) -> bool:

@@ -11,10 +11,11 @@ from mptcp_check import __version__
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
 from mptcp_check.analysis.reporting import report_html
+from mptcp_check.capturing import CaptureOfInterface
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.measured_network import NetworkKind
-from mptcp_check.measuring import CaptureOfInterface, Measured
+from mptcp_check.measuring import Measured
 from mptcp_check.model import Side
 from mptcp_upload import manifest, server_session
 from mptcp_upload.server_session import ServerSession

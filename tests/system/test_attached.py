@@ -3,8 +3,6 @@
 A site in network namespaces and machines of the real image under emulation; nothing leaves them.
 """
 
-import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -30,11 +28,12 @@ from system.pretend_site import (
     gateway,
     site,
 )
+from system.scanning import answering, refused_count, scanning, unlocked
 
 pytestmark = pytest.mark.system
 
-SCAN = Path(__file__).with_name("port_scan.py")
 PATIENCE_S = 60
+ANSWERING_PORT = 7777
 MACHINE = 50
 """The machine's host number on the bridged networks."""
 SLIRP_NIC, PASST_NIC, MACVTAP_NIC, BRIDGE_NIC, ROUTED_NIC = (f"eth{n}" for n in range(5))
@@ -156,37 +155,94 @@ def test_qemu_stays_in_its_sandbox_with_taps_and_open_files(up: Up) -> None:
     assert up.machine.first["attached"][0]["descriptor"] is not None
 
 
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize(("nic", "link"), [(MACVTAP_NIC, "lan0"), (BRIDGE_NIC, "lan2")])
+def test_a_neighbour_finds_the_machine_that_has_not_spoken_first(
+    up: Up, nic: str, link: str, version: int
+) -> None:
+    """By ARP's broadcast; with IPv6 by a group that nobody but the machine's kernel joined."""
+    target = up.addresses[nic][version == 6].partition("/")[0]
+
+    def neighbours(*words: str) -> str:
+        return up.site.run(up.site.router, "ip", f"-{version}", "neigh", *words, "dev", link)
+
+    neighbours("flush")
+    assert target not in neighbours("show")
+
+    def found() -> bool:
+        connect(up.site, up.site.router, target, 9, patience_s=1)
+        return "lladdr" in neighbours("show", target)
+
+    assert eventually(found)
+
+
 @pytest.mark.parametrize(
-    ("version", "last_port"),
-    [(4, 65535), (6, 8192), pytest.param(6, 65535, marks=pytest.mark.slow)],
+    ("kind", "version", "last_port"),
+    [
+        ("tcp", 4, 65535),
+        ("tcp", 6, 8192),
+        ("udp", 4, 1024),
+        ("udp", 6, 1024),
+        pytest.param("tcp", 6, 65535, marks=pytest.mark.slow),
+        pytest.param("udp", 4, 65535, marks=pytest.mark.slow),
+        pytest.param("udp", 6, 65535, marks=pytest.mark.slow),
+    ],
 )
-def test_a_scan_of_all_ports_finds_none(up: Up, version: int, last_port: int) -> None:
-    target = up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
-    with listening(up, 7777):
-        for kind, last in (("tcp", last_port), ("udp", 1024)):
-            found = scan_until_all_arrived(up, kind, target, last)
+def test_a_scan_of_all_ports_finds_none_and_would_find_one(
+    up: Up, kind: str, version: int, last_port: int
+) -> None:
+    target = own_address(up, version)
+    before = refused_count(up.machine)
+    with (
+        answering(up.machine, target, ANSWERING_PORT),
+        scanning(up.site, up.machine, kind, target) as scan,
+    ):
+        ports = range(1, last_port + 1)
+        found = scan.probe_until_all_arrived({*ports, ANSWERING_PORT})
 
-            assert found == {"open": [], "closed": []}, kind
+        assert found == {"open": [], "closed": []}
+        assert refused_count(up.machine) - before >= last_port
+
+        # the same scanner on the same way finds what was there all the time, and its answer is
+        # behind any of an earlier probe: nothing was only late
+        with unlocked(up.machine, ANSWERING_PORT):
+            assert eventually(lambda: scan.probe([ANSWERING_PORT])["open"] != [])
+            assert scan.probe([]) == {"open": [ANSWERING_PORT], "closed": []}
 
 
-def test_the_scanner_would_find_an_open_port_behind_an_open_door(up: Up) -> None:
-    target = up.addresses[MACVTAP_NIC][0].partition("/")[0]
-    with listening(up, 7777):
-        up.machine.run("ip netns exec lab nft delete table inet mptcp_check")
-        try:
-            found = scan(up, "tcp", target, (7700, 7800))
-        finally:
-            up.machine.run("ip netns exec lab nft -f /run/mptcp-check/firewall.nft")
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_the_scanner_tells_open_from_closed_where_there_is_no_firewall(
+    up: Up, kind: str, version: int
+) -> None:
+    ports = range(ANSWERING_PORT - 50, ANSWERING_PORT + 50)
+    target = own_address(up, version)
+    with (
+        answering(up.machine, target, ANSWERING_PORT),
+        scanning(up.site, up.machine, kind, target) as scan,
+        unlocked(up.machine),
+    ):
+        # "port unreachable" would come once in a second
+        unlimited = "net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0"
+        up.machine.run(f"ip netns exec lab sysctl -w {unlimited}")
+        found = scan.probe(ports)
 
-    assert found["open"] == [7777]
-    assert found["closed"] == [p for p in range(7700, 7801) if p != 7777]
+        def complete() -> bool:
+            # it comes fifty times in a row at most
+            found.update(scan.probe({*ports} - {*found["open"], *found["closed"]}))
+            return len(found["open"] + found["closed"]) == len(ports)
+
+        assert eventually(complete)
+
+    assert found["open"] == [ANSWERING_PORT]
+    assert found["closed"] == [p for p in ports if p != ANSWERING_PORT]
 
 
 def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> None:
-    target = up.addresses[MACVTAP_NIC][0].partition("/")[0]
     expression = f"tcp and (host {SERVER} or host {SERVER6})"
     up.machine.call("capture_start", {"interfaces": [MACVTAP_NIC], "filter": expression})
-    scan(up, "tcp", target, (1, 500))
+    with scanning(up.site, up.machine, "tcp", own_address(up, 4)) as scan:
+        scan.probe_until_all_arrived(range(1, 501))
     fetched = up.machine.run(client(SERVER, PORT))
     stopped = up.machine.call("capture_stop", {})["captures"][0]
 
@@ -200,8 +256,8 @@ def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> N
 def test_the_server_may_open_connections_to_clients_ports_and_nobody_else(
     up: Up, version: int
 ) -> None:
-    target = up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
-    with listening(up, 40000):
+    target = own_address(up, version)
+    with answering(up.machine, target, 40000):
         from_server = connect(up.site, up.site.server, target, 40000)
         from_neighbour = connect(up.site, up.site.router, target, 40000)
 
@@ -343,6 +399,11 @@ def test_a_machine_whose_host_hangs_powers_itself_off(
             program.process.kill()
 
 
+def own_address(up: Up, version: int) -> str:
+    """Return the machine's address on the macvtap."""
+    return up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
+
+
 def inside(code: str) -> str:
     return f'ip netns exec lab python3 -c "{code}"'
 
@@ -363,52 +424,12 @@ def datagram(host: str, port: int) -> str:
     )
 
 
-@contextlib.contextmanager
-def listening(up: Up, port: int) -> Iterator[None]:
-    how = "family=socket.AF_INET6, dualstack_ipv6=True"
-    code = f"import socket, time; s = socket.create_server(('::', {port}), {how}); time.sleep(600)"
-    up.machine.run(f"{inside(code)} >/dev/null 2>&1 </dev/null & echo $! >/run/listener")
-    listed = f"ip netns exec lab ss -Hltn sport = :{port}"
-    assert eventually(lambda: bool(up.machine.run(listed).strip()))
-    try:
-        yield
-    finally:
-        up.machine.run("kill $(cat /run/listener)")
-
-
-def connect(made: Site, namespace: str, host: str, port: int) -> str:
+def connect(made: Site, namespace: str, host: str, port: int, patience_s: int = 3) -> str:
     code = (
         "import socket, sys\n"
         "try:\n"
-        f"    socket.create_connection(({host!r}, {port}), 3); print('open')\n"
-        "except TimeoutError:\n"
-        "    print('silent')\n"
+        f"    socket.create_connection(({host!r}, {port}), {patience_s}); print('open')\n"
+        "except OSError as error:\n"
+        "    print('silent' if isinstance(error, TimeoutError) else error.strerror)\n"
     )
     return made.run(namespace, sys.executable, "-c", code).strip()
-
-
-def scan(
-    up: Up, kind: str, target: str, ports: tuple[int, int], pause_s: float = 0.1
-) -> dict[str, list[int]]:
-    words = [kind, target, *map(str, ports), str(pause_s)]
-    said = up.site.run(up.site.router, sys.executable, str(SCAN), *words)
-    found: dict[str, list[int]] = json.loads(said)
-    return found
-
-
-def refused_count(up: Up) -> int:
-    listed = json.loads(
-        up.machine.run("ip netns exec lab nft -j list chain inet mptcp_check inbound")
-    )
-    rules = [entry["rule"] for entry in listed["nftables"] if "rule" in entry]
-    return int(next(r["expr"][0]["counter"]["packets"] for r in rules if r.get("comment")))
-
-
-def scan_until_all_arrived(up: Up, kind: str, target: str, last: int) -> dict[str, list[int]]:
-    """Scan slower and slower until the machine has seen, and refused, a packet for each port."""
-    for pause_s in (0.02, 0.1, 0.3, 1.0):
-        before = refused_count(up)
-        found = scan(up, kind, target, (1, last), pause_s)
-        if refused_count(up) - before >= last or found["open"] or found["closed"]:
-            return found
-    raise AssertionError(f"the machine did not see {last} probes of {kind}")

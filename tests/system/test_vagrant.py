@@ -267,6 +267,22 @@ def test_ctrl_c_takes_the_machine_down(image: Image) -> None:
 
 
 @pytest.mark.slow
+def test_on_interfaces_without_a_bridge_it_is_found_by_neighbours_and_measures(
+    image: Image,
+) -> None:
+    with played("direct", image) as (found, _):
+        document, domain = found["document"], ET.fromstring(found["hardware"])  # noqa: S314
+        joints = [(j["parent"], j["attached"]) for j in document["joints"]["client"]]
+        card = domain.findall("devices/interface")[1]
+
+        assert found["found"] == "refused by itself\n"
+        assert (card.get("type"), card.get("trustGuestRxFilters")) == ("direct", "yes")
+        assert joints == [("lan0", "macvtap"), ("lan1", "macvtap")]
+        assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
+        assert found["left"]["domains"] == []
+
+
+@pytest.mark.slow
 def test_nothing_of_it_is_left(site: Came) -> None:
     found, work = site
     assert found["left"]["domains"] == []

@@ -1,5 +1,7 @@
 """http: GET and PUT in the ways that boxes in the path treat differently."""
 
+from itertools import pairwise
+
 from mptcp_check.exchanges import curl
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
 from mptcp_check.model import Exchange, Transfer
@@ -84,7 +86,7 @@ def _at_once(exchange: Exchange, url: str, words: tuple[str, ...]) -> tuple[tupl
     ends = [exchange.payload_bytes * n // AT_ONCE for n in range(AT_ONCE + 1)]
     pieces = [f"piece-{n}" for n in range(AT_ONCE)]
     transfers: list[str] = []
-    for piece, start, end in zip(pieces, ends, ends[1:], strict=False):
+    for piece, (start, end) in zip(pieces, pairwise(ends), strict=True):
         each = (*words, "--range", f"{start}-{end - 1}", "--output", piece, url)
         # after --next only what is said for all at once still holds
         transfers += ("--next", *curl.command(exchange, *each)[2:]) if transfers else each

@@ -14,6 +14,7 @@ from a_collector import PUBLIC, Collector, collector
 
 from a_stored_run import RUN, stored_run
 from mptcp_check.cli import run as command
+from mptcp_check.cli import verdict
 from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.main import main
 from mptcp_check.cli.run_upload import Uploaded, after_run, may_send_traces, require_sense
@@ -273,7 +274,7 @@ def test_the_command_tells_a_public_server_whether_to_keep_its_half(
         return finished
 
     monkeypatch.setattr(command, "run_everything", measured)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
     with pytest.raises(SystemExit) as ended:
         main(["run", "--server", "https://measure.example", *words])
 
@@ -293,7 +294,7 @@ def test_the_command_says_how_the_upload_ended(
     document = {"report": {"findings": []}, "upload": {"state": "none", "url": None}}
     finished = Finished(directory=run, document=document)
     monkeypatch.setattr(command, "run_everything", lambda *_: finished)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
     to = ["--collector", server.url, "--collector-key", PUBLIC, "--consent", str(agreed)]
 
     def called(*more: str) -> tuple[int, dict[str, object]]:
@@ -328,7 +329,7 @@ def test_what_the_settings_say_of_uploads_holds_for_runs_too(
     )
     finished = Finished(directory=run, document={"report": {"findings": []}})
     monkeypatch.setattr(command, "run_everything", lambda *_: finished)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
 
     with pytest.raises(SystemExit) as ended:
         main(["run"])

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from mptcp_check.exchanges import APPLICATIONS, credentials
@@ -89,14 +91,12 @@ def test_the_pieces_of_a_parallel_download_cover_the_file_once() -> None:
     downloads, joined = APPLICATIONS["http"].commands(exchange, IPV4)
     ranges = [
         tuple(int(end) for end in value.split("-"))
-        for word, value in zip(downloads, downloads[1:], strict=False)
+        for word, value in pairwise(downloads)
         if word == "--range"
     ]
     octets = [octet for first, last in ranges for octet in range(first, last + 1)]
     assert octets == list(range(exchange.payload_bytes))
-    arrived = [
-        value for word, value in zip(downloads, downloads[1:], strict=False) if word == "--output"
-    ]
+    arrived = [value for word, value in pairwise(downloads) if word == "--output"]
     assert joined == (WORD, "pieces", *arrived)
     assert len(arrived) == 4
 
