@@ -42,6 +42,17 @@ def test_a_port_of_a_bridge_means_the_bridge() -> None:
     assert "ip link set dev mptcp-2 master br0" in commands
 
 
+def test_a_macvtap_hears_multicast_and_needs_no_promiscuous_mode() -> None:
+    """RFC 4861, section 4.3: neighbours ask by multicast, of groups that only the machine knows."""
+    commands = [" ".join(c) for c in planned(interface()).commands]
+
+    assert commands[-2:] == [
+        "ip link set dev mptcp-2 allmulticast on",
+        "ip link set dev mptcp-2 up",
+    ]
+    assert "promisc" not in " ".join(commands)
+
+
 @pytest.mark.parametrize(
     ("one", "kind", "network"),
     [
