@@ -53,8 +53,7 @@ def _http(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]
     text = http.configuration(
         place.directory,
         place.files,
-        address=wanted["address"],
-        port=wanted["port"],
+        [http.Listening(address=wanted["address"], port=wanted["port"])],
         sharing=http.Sharing(
             marker=MARKER,
             connections_count=caps.connections_count,

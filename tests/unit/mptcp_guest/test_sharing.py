@@ -37,7 +37,9 @@ def test_nginx_itself_accepts_its_configuration_for_sessions(place: Place) -> No
     text = (place.directory / "nginx.conf").read_text()
     for word in ("client_max_body_size 4321;", "worker_connections 77;", "error.log emerg;"):
         assert word in text
-    alone = http.configuration(Path("/w"), Path("/w/files"), address="::1", port=80)
+    alone = http.configuration(
+        Path("/w"), Path("/w/files"), [http.Listening(address="::1", port=80)]
+    )
     assert "session" not in alone
 
 
