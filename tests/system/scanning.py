@@ -6,6 +6,7 @@ missing is probed again.
 """
 
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -18,21 +19,21 @@ from system.attached import Attached
 from system.pretend_site import Site
 
 PROGRAM = Path(__file__).with_name("port_scan.py")
-SOURCE_PORT = 33333
 ROUNDS = 20
 """How often what has not arrived is probed again."""
 
-NOTES = f"""
-table inet scanned {{
- set tcp_ports {{ type inet_service; size 65536; flags dynamic; }}
- set udp_ports {{ type inet_service; size 65536; flags dynamic; }}
- chain arriving {{
+NOTES = """
+table inet scanned {
+ set ports { type inet_service; size 65536; flags dynamic; }
+ chain arriving {
   type filter hook prerouting priority -500;
-  tcp sport {SOURCE_PORT} add @tcp_ports {{ tcp dport }}
-  udp sport {SOURCE_PORT} add @udp_ports {{ udp dport }}
- }}
-}}
+  %(kind)s sport %(source_port)s add @ports { %(kind)s dport }
+ }
+}
 """
+
+_source_ports = itertools.count(33333)
+"""Each scanner has its own: a flow that an unlocked port answered is known to the firewall."""
 
 ANSWER = """
 import socket, sys
@@ -77,16 +78,18 @@ class Scan:
         raise AssertionError(f"the machine did not see {len(missing)} probes of {self.kind}")
 
     def arrived(self) -> set[int]:
-        listed = nft(self.machine, f"list set inet scanned {self.kind}_ports")
+        listed = nft(self.machine, "list set inet scanned ports")
         return set(next(e["set"] for e in listed if "set" in e).get("elem", ()))
 
 
 @contextlib.contextmanager
 def scanning(site: Site, machine: Attached, kind: str, target: str) -> Iterator[Scan]:
     """Start a scanner on the machine's network, and notes of what arrives in the machine."""
-    machine.run(f"ip netns exec lab nft -f - <<'END'\n{NOTES}\nEND")
+    source_port = next(_source_ports)
+    notes = NOTES % {"kind": kind, "source_port": source_port}
+    machine.run(f"ip netns exec lab nft -f - <<'END'\n{notes}\nEND")
     command = ["ip", "netns", "exec", site.router, sys.executable, str(PROGRAM)]
-    command += [kind, target, str(SOURCE_PORT)]
+    command += [kind, target, str(source_port)]
     try:
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -66,6 +66,9 @@ def bridge(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
         commands=(
             make,
             ("ip", "link", "set", "dev", tap_device, "addrgenmode", "none"),
+            # a bridge takes the lowest address of its ports as its own, and this computer would
+            # have another one until its neighbours have asked again: no address is higher
+            ("ip", "link", "set", "dev", tap_device, "address", f"fe{mac[2:]}"),
             join,
             *(_filled(command, "-I") for command in opened),
             ("ip", "link", "set", "dev", tap_device, "up"),
