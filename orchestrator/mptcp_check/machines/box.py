@@ -85,10 +85,11 @@ def read_probe(text: str, *, name: str) -> Probed:
     match said:
         case [int(user_id), [int(major), int(minor), *_], str(platform), bool(mptcp)]:
             return Probed(user_id=user_id, python=(major, minor), platform=platform, mptcp=mptcp)
-    raise PreflightError(
-        f"{name} answered {text[:80]!r} where Python was asked who it is",
-        hint="its shell's startup files must not print anything",
-    )
+        case _:
+            raise PreflightError(
+                f"{name} answered {text[:80]!r} where Python was asked who it is",
+                hint="its shell's startup files must not print anything",
+            )
 
 
 def require(probed: Probed, *, name: str) -> None:
