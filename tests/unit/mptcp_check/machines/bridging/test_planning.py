@@ -42,6 +42,18 @@ def test_a_port_of_a_bridge_means_the_bridge() -> None:
     assert "ip link set dev mptcp-2 master br0" in commands
 
 
+def test_a_bridge_keeps_its_own_address_when_the_tap_joins() -> None:
+    attachment = planned(BRIDGE)
+    commands = [" ".join(c) for c in attachment.commands]
+    address = f"fe{attachment.mac[2:]}"
+
+    # before it is a port
+    assert commands.index(f"ip link set dev mptcp-5 address {address}") < commands.index(
+        "ip link set dev mptcp-5 master br0"
+    )
+    assert attachment.mac < address
+
+
 def test_a_macvtap_hears_multicast_and_needs_no_promiscuous_mode() -> None:
     """RFC 4861, section 4.3: neighbours ask by multicast, of groups that only the machine knows."""
     commands = [" ".join(c) for c in planned(interface()).commands]
