@@ -9,6 +9,8 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp
 
+from mptcp_collector.connection import Connection
+
 WAIT_S = 60
 
 
@@ -21,12 +23,14 @@ def threaded(
         app,
         port=0,
         log_config=None,
-        http="h11",
+        http=Connection,
         ws="none",
         ssl_certfile=certificate,
         ssl_keyfile=private_key,
     )
     with config.bind_socket() as listening:
+        # whoever connects before the thread runs waits for it
+        listening.listen()
         scheme = "https" if certificate else "http"
         url = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
         server = uvicorn.Server(config)

@@ -6,10 +6,10 @@ Per interface and not ``-i any``, which loses the link layer and the interface's
 """
 
 import base64
-import hashlib
 import re
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
@@ -132,14 +132,17 @@ class Captures:
 
     def stop(self, until: Deadline) -> messages.CaptureStopResult:
         """Let them drain, stop them, and say what they hold and what they lost."""
-        self._drain(until.earlier(DRAIN_LIMIT_S))
+        readings = [pcap_file.Reading(running.path) for running in self._running]
+        self._drain(until.earlier(DRAIN_LIMIT_S), readings)
         resting = self._reports()
         died = [running.child.poll() for running in self._running]
         for running in self._running:  # the kernel takes its time for each: all at once
             running.child.send_signal(signal.SIGINT)
         finished = [
-            self._finish(running, at_rest=counts, died=code)
-            for running, counts, code in zip(self._running, resting, died, strict=True)
+            self._finish(running, reading, at_rest=counts, died=code)
+            for running, reading, counts, code in zip(
+                self._running, readings, resting, died, strict=True
+            )
         ]
         self._finished = {running.interface: running.path for running in self._running}
         self._running.clear()
@@ -209,12 +212,15 @@ class Captures:
                 f"tcpdump on {running.interface} does not listen: {running.words()}",
             )
 
-    def _drain(self, until: Deadline) -> None:
-        """Wait until nothing came for a while."""
+    def _drain(self, until: Deadline, readings: Sequence[pcap_file.Reading]) -> None:
+        """Wait until nothing came for a while; read meanwhile what there is."""
         sizes = self._sizes()
         before: list[int] | None = None
         while before != sizes and until.left_s:
-            self._lab.stop.wait(DRAIN_POLL_S)
+            moment = Deadline.after(DRAIN_POLL_S)
+            for reading in readings:
+                reading.go_on()
+            self._lab.stop.wait(moment.left_s)
             before, sizes = sizes, self._sizes()
 
     def _sizes(self) -> list[int]:
@@ -240,18 +246,18 @@ class Captures:
         return [parse_counts(r.words()) if said(r) else {} for r in self._running]
 
     def _finish(
-        self, running: Running, *, at_rest: dict[str, int], died: int | None
+        self,
+        running: Running,
+        reading: pcap_file.Reading,
+        *,
+        at_rest: dict[str, int],
+        died: int | None,
     ) -> messages.CaptureFile:
         self._lab.end(running.child, first=signal.SIGINT, grace_s=EXIT_LIMIT_S)
         counts = parse_counts(running.words())
         free_bytes = _free_bytes(running.path.parent)
-        held = pcap_file.Contents(packet_count=0, whole=False)
-        digest = messages.Digest(bytes=0, sha256=hashlib.sha256().hexdigest())
-        if running.path.exists():
-            held = pcap_file.contents(running.path)
-            with running.path.open("rb") as file:
-                digest["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-            digest["bytes"] = running.path.stat().st_size
+        reading.go_on()
+        held = reading.contents
         problem = problem_of(
             held,
             counts,
@@ -264,8 +270,8 @@ class Captures:
         return messages.CaptureFile(
             interface=running.interface,
             path=str(running.path),
-            bytes=digest["bytes"],
-            sha256=digest["sha256"],
+            bytes=reading.size_bytes,
+            sha256=reading.sha256,
             packet_count=held.packet_count,
             captured_count=counts.get("captured_count"),
             received_count=counts.get("received_count"),

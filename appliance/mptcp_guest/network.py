@@ -142,6 +142,7 @@ class Network:
         interfaces = attach(self._lab, wanted, until)
         self._lab.within(lambda: [offloads.switch_off(i["name"]) for i in interfaces])
         up = list(up_commands(interfaces))
+        self._leasing.listen(interfaces)
         if any("dhcp" in interface for interface in interfaces):
             self._ip(up, until)
             interfaces, up = self._leasing.lease(interfaces, until), []

@@ -12,7 +12,7 @@ from typing import Any
 from mptcp_check import both_ends, capturing, clock
 from mptcp_check.both_ends import Session
 from mptcp_check.capturing import CaptureOfInterface
-from mptcp_check.exchanges import asking, left_out
+from mptcp_check.exchanges import asking, credentials, left_out
 from mptcp_check.exchanges.estimate import Estimate, estimate, words
 from mptcp_check.exchanges.metering import Meter
 from mptcp_check.exchanges.record import ExchangeRecord
@@ -180,7 +180,7 @@ def _logged_in(keys: asking.Keys, login: Login | None) -> asking.Keys:
         return keys
     known, own = keys
     ours = replace(known, user=login.user, password=login.password, folder=login.folder)
-    return ours, own
+    return credentials.of_server(ours, login.tls_certificate, login.ssh_host_key), own
 
 
 def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from mptcp_check.settings import Places
 from mptcp_check.wanted import Around, Wanted
 from mptcp_check.watch import Watch
 
-JUDGING = "mptcp_check.judging"
+LATER = ("mptcp_check.judging", "mptcp_check.analysis.reporting.report_html")
 """All of the analysis: imported while machines boot, needed when they have ended."""
 
 
@@ -84,7 +84,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             boot_timeout_s=options.boot_timeout_s,
             wire_bytes=estimate(exchanges).wire_bytes,
             watch=watch,
-            spare_time=lambda: _import((JUDGING, *options.afterwards)),
+            spare_time=lambda: _import((*LATER, *options.afterwards)),
         )
         with networks.having(options.wanted, around) as had:
             measured = measuring.measure(
@@ -97,7 +97,7 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             )
         watch.step("Comparing the captures of both ends")
         captures = storing.store_facts(directory, measured, scratch=scratch, session=had.session)
-        from mptcp_check import judging  # noqa: PLC0415 - see `JUDGING`
+        from mptcp_check import judging  # noqa: PLC0415 - see `LATER`
 
         document = judging.judge(
             measured,

@@ -10,7 +10,6 @@ from typing import Any
 from mptcp_check import __version__
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
-from mptcp_check.analysis.reporting import report_html
 from mptcp_check.capturing import CaptureOfInterface
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
@@ -71,6 +70,9 @@ def store_report(directory: Path, document: Mapping[str, Any]) -> None:
 
     Each file is there whole or as it was before; what the manifest does not know yet, it names.
     """
+    # what renders takes longer to import than to render: `mptcp_check.run.LATER`
+    from mptcp_check.analysis.reporting import report_html  # noqa: PLC0415
+
     _write_json(directory / "report.json", document)
     _write(directory / "report.html", report_html.render(document))
     about = {

@@ -3,16 +3,14 @@
 import copy
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from schemathesis import BaseSchema, Case, checks
-from starlette.types import ASGIApp, Receive, Scope, Send
+from schemathesis import Case
 
+import hostile_requests
 from collector_parts import RUN_ID, TOKEN, TUS, Parts, bundle, configuration, parts
 from collector_runs import run_bundle
 from mptcp_check import clock
@@ -24,15 +22,9 @@ from mptcp_upload import archive, canonical_json
 from mptcp_upload.bundle import MANIFEST, read
 
 S = 10**9
-LONG_S = 300
+LONG_S = 600
+MUTATING_S = 20
 WHOLE = run_bundle(RUN_ID, "mp_capable_removed_from_syn")
-DOCUMENT = application.openapi()
-CHECKS = [
-    checks.not_a_server_error,
-    checks.status_code_conformance,
-    checks.content_type_conformance,
-    checks.response_schema_conformance,
-]
 
 
 def flipped(octets: bytes, rng: random.Random) -> bytes:
@@ -146,91 +138,51 @@ def test_mutated_bundles_are_judged_or_refused_with_a_word() -> None:
     assert len(met) > 1
 
 
-@pytest.mark.slow
-def test_five_minutes_of_mutated_bundles() -> None:
-    end_ns = clock.monotonic_ns() + LONG_S * S
-    seed = 20_261_121
-    met = fuzz(random.Random(seed), lambda _: clock.monotonic_ns() < end_ns)  # noqa: S311 - no secret
-    assert sum(met.values()) > 500
-
-
-@schemathesis.serializer("application/offset+octet-stream")
-def as_octets(_: object, value: object) -> bytes:
-    """Say how a drawn value becomes bytes of an upload."""
-    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
-
-
-class WithDocument:
-    """The collector, and its document where schemathesis asks for it."""
-
-    def __init__(self, server: Parts) -> None:
-        self._app: ASGIApp = server.client.http.app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/openapi.json":
-            await self._app(scope, receive, send)
-            return
-        headers = [(b"content-type", b"application/json")]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": json.dumps(DOCUMENT).encode()})
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Parts]:
     with parts(configuration(tmp_path)) as found:
         yield found
 
 
-@pytest.fixture
-def schema(server: Parts) -> BaseSchema:
-    return schemathesis.openapi.from_asgi("/openapi.json", WithDocument(server))
-
-
-def ask(schema: BaseSchema, server: Parts, count: int) -> set[int]:
-    """Send requests made from the document, right and wrong ones; return what came back."""
-    statuses: set[int] = set()
+def ask(server: Parts, count: int, *, begin: int = 0) -> set[int]:
+    """Send hostile requests to a collector that has a run and an upload."""
     server.client.upload(bundle(1))
     location = server.client.create(bundle(2), "run-that-is-asked-for").headers["Location"]
-    for result in schema.get_all_operations():
-        operation = result.ok()
 
-        def send(case: Case, known: bool) -> None:  # noqa: FBT001 - drawn
-            headers = dict(TUS) if known else {}
-            if known and "upload_id" in case.path_parameters:
-                case.path_parameters["upload_id"] = location.rpartition("/")[2]
-            if known and "run_id" in case.path_parameters and case.method == "GET":
-                case.path_parameters["run_id"] = RUN_ID
-            if known and case.method == "DELETE":
-                headers["Authorization"] = f"Bearer not {TOKEN}"
-            answer = case.call_and_validate(headers=headers, checks=CHECKS)
-            statuses.add(answer.status_code)
+    def prepare(case: Case, known: bool) -> dict[str, str]:  # noqa: FBT001 - drawn
+        headers = dict(TUS) if known else {}
+        if known and "upload_id" in case.path_parameters:
+            case.path_parameters["upload_id"] = location.rpartition("/")[2]
+        if known and "run_id" in case.path_parameters and case.method == "GET":
+            case.path_parameters["run_id"] = RUN_ID
+        if known and case.method == "DELETE":
+            headers["Authorization"] = f"Bearer not {TOKEN}"
+        return headers
 
-        strategies = [
-            operation.as_strategy(generation_mode=mode) for mode in schemathesis.GenerationMode
-        ]
-        settings(
-            max_examples=count,
-            deadline=None,
-            database=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
-        )(given(st.one_of(strategies), st.booleans())(send))()
-    return statuses
+    schema = hostile_requests.schema(server.client.http.app, application.openapi())
+    return hostile_requests.ask(schema, count, prepare, begin=begin)
 
 
-def test_hostile_requests_get_the_answers_that_are_documented(
-    schema: BaseSchema, server: Parts
-) -> None:
-    assert {200, 404} <= ask(schema, server, 6)
+def test_hostile_requests_get_the_answers_that_are_documented(server: Parts) -> None:
+    assert {200, 404} <= ask(server, 6)
     assert server.client.receipt().status_code == 200
 
 
 @pytest.mark.slow
-def test_five_minutes_of_hostile_requests(schema: BaseSchema, server: Parts) -> None:
-    end_ns, round_count = clock.monotonic_ns() + LONG_S * S, 0
+def test_ten_minutes_of_mutated_bundles_and_hostile_requests(
+    server: Parts, record_property: Callable[[str, object], None]
+) -> None:
+    rng = random.Random(20_261_121)  # noqa: S311 - no secret
+    end_ns, rounds = clock.monotonic_ns() + LONG_S * S, 0
+    judged: Counter[str] = Counter()
     statuses: set[int] = set()
     while clock.monotonic_ns() < end_ns:
-        round_count += 1
-        statuses |= ask(schema, server, 40 * round_count)
+        rounds += 1
+        statuses |= ask(server, 40, begin=rounds)
+        until_ns = clock.monotonic_ns() + MUTATING_S * S
+        judged.update(fuzz(rng, lambda _, until_ns=until_ns: clock.monotonic_ns() < until_ns))
+    record_property("bundles", dict(judged))
+    record_property("answers", sorted(statuses))
+    assert judged.total() > 500
     assert not {status for status in statuses if status >= 500}
     assert server.client.receipt().status_code == 200

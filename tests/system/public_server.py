@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mptcp_check.errors import ServerError
 from mptcp_check.machines.namespace import entered
+from mptcp_check.server.configuration_keys import PORTS
 from mptcp_check.session_client.connection import Connection
 from mptcp_check.session_client.server_list import KnownServer
 from system.cli import PROGRAM
@@ -21,6 +22,7 @@ from system.real_site import SERVER, Site, run
 
 API_PORT = 34380
 PROGRAMS = (80, 21, 2121)
+ONE = {"http": 80, "ssh": 22}
 LIMIT_S = 180.0
 
 CONFIGURATION = """
@@ -43,7 +45,7 @@ run = "{started_by}"
 control = "{folder}/control/services.sock"
 state = "{services_state}"
 listen = {listen}
-http = [80]
+{ports}
 disk_free_min_bytes = 1000000
 {services}
 [netblocks]
@@ -64,6 +66,8 @@ class PublicServer:
     state: str = ""
     """Where its services keep files; in its folder unless told otherwise."""
     listen: str = '["0.0.0.0"]'
+    apps: tuple[str, ...] = ("http", "ftp")
+    """The services that it offers; of http one port only."""
     units: bool = False
     """Its three parts are started one by one and its socket is held, as by systemd."""
     beside: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
@@ -111,6 +115,7 @@ class PublicServer:
             services=self.services,
             services_state=self.state or f"{self.folder}/services",
             listen=self.listen,
+            ports=ports(self.apps),
             started_by="unit" if self.units else "child",
         )
         path = self.folder / "server.toml"
@@ -124,7 +129,7 @@ class PublicServer:
                 self.held = socket.create_server((SERVER, API_PORT), backlog=64)
             self.beside = [self._started(part) for part in ("capture", "services")]
         self.process = self._started("run")
-        self.await_ports(API_PORT, *PROGRAMS)
+        self.await_ports(API_PORT, *(PROGRAMS if "http" in self.apps else ()))
         self.await_ready()
 
     def _started(self, part: str) -> "subprocess.Popen[bytes]":
@@ -209,13 +214,23 @@ class PublicServer:
 
     def kept(self) -> list[str]:
         """Return what is kept of sessions: folders, accounts, captures."""
-        places = ("services/files", "services/accounts", "state/captures")
+        places = ("services/files", "services/closed", "services/accounts", "state/captures")
         return [
             f"{place}/{path.name}"
             for place in places
             for path in sorted((self.folder / place).glob("*"))
-            if path.name != "alive"
+            if path.name != "alive" and not path.name.startswith(".")
         ]
+
+
+def ports(apps: tuple[str, ...]) -> str:
+    """Return the settings that leave out every service but these.
+
+    The site's own sshd has ssh's other port.
+    """
+    some = [f"{name} = [{port}]" for name, port in ONE.items() if name in apps]
+    none = [f"{name} = []" for name in PORTS if name not in apps]
+    return "\n".join(some + none + ["ftp_plain = []"] * ("ftp" not in apps))
 
 
 @contextlib.contextmanager
@@ -226,6 +241,7 @@ def public_server(
     services: str = "",
     state: str = "",
     units: bool = False,
+    apps: tuple[str, ...] = ("http", "ftp"),
     address: str = SERVER,
     listen: str = '["0.0.0.0"]',
 ) -> Iterator[PublicServer]:
@@ -240,6 +256,7 @@ def public_server(
         services=services,
         state=state,
         units=units,
+        apps=apps,
         address=address,
         listen=listen,
     )

@@ -159,7 +159,7 @@ class Site:
             self.run(
                 "laptop", "ip", "link", "add", f"br{i}", "type", "bridge", "forward_delay", "0"
             )
-            self.run("laptop", "ip", "address", "flush", "dev", f"lan{i}")
+            self.run("laptop", "ip", "-4", "address", "flush", "dev", f"lan{i}")
             self.run("laptop", "ip", "link", "set", f"lan{i}", "master", f"br{i}")
             self.run("laptop", "ip", "link", "set", f"br{i}", "up")
             _address(self, "laptop", f"br{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
@@ -169,10 +169,14 @@ class Site:
             for i in range(2):
                 self.run("laptop", "ip", "link", "del", f"br{i}")
                 _address(self, "laptop", f"lan{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
+            # a bridge may have had the hardware address of a machine's card
+            self.run("router", "ip", "neighbour", "flush", "all")
 
     @contextmanager
     def six(self) -> Iterator[None]:
-        """Give everybody IPv6 too, for a while."""
+        """Give everybody IPv6 too, for a while; the router advertises its networks."""
+        for i in range(2):  # the laptop's own addresses are known ones
+            self.run("laptop", "sysctl", "-qw", f"net.ipv6.conf.lan{i}.accept_ra=0")
         for role, interface, address in SIX:
             self.run(role, "ip", "address", "add", address, "dev", interface, "nodad")
         self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
@@ -181,7 +185,8 @@ class Site:
             where = ["default", "via", f"fd88:{i}::1", "dev", f"lan{i}", "metric", f"{100 + i}"]
             self.run("laptop", "ip", "-6", "route", "add", *where)
         try:
-            yield
+            with _serving(self, "router", _advertising(self)):
+                yield
         finally:
             self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")
             for role, interface, address in SIX:
@@ -291,6 +296,16 @@ def _dnsmasq(found: Site) -> list[str]:
         *("--bind-interfaces", "--interface=lan0", "--interface=lan1", *ranges),
         f"--dhcp-leasefile={found.directory}/leases",
         *("--user=root", "--pid-file=", "--log-facility=-", "--dhcp-authoritative"),
+    ]
+
+
+def _advertising(found: Site) -> list[str]:
+    ranges = [f"--dhcp-range=::,constructor:lan{i},ra-only,64,1h" for i in range(2)]
+    return [
+        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--enable-ra"),
+        *("--bind-interfaces", "--interface=lan0", "--interface=lan1", *ranges),
+        *("--user=root", "--pid-file=", "--log-facility=-"),
+        f"--dhcp-leasefile={found.directory}/advertised",
     ]
 
 

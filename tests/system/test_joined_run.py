@@ -142,6 +142,11 @@ def test_the_collector_judges_with_what_the_server_captured_itself(
     (tmp_path / "run.html").write_text(page.text)
     assert "joined by the ticket" in page.text
     assert "judged with it, the verdict is the same" in page.text
+    assert "different keys" not in page.text
+    theirs = asked(place, f"{running.url}/runs/{run_id}?rules=server%20{RULES_VERSION}")
+    (tmp_path / "run-by-server.html").write_text(theirs.text)
+    assert "MP_CAPABLE removed from the SYN" in theirs.text
+    assert "replaced with different keys: that they differ says nothing" in theirs.text
     for version in by:
         assert version in page.text
     assert ticket not in page.text

@@ -1,6 +1,7 @@
 """Runs against public servers over IPv6: beside IPv4, and where there is nothing else."""
 
 from collections.abc import Iterator
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ BOTH_FAMILIES = tuple(
     )
 )
 RUN = ("run", "--json", "--machine", "host", *BOTH_FAMILIES)
+ASKED = ("run", "--json", "--machine", "host", "--iface", "lan0", "--iface", "lan1")
+"""Addresses by DHCP and by what the router advertises."""
 
 LIMIT_S = 1200
 
@@ -57,7 +60,7 @@ def whole(said: Said) -> None:
 
 def test_where_there_is_ipv6_only_everything_runs_over_it(place: Site) -> None:
     with public_server(place, address=SERVER6, listen='["::"]') as server:
-        said = place.call("laptop", *RUN, "--quick", "--apps", "http,ftp", *server.option)
+        said = place.call("laptop", *ASKED, "--quick", "--apps", "http,ftp", *server.option)
 
     whole(said)
     document = said.document
@@ -65,8 +68,12 @@ def test_where_there_is_ipv6_only_everything_runs_over_it(place: Site) -> None:
     assert {e["family"] for e in document["exchanges"]} == {"ipv6"}
     assert [e["transport"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
     assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
+    joints = document["joints"]["client"]
+    own = {ip_interface(a) for joint in joints for a in joint["addresses"]}
+    assert {str(a.network) for a in own if a.version == 6} == {"fd88::/64", "fd88:1::/64"}
+    ends = {f"[{a.ip}]" for a in own if a.version == 6} | {f"[{SERVER6}]"}
     for side in ("client", "server"):
-        assert sources(said, side) == {"[fd88::20]", "[fd88:1::20]", f"[{SERVER6}]"}
+        assert sources(said, side) == ends
     assert any("nothing ran over ipv4" in note for note in document["notes"])
 
 
@@ -105,3 +112,23 @@ def test_a_server_of_both_families_is_measured_over_both(
     for side in ("client", "server"):
         ends = {"10.88.0.20", "10.88.1.20", SERVER}
         assert sources(said, side) == ends | {"[fd88::20]", "[fd88:1::20]", f"[{SERVER6}]"}
+
+
+@pytest.mark.slow
+def test_a_machine_on_a_bridge_takes_the_ipv6_that_a_router_advertises(place: Site) -> None:
+    public = f'public = ["{SERVER}", "{SERVER6}"]'
+    with (
+        public_server(place, listen='["0.0.0.0", "::"]', services=public) as server,
+        place.bridges() as bridges,
+    ):
+        wanted = [word for bridge in bridges for word in ("--iface", bridge)]
+        command = ("run", "--json", "--apps", "http", "--machine", "qemu", *wanted)
+        said = place.call("laptop", *command, *server.option, limit_s=LIMIT_S)
+
+    assert said.code == 0, said.err
+    six = [e for e in said.document["exchanges"] if e["family"] == "ipv6"]
+    assert {e["outcome"] for e in six} == {"tcp", "mptcp"}
+    assert all(e["proven"] and e["sha256_ok"] for e in six)
+    assert max(e["subflows"] for e in six) == 2
+    assert seen(said) == set()
+    assert said.document["integrity"]["troubles"] == []

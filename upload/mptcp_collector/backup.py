@@ -20,7 +20,7 @@ from mptcp_check.errors import UsageError
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.blobs.directory import DirectoryBlobs, synchronise_folder
 from mptcp_collector.meta import tables
-from mptcp_collector.meta.engine import snapshot
+from mptcp_collector.meta.engine import reading
 
 SCHEMA: Final = "mptcp-check.collector-backup/1"
 MANIFEST: Final = "manifest.json"
@@ -48,7 +48,7 @@ def write(folder: Path, *, engine: sa.Engine, blobs: BlobStore, state: Path) -> 
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / MANIFEST).unlink(missing_ok=True)
-        with snapshot(engine) as db:
+        with reading(engine).begin() as db:
             digest, row_count = _write_rows(db, folder / ROWS)
             wanted = _wanted(db)
         kept = DirectoryBlobs(folder / BLOBS)

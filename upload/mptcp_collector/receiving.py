@@ -120,26 +120,43 @@ class Receiving:
             ProblemError: ``offset_mismatch``, ``upload_busy``, and as `at`.
         """
         upload = self._upload(upload_id)
-        if upload.finished:
-            raise ProblemError("offset_mismatch", offset=upload.size_bytes)
-        part = Part(self.spool.path(upload_id))
+        part = self.take(upload, offset)
         try:
-            self._see_offset(upload_id, part, offset)
+            self._see_unfinished(upload_id)
         except ProblemError:
             part.close()
             raise
         return upload, part
+
+    def take(self, upload: Upload, offset: int) -> Part:
+        """Take the file of an upload whose record was just seen; the caller closes it.
+
+        Raises:
+            ProblemError: ``offset_mismatch`` or ``upload_busy``.
+        """
+        if upload.finished:
+            raise ProblemError("offset_mismatch", offset=upload.size_bytes)
+        part = Part(self.spool.path(upload.id))
+        if part.size_bytes != offset:
+            part.close()
+            raise ProblemError("offset_mismatch", offset=part.size_bytes)
+        return part
 
     def finish(self, upload: Upload, part: Part) -> None:
         """Make a run of an upload that has all its bytes; again does nothing.
 
         Raises:
             ProblemError: It is not what was announced, or expands too far: the upload is gone,
-                and its sender may begin again.
+                and its sender may begin again; or somebody ended it meanwhile.
             OSError: The storage is full or does not answer: the upload stays.
         """
         now = self.meta.upload(upload.id)
         if now is None or now.finished:
+            # since the file was taken; its bytes belong to nothing
+            self.spool.remove(upload.id)
+        if now is None:
+            raise ProblemError("upload_unknown")
+        if now.finished:
             return
         part.synchronise()
         try:
@@ -266,16 +283,16 @@ class Receiving:
             raise ProblemError("upload_expired")
         return upload
 
-    def _see_offset(self, upload_id: str, part: Part, offset: int) -> None:
+    def _see_unfinished(self, upload_id: str) -> Upload:
         # somebody may have finished or ended it between the question and the lock
         now = self.meta.upload(upload_id)
         if now is None or now.finished:
             self.spool.remove(upload_id)
         if now is None:
             raise ProblemError("upload_unknown")
-        here_bytes = now.size_bytes if now.finished else part.size_bytes
-        if now.finished or here_bytes != offset:
-            raise ProblemError("offset_mismatch", offset=here_bytes)
+        if now.finished:
+            raise ProblemError("offset_mismatch", offset=now.size_bytes)
+        return now
 
     def _see_bytes(self, upload: Upload, part: Part) -> None:
         if part.sha256() != upload.bundle_sha256:

@@ -41,7 +41,7 @@ class Part:
         self._hash = hashlib.sha256() if self.size_bytes == 0 else None
         """Of all bytes, where all came through here; else the file is read again."""
 
-    def write(self, octets: bytes) -> None:
+    def write(self, octets: bytes | memoryview) -> None:
         """Add bytes at the end; after an error, what was written of them stays."""
         view = memoryview(octets)
         with self._turn:

@@ -13,7 +13,7 @@ from typing import Final
 from mptcp_collector.problem import ProblemError
 
 VERSION: Final = "1.0.0"
-EXTENSIONS: Final = "creation,expiration,checksum,termination"
+EXTENSIONS: Final = "creation,creation-with-upload,expiration,checksum,termination"
 CHECKSUM_ALGORITHMS: Final = "sha256"
 CONTENT_TYPE: Final = "application/offset+octet-stream"
 

@@ -73,7 +73,7 @@ def _ports(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator[st
     missing = sorted(further(plan) - further(planned))
     if missing:
         named = ", ".join(f"{port} ({app})" for app, port in missing)
-        yield f"not tried, as something else has it on the server: port {named}"
+        yield f"not tried, as it is not to be had on the server: port {named}"
 
 
 def _gone(

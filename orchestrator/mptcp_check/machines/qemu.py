@@ -45,7 +45,7 @@ class MachineSpec:
     @property
     def captures_socket(self) -> Path:
         """Where captures are read."""
-        return self.directory / f"{self.name}.captures"
+        return self.directory / f"{self.name}.caps"
 
     @property
     def console(self) -> Path:

@@ -84,7 +84,13 @@ def server_by_session(
             check=lambda: None,  # whether its capture runs is asked before each exchange
             notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
-            login=Login(user=services.user, password=services.password, folder=services.folder),
+            login=Login(
+                user=services.user,
+                password=services.password,
+                folder=services.folder,
+                tls_certificate=services.tls_certificate,
+                ssh_host_key=services.ssh_host_key,
+            ),
             meet=agent.meet,
             session=_kept(session, run_id) if wish.keeps else None,
         )
@@ -121,7 +127,7 @@ def place(
         found = services.ports(application.service, "mptcp")
         if found:
             ports[app] = application.port if application.port in found else found[0]
-        further = (port for port in application.ports[1:] if port in found)
+        further = (p for p in application.ports[1:] if p in found and p != ports[app])
         ports.update({further_port(app, port): port for port in further})
     plain = services.ports("ftp", "tcp")
     if plain:

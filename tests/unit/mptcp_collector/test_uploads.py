@@ -194,7 +194,10 @@ def test_a_header_field_that_is_wrong_is_refused(
 def test_what_of_tus_is_spoken_is_told(server: Parts) -> None:
     answer = server.client.http.options("/api/v1/uploads")
     assert answer.status_code == 204
-    assert answer.headers["Tus-Extension"] == "creation,expiration,checksum,termination"
+    assert (
+        answer.headers["Tus-Extension"]
+        == "creation,creation-with-upload,expiration,checksum,termination"
+    )
     assert answer.headers["Tus-Max-Size"] == str(64 << 20)
 
 

@@ -16,13 +16,14 @@ UploadId = Annotated[str, Path(pattern="^[0-9a-f]{32}$", description="As `Locati
 RunId = Annotated[str, Path(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{7,63}$")]
 
 
-def collector(request: Request) -> Collector:
+# none of these waits for anything, so they are no threads' work, as a plain function would be
+async def collector(request: Request) -> Collector:
     """Return what answers."""
     found: Collector = request.app.state.collector
     return found
 
 
-def tus_resumable(tus_resumable: Annotated[str | None, Header()] = None) -> None:
+async def tus_resumable(tus_resumable: Annotated[str | None, Header()] = None) -> None:
     """See that the client speaks our version of tus (its core protocol, Tus-Resumable).
 
     Raises:
@@ -35,7 +36,7 @@ def tus_resumable(tus_resumable: Annotated[str | None, Header()] = None) -> None
 Here = Annotated[Collector, Depends(collector)]
 
 
-def reviewing(here: Here, authorization: Annotated[str | None, Header()] = None) -> bool:
+async def reviewing(here: Here, authorization: Annotated[str | None, Header()] = None) -> bool:
     """Say whether a request comes from a reviewer: Basic (RFC 7617), any name, their token."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":

@@ -1,25 +1,23 @@
-"""tus 1.0.0: creation, expiration, checksum (sha256), termination."""
+"""tus 1.0.0: creation, also with bytes, expiration, checksum (sha256), termination."""
 
 import asyncio
-import hashlib
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Request, Response
-from starlette.requests import ClientDisconnect
 
 from mptcp_collector import tus
+from mptcp_collector.api import taking
 from mptcp_collector.api.asking import Here, SpeaksTus, UploadId, peer, problems
-from mptcp_collector.collector import Collector
 from mptcp_collector.meta.records import Upload
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.spool import Part
 
 router = APIRouter(prefix="/api/v1/uploads")
 
-BUFFER_BYTES: Final = 2 << 20
-"""What is held of a request before it goes to the disk."""
-
 _RESUMABLE: Final = {"Tus-Resumable": tus.VERSION}
+_BYTES: Final[dict[str, Any]] = {
+    "requestBody": {"content": {tus.CONTENT_TYPE: {"schema": {"format": "binary"}}}}
+}
 
 
 @router.options("", status_code=204, operation_id="upload_options", responses=problems())
@@ -40,34 +38,55 @@ def upload_options(here: Here) -> Response:
     operation_id="create_upload",
     response_class=Response,
     dependencies=[SpeaksTus],
+    openapi_extra=_BYTES,
     responses=problems(
         "ticket_invalid",
         "ticket_too_old",
         "ticket_of_another_run",
         "run_exists_with_other_digest",
+        "offset_mismatch",
         "run_deleted",
         "tus_version",
         "too_large",
+        "bad_bundle",
         "digest_mismatch",
+        "expands_too_far",
         "schema_too_new",
         "schema_too_old",
+        "upload_busy",
         "quota_exceeded",
+        "checksum_mismatch",
         "storage_unavailable",
         "storage_full",
     ),
 )
-def create_upload(
+async def create_upload(
     request: Request,
     here: Here,
+    *,
+    content_type: Annotated[str | None, Header()] = None,
     upload_length: Annotated[str | None, Header()] = None,
     upload_metadata: Annotated[str | None, Header()] = None,
+    upload_checksum: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Begin an upload; the same bundle again is the same upload, wherever it stopped.
 
-    Upload-Offset says how much of it is here: all of it when the run is.
+    Upload-Offset says how much of it is here: all of it when the run is. Bytes may come with it,
+    from the first; they are taken when none is here yet, and with the last one the run is stored
+    before this answers.
     """
     wish = tus.announced(upload_length, upload_metadata)
-    upload, offset = here.receiving.create(wish, peer(request))
+    digest = tus.checksum(upload_checksum)
+    with_bytes = content_type == tus.CONTENT_TYPE
+
+    def begin() -> tuple[Upload, int, Part | None]:
+        upload, offset = here.receiving.create(wish, peer(request))
+        takes = with_bytes and not offset
+        return upload, offset, here.receiving.take(upload, 0) if takes else None
+
+    upload, offset, part = await asyncio.to_thread(begin)
+    if part is not None:
+        offset = await taking.take(request, here, upload, part, digest)
     # relative to the request's own address (RFC 9110, section 10.2.2), whatever proxy is before us
     location = {"Location": f"{request.url.path}/{upload.id}"}
     return Response(status_code=201, headers=_headers(upload, offset) | location)
@@ -102,9 +121,7 @@ def upload_offset(upload_id: UploadId, here: Here) -> Response:
     status_code=204,
     operation_id="append_upload",
     dependencies=[SpeaksTus],
-    openapi_extra={
-        "requestBody": {"content": {tus.CONTENT_TYPE: {"schema": {"format": "binary"}}}}
-    },
+    openapi_extra=_BYTES,
     responses=problems(
         "upload_unknown",
         "run_exists_with_other_digest",
@@ -138,13 +155,7 @@ async def append_upload(
     digest = tus.checksum(upload_checksum)
     begins = tus.number("Upload-Offset", upload_offset)
     upload, part = await asyncio.to_thread(here.receiving.begin, upload_id, begins)
-    try:
-        await _take(request, here, upload, part, digest)
-        offset = part.size_bytes
-        if offset == upload.size_bytes:
-            await asyncio.to_thread(here.receiving.finish, upload, part)
-    finally:
-        part.close()
+    offset = await taking.take(request, here, upload, part, digest)
     return Response(status_code=204, headers=_headers(upload, offset))
 
 
@@ -159,45 +170,6 @@ def end_upload(upload_id: UploadId, here: Here) -> Response:
     """Forget an upload; a run that came of it stays."""
     here.receiving.end(upload_id)
     return Response(status_code=204, headers=_RESUMABLE)
-
-
-async def _take(
-    request: Request, here: Collector, upload: Upload, part: Part, digest: bytes | None
-) -> None:
-    """Write a request's bytes; without a checksum what came before an interruption is kept."""
-    began = part.size_bytes
-    hashed = hashlib.sha256()
-    held = bytearray()
-    stream = request.stream()
-    whole = False
-    try:
-        while True:
-            async with asyncio.timeout(here.configuration.limits.idle_s):
-                chunk = await anext(stream, None)
-            if chunk is None:
-                break
-            held += chunk
-            if part.size_bytes + len(held) > upload.size_bytes:
-                held.clear()
-                raise ProblemError("too_large", "more bytes than Upload-Length announced")
-            if digest is not None:
-                hashed.update(chunk)
-            if len(held) >= BUFFER_BYTES:
-                octets = bytes(held)
-                held.clear()
-                await asyncio.to_thread(part.write, octets)
-        whole = True
-    except (ClientDisconnect, TimeoutError):
-        # nobody hears the answer; the next HEAD tells how far it came
-        raise ProblemError("bad_request", "the bytes stopped coming") from None
-    finally:
-        if digest is None or whole:
-            part.write(bytes(held))
-        if digest is not None and (not whole or hashed.digest() != digest):
-            part.cut(began)
-        here.metrics.count("received_bytes_total", by=part.size_bytes - began)
-    if digest is not None and hashed.digest() != digest:
-        raise ProblemError("checksum_mismatch")
 
 
 def _headers(upload: Upload, offset: int) -> dict[str, str]:

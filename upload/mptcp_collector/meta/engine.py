@@ -1,7 +1,6 @@
 """A database, opened so that what is committed is on the disk, with the tables of today."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +16,8 @@ _LOCK: Final = 0x6D707463
 """Key of the advisory lock that two starting collectors take in turn."""
 _READING: Final = "mptcp_check_reading"
 """Execution option of transactions that write nothing."""
+_LATER: Final = "mptcp_check_later"
+"""Execution option of transactions that may come to the disk later."""
 
 
 def opened(url: str) -> sa.Engine:
@@ -36,6 +37,8 @@ def opened(url: str) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _careful)
         sa.event.listen(engine, "begin", _immediate)
+    else:
+        sa.event.listen(engine, "begin", _unhurried)
     try:
         _migrate(engine)
     except (CommandError, sa.exc.SQLAlchemyError) as e:
@@ -68,33 +71,55 @@ def _careful(connection: Any, _: object) -> None:  # noqa: ANN401 - the driver's
     connection.isolation_level = None
     with contextlib.closing(connection.cursor()) as cursor:
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA busy_timeout = 20000")
 
 
 def _immediate(connection: sa.Connection) -> None:
-    reading = connection.get_execution_options().get(_READING, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    options = connection.get_execution_options()
+    # the driver's own: SQLAlchemy takes as long for a word as for a question
+    driver: Any = connection.connection.driver_connection
+    if options.get(_READING, False):
+        driver.execute("BEGIN")
+        return
+    # in WAL mode NORMAL leaves a commit to the next one that is FULL; the file is always whole
+    level = "NORMAL" if options.get(_LATER, False) else "FULL"
+    if connection.info.get(_LATER) != level:
+        driver.execute(f"PRAGMA synchronous = {level}")
+        connection.info[_LATER] = level
+    driver.execute("BEGIN IMMEDIATE")
 
 
-@contextlib.contextmanager
-def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Give the state of one moment to read, however long that takes; nobody waits for it."""
+def later_on_disk(engine: sa.Engine) -> sa.Engine:
+    """Return the same database, with transactions that come to the disk with the next other one.
+
+    Until then a power cut may undo them; the end of a process does not.
+    """
+    return engine.execution_options(**{_LATER: True})
+
+
+def _unhurried(connection: sa.Connection) -> None:
+    if connection.get_execution_options().get(_LATER, False):
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+
+def reading(engine: sa.Engine) -> sa.Engine:
+    """Return the same database, with transactions that write nothing and for which nobody waits.
+
+    Each sees the state of one moment, however long it takes.
+    """
     options: dict[str, Any] = {_READING: True}
     if engine.dialect.name == "postgresql":
         options["isolation_level"] = "REPEATABLE READ"
-    with engine.connect().execution_options(**options) as connection, connection.begin():
-        yield connection
+    return engine.execution_options(**options)
 
 
-@contextlib.contextmanager
-def locked(connection: sa.Connection, name: str) -> Iterator[None]:
-    """Let others with the same name wait to the end of the transaction.
+def locked(connection: sa.Connection, *names: str) -> None:
+    """Let others with the same names wait to the end of the transaction.
 
     SQLite has one writer at a time already.
     """
     if connection.dialect.name == "postgresql":
-        key = sa.func.hashtextextended(name, 0)
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))
-    yield
+        for name in names:
+            key = sa.func.hashtextextended(name, 0)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(key)))

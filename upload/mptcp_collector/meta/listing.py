@@ -1,13 +1,13 @@
 """Lists of runs and what they can be chosen by, in SQL."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mptcp_collector.meta import tables
-from mptcp_collector.meta.records import Listed, Run, RunState, Wanted
+from mptcp_collector.meta import rows, tables
+from mptcp_collector.meta.records import Listed, RunState, Wanted
 
 FACETS: Final = ("outcome", "behaviour", "application", "port", "network")
 FACET_VALUES_MAX: Final = 200
@@ -18,20 +18,14 @@ _F: Final = tables.findings
 _M: Final = tables.marks
 
 
-def run_of(row: Mapping[Any, Any]) -> Run:
-    """Return the run of a row."""
-    values = {name: row[name] for name in Run.__slots__}
-    return Run(**(values | {"state": RunState(values["state"])}))
-
-
 def page(db: sa.Connection, wanted: Wanted) -> tuple[int, Sequence[Listed]]:
     """Return how many runs there are, and a page of them, newest first."""
     chosen = _chosen(wanted)
     count = db.execute(sa.select(sa.func.count()).select_from(chosen.subquery()))
     total = int(count.scalar_one())
     ordered = chosen.order_by(_R.c.received_ns.desc(), _R.c.run_id)
-    rows = db.execute(ordered.offset(wanted.offset).limit(wanted.limit)).mappings().all()
-    ids = [row["run_id"] for row in rows]
+    found = db.execute(ordered.offset(wanted.offset).limit(wanted.limit)).mappings().all()
+    ids = [row["run_id"] for row in found]
     behaviours = _grouped(db, _behaviours(ids))
     marks: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     own = sa.select(_M).where(_M.c.run_id.in_(ids)).order_by(_M.c.kind, _M.c.value)
@@ -39,12 +33,12 @@ def page(db: sa.Connection, wanted: Wanted) -> tuple[int, Sequence[Listed]]:
         marks[run_id][kind].append(value)
     return total, [
         Listed(
-            run=run_of(row),
+            run=rows.run_of(row),
             outcome=str(row["outcome"] or ""),
             behaviours=tuple(behaviours.get(row["run_id"], ())),
-            marks={kind: tuple(found) for kind, found in marks[row["run_id"]].items()},
+            marks={kind: tuple(values) for kind, values in marks[row["run_id"]].items()},
         )
-        for row in rows
+        for row in found
     ]
 
 
@@ -69,8 +63,8 @@ def facets(db: sa.Connection, public_at_ns: int | None) -> dict[str, list[tuple[
     found = {}
     for name, select in asked.items():
         ordered = select.where(*live).order_by(number.desc(), select.selected_columns[0])
-        rows = db.execute(ordered.limit(FACET_VALUES_MAX))
-        found[name] = [(str(value), int(count)) for value, count in rows]
+        counted = db.execute(ordered.limit(FACET_VALUES_MAX))
+        found[name] = [(str(value), int(count)) for value, count in counted]
     return found
 
 

@@ -22,6 +22,8 @@ class MetaStore(Protocol):
     """Records of uploads, runs and verdicts.
 
     Every method is one transaction: on return it is on the disk, after an exception nothing is.
+    `open_upload` of one without a ticket comes to the disk later, at the latest with the next
+    other one: until then a power cut may undo it, and its client begins anew.
     """
 
     def open_upload(self, upload: Upload, *, quota_bytes: int) -> Upload | None:

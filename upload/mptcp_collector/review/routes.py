@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from mptcp_check.model import Side
 from mptcp_collector.api.asking import Here, Reviewing, RunId
 from mptcp_collector.collector import Collector
+from mptcp_collector.jobs.whose_verdict import SERVER
 from mptcp_collector.meta.records import Run, Verdict
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.review import downloads, page, server_half
@@ -110,6 +111,7 @@ def run(
         verdicts=verdicts,
         newest=verdicts[0] if verdicts else None,
         chosen=chosen,
+        with_server=chosen is not None and chosen.rules_version.startswith(SERVER),
         chosen_is_newest=not verdicts or chosen == verdicts[0],
         shown=drawn(chosen.report) if chosen else None,
         files=list(downloads.files(found, capture, chosen, may=may)),

@@ -40,9 +40,6 @@ READING_NOTE = (
     "TCP options pass the kernel's NAT; addresses and ports that differ at the server are its doing"
 )
 
-HIGH_OCTET = "fe"
-"""The highest first octet of an address that is one station's; it is nobody's, as machines' are."""
-
 
 def device_name(interface: HostInterface) -> str:
     """Return the name of our device for an interface; the interface's index keeps it unique."""
@@ -69,9 +66,9 @@ def bridge(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
         commands=(
             make,
             ("ip", "link", "set", "dev", tap_device, "addrgenmode", "none"),
-            # a bridge takes the lowest address of its ports for its own, and this computer would
-            # be another one to its neighbours: ours is higher than any card's
-            ("ip", "link", "set", "dev", tap_device, "address", f"{HIGH_OCTET}{mac[2:]}"),
+            # a bridge takes the lowest address of its ports as its own, and this computer would
+            # have another one until its neighbours have asked again: no address is higher
+            ("ip", "link", "set", "dev", tap_device, "address", f"fe{mac[2:]}"),
             join,
             *(_filled(command, "-I") for command in opened),
             ("ip", "link", "set", "dev", tap_device, "up"),

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -150,3 +151,22 @@ def test_ssh_reads_nobodys_configuration_and_takes_one_host_key(app: str) -> Non
     assert "StrictHostKeyChecking yes" in files["config"]
     assert files["known_hosts"].split()[1:] == KNOWN.ssh_host_key.split()
     assert KNOWN.password not in "".join(files.values())
+
+
+MARKER = "mpck-" + "a7" * 13
+SHARED = Target(
+    address="192.0.2.1",
+    file="x0003",
+    credentials=replace(KNOWN, user=MARKER, folder=MARKER),
+)
+SAYS_NO_MARKER = {"scp", "sftp", "ssh"}
+"""Their words are encrypted: they are claimed by their handshake."""
+
+
+def test_at_a_shared_server_every_connection_can_be_told() -> None:
+    for exchange in plan(sorted(APPLICATIONS), Depth.FULL):
+        application = APPLICATIONS[exchange.app]
+        words = [word for one in application.commands(exchange, SHARED) for word in one]
+        words += application.files(SHARED).values()
+        told = exchange.app in SAYS_NO_MARKER or any(MARKER in word for word in words)
+        assert told, (exchange.app, exchange.mode)

@@ -46,6 +46,6 @@ def test_where_there_is_ipv6_only_the_reason_is_no_other() -> None:
 
 def test_ports_that_something_else_has_are_named() -> None:
     without = [e for e in FULL if e.port != 8080]
-    assert "not tried, as something else has it on the server: port 8080 (http)" in list(
+    assert "not tried, as it is not to be had on the server: port 8080 (http)" in list(
         left_out.sentences(FULL, without)
     )
