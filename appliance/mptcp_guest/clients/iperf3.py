@@ -42,11 +42,12 @@ def arrived_bytes(said: Any, wanted_bytes: int) -> int:  # noqa: ANN401 - what i
 
 def main(address: str, port: str, wanted: str, marker: str = "") -> int:
     """Do one exchange and return iperf3's exit code; a server that many share is told whose."""
-    _, size = blocks(int(wanted))
+    count, size = blocks(int(wanted))
     done = subprocess.run(  # noqa: S603 - a list, whose words the orchestrator gave
         [
             *("iperf3", "--client", address, "--port", port, "--json", "--reverse"),
-            *("--bytes", wanted, "--length", str(size)),
+            # whole blocks: what comes after as much as it wanted it does not count
+            *("--bytes", str(count * size), "--length", str(size)),
             *(("--extra-data", marker) if marker else ()),
         ],
         stdout=subprocess.PIPE,

@@ -174,6 +174,8 @@ def _run(control: socket.socket, stream: BinaryIO, test: Test, wanted: Wanted) -
     if stream.read(1) != bytes([TEST_END]):
         raise OSError("the test has no end")
     took_s = (monotonic_ns() - began_ns) / 1e9
+    # its client waits for the rest of a block that it has read in part (3.12)
+    data.shutdown(socket.SHUT_WR)
     _state(control, EXCHANGE_RESULTS)
     _text(stream)
     told = results(wanted.blocks_count * wanted.block_bytes, took_s)

@@ -57,7 +57,11 @@ def _mqtt(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[str]
         inside_tls=wanted["service"] == mqtt.MQTTS.name,
         user=pwd.getpwuid(os.geteuid()).pw_name,
         message_bytes_max=VALUE_BYTES_MAX,
-        access=f"acl_file {access}\nmax_connections {caps.connections_count}\n",
+        access=(
+            f"acl_file {access}\nmax_connections {caps.connections_count}\n"
+            # or one session could take another's name, and the broker hangs up on that one
+            "use_username_as_clientid true\n"
+        ),
     )
     place.written("mosquitto.conf", text)
     return mqtt.command(place.directory)

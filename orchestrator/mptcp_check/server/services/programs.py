@@ -24,6 +24,7 @@ from mptcp_guest.waiting import Deadline
 AGAIN_NS: Final = 10**9
 """A program that ended is started again after that time, twice as long after each time."""
 AGAIN_MOST_NS: Final = 60 * 10**9
+TOLD_AGAIN_NS: Final = 5 * 10**9
 STEADY_NS: Final = 60 * 10**9
 """Who has run for so long begins anew with the shortest time."""
 DEAF_NS: Final = 2 * 10**9
@@ -44,6 +45,8 @@ class _Program:
     listens: bool = False
     listened: bool = False
     """Whether it ever did: one that never did is not offered."""
+    told_again_ns: int | None = None
+    """When it is told again who may log in, as it could not be told."""
     reloads: bool = False
     """Whether it must still be told to read again who may log in."""
     began_ns: int = 0
@@ -101,17 +104,23 @@ class Programs:
         return all(one.listened or one.because for one in self._programs)
 
     def admit(self, logins: Sequence[Login]) -> None:
-        """Say who may log in from now on.
-
-        Raises:
-            RefusalError: A program's tool fails.
-            OSError: There is no room for its file.
-        """
+        """Say who may log in from now on; a program that cannot be told harms no other."""
         with self._lock:
             self._logins = tuple(logins)
             for program in self._programs:
                 if program.child is not None:
-                    self._admit(program)
+                    self._tell(program)
+
+    def _tell(self, program: _Program) -> None:
+        """Tell a program that runs; one that cannot be told is not alive until it can."""
+        try:
+            self._admit(program)
+        except (RefusalError, OSError) as e:
+            if program.told_again_ns is None:
+                log.error("%s cannot be told who may log in: %s", program.name, e)  # noqa: TRY400 - it says it all
+            program.told_again_ns = self._monotonic_ns() + TOLD_AGAIN_NS
+        else:
+            program.told_again_ns = None
 
     def _admit(self, program: _Program) -> None:
         shared = SHARED[program.wanted["service"]]
@@ -135,6 +144,9 @@ class Programs:
                 if program.child is None and now_ns >= program.again_ns:
                     self._start(program, now_ns)
                 self._reload(program, now_ns)
+                again_ns = program.told_again_ns
+                if program.child is not None and again_ns is not None and now_ns >= again_ns:
+                    self._tell(program)
         if any(one.child is not None and not one.listens for one in self._programs):
             self._see_who_listens()
 
@@ -146,7 +158,7 @@ class Programs:
                 transport=one.wanted["transport"],
                 address=one.wanted["address"],
                 port=one.wanted["port"],
-                alive=one.listens and one.child is not None and one.child.poll() is None,
+                alive=_alive(one),
                 restarts_count=one.restarts_count,
                 restarted_ns=one.restarted_ns,
                 because=one.because,
@@ -196,7 +208,7 @@ class Programs:
             program.again_ns = now_ns + program.pause_ns
             log.error("%s: %s", program.name, program.because)  # noqa: TRY400 - it says it all
             return
-        program.began_ns = now_ns
+        program.began_ns, program.told_again_ns = now_ns, None
         if again:
             program.restarts_count += 1
             program.restarted_ns = self._wall_ns()
@@ -210,7 +222,7 @@ class Programs:
                     program.listens = program.child is not None and listens(program.wanted, found)
                     program.listened |= program.listens
                     if program.listens and not before:
-                        self._admit(program)  # who came while it began
+                        self._tell(program)  # who came while it began
 
     def _place(self, program: _Program) -> Place:
         return Place(
@@ -219,6 +231,11 @@ class Programs:
             files=self._files,
             until=Deadline.after(_WITHIN_S),
         )
+
+
+def _alive(program: _Program) -> bool:
+    child, told = program.child, program.told_again_ns is None
+    return program.listens and told and child is not None and child.poll() is None
 
 
 def _last_words(program: _Program) -> str:

@@ -86,7 +86,10 @@ class SessionFolders:
         for path in sorted(self._accounts.glob("*.json")):
             try:
                 document: Any = json.loads(path.read_text())
-                found.append(Account(**document))
+                account = Account(**document)
+                # one of a former version has none
+                (self._closed / account.user).mkdir(mode=_OPEN, exist_ok=True)
+                found.append(account)
             except (OSError, ValueError, TypeError):
                 path.unlink(missing_ok=True)  # not written whole: it never came to be
         return found

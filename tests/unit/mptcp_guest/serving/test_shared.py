@@ -186,6 +186,7 @@ def test_an_mqtt_session_has_one_topic_to_read_and_one_to_write(place: Place) ->
     text = written(place, "mosquitto.conf")
     assert f"acl_file {place.directory}/access\n" in text
     assert f"message_size_limit {brokers.VALUE_BYTES_MAX}\n" in text
+    assert "use_username_as_clientid true\n" in text.split("listener 0")[0]
     assert "allow_anonymous false" in text.split("listener 0")[0]
     SHARED["mqtt"].admit(place, [login()])
     first = written(place, "users")

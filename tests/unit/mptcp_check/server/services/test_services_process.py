@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -15,12 +15,13 @@ import pytest
 from measurement_server import Clock, S
 from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
 from mptcp_check.server.problem import ProblemError
-from mptcp_check.server.services import server_keys
+from mptcp_check.server.services import programs, server_keys
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.remote_services import RemoteServices
 from mptcp_check.server.services.service import ServicesState
 from mptcp_check.server.services.services_process import ServicesProcess
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
+from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest.lab import Lab
 from mptcp_guest.messages import Content, ServiceWanted
 from mptcp_guest.serving.sharing import Caps
@@ -62,7 +63,7 @@ def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator
     control = folder / "c.sock"
     lab = Lab(work_directory=folder, stop=Stop(), own_network=True)
     folders = SessionFolders(folder, QUOTA, free_bytes=lambda _: 10**9)
-    programs = Programs(
+    running = Programs(
         lab,
         folders.files,
         wanted,
@@ -70,7 +71,7 @@ def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator
         monotonic_ns=time.monotonic_ns,  # noqa: TID251 - a test
         wall_ns=clock,
     )
-    process = ServicesProcess(programs, folders, ABOUT, wall_ns=clock, random_bytes=os.urandom)
+    process = ServicesProcess(running, folders, ABOUT, wall_ns=clock, random_bytes=os.urandom)
     with listen(control, backlog=8, what="process") as listening:
         thread = threading.Thread(target=process.serve, args=(listening,))
         thread.start()
@@ -79,7 +80,7 @@ def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator
                 state=folder,
                 remote=RemoteServices(control),
                 clock=clock,
-                programs=programs,
+                programs=running,
                 lab=lab,
             )
         finally:
@@ -198,6 +199,31 @@ def test_a_program_that_crashes_is_started_again_and_the_state_says_so(tmp_path:
         assert users.read_text().startswith(f"{account.user}:$6$")
         assert account.password not in users.read_text()
     assert not bench.lab._children
+
+
+def test_a_program_that_cannot_be_told_is_not_alive_until_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ServiceWanted(service="echo", transport="tcp", address="127.0.0.1", port=free_port())
+    full = [False]
+
+    def admit(*_: object) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(programs, "SHARED", {"echo": replace(SHARED["echo"], admit=admit)})
+    monkeypatch.setattr(programs, "TOLD_AGAIN_NS", 0)
+    with serving(tmp_path, Clock(), [wanted]) as bench:
+
+        def alive(*, yes: bool) -> bool:
+            return [one.alive for one in bench.remote.state().programs] == [yes]
+
+        wait_for(lambda: alive(yes=True))
+        full[0] = True
+        assert bench.remote.open(ALICE, until_ns=bench.clock() + 60 * S).user == ALICE
+        wait_for(lambda: alive(yes=False))
+        full[0] = False
+        wait_for(lambda: alive(yes=True))
 
 
 def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -135,6 +136,16 @@ def test_what_programs_keep_in_the_closed_folder_counts_and_goes(place: Place) -
     place.folders.close(ALICE)
     assert not closed.exists()
     assert (place.state / "closed" / BOB).exists()
+
+
+def test_an_account_of_a_former_version_gets_its_closed_folder(place: Place) -> None:
+    (place.state / "closed" / ALICE).rmdir()
+    record = place.state / "accounts" / f"{ALICE}.json"
+    said = json.loads(record.read_text())
+    del said["ssh_client_key"]
+    record.write_text(json.dumps(said))
+    assert [one.user for one in place.folders.accounts()] == [ALICE, BOB]
+    assert place.folders.offer(ALICE, "git", "x1", content(100)).bytes == 100
 
 
 def test_a_service_whose_contents_are_small_takes_no_large_one(place: Place) -> None:
