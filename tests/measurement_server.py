@@ -146,12 +146,14 @@ class PretendedServices:
         self._answering()
         return ServicesState(kernel="6.18", machine="x86_64", tools={}, programs=self.programs)
 
-    def open(self, marker: str, *, until_ns: int) -> Account:
+    def open(self, marker: str, *, until_ns: int, ssh_client_key: str = "") -> Account:
         self._answering()
         if self.full:
             raise ProblemError("disk-full")
         account = Account(user=marker, password="p" * 24, until_ns=until_ns)
-        return self.accounts.setdefault(marker, account)
+        known = self.accounts.get(marker, account)
+        key = ssh_client_key or known.ssh_client_key
+        return self.accounts.setdefault(marker, replace(known, ssh_client_key=key))
 
     def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
         self._existing(marker)

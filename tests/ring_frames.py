@@ -17,6 +17,7 @@ from segments import ACK, PSH, SYN, Subflow, Talk
 
 SERVER = ("203.0.113.1", 80)
 SERVER_6 = ("2001:db8::1", 80)
+FTP_PORTS = frozenset({21})
 T0_NS = 1_800_000_000 * 10**9
 S = 10**9
 MULTIPLIERS = np.array([3, 5, 7, 11, 13, 17], dtype=np.uint64)
@@ -46,6 +47,7 @@ class Bench:
             flow_known=lambda session, flow: self.flows.append((session, flow)),
             multipliers=MULTIPLIERS,
             waiting=self.waiting,
+            ftp_ports=FTP_PORTS,
         )
         self._decoder = Decoder()
 

@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from mptcp_appliance import image, plan, superseded
-from mptcp_appliance.build import build
+from mptcp_appliance import image, plan
 from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image
@@ -88,6 +87,9 @@ def ensure(
                 return image.read(directory)
             _remove_remains(cache_dir)
             _require_space(cache_dir)
+            # who only looks for an image does without all that builds one
+            from mptcp_appliance.build import build  # noqa: PLC0415
+
             partial = cache_dir / f"{_PARTIAL}{directory.name}"
             output, work = partial / "image", partial / "work"
             try:
@@ -118,6 +120,8 @@ def ensure(
 
 def needed(declarations: Iterable[Declaration], *, cache_dir: Path) -> set[str]:
     """Return the names of the folders in which these images and their kernels lie, or would."""
+    from mptcp_appliance import superseded  # noqa: PLC0415 - as for `build`
+
     names = set[str]()
     for declaration in declarations:
         for architecture in ARCHITECTURES:
@@ -148,6 +152,8 @@ def prune(
     """
     if not cache_dir.is_dir():
         return {}
+    from mptcp_appliance import superseded  # noqa: PLC0415 - as for `build`
+
     wanted = needed(declarations, cache_dir=cache_dir)
     try:
         with _locked(cache_dir, progress):
@@ -169,6 +175,8 @@ def _remove_replaced(
     cache_dir: Path, declaration: Declaration, name: str, architecture: str
 ) -> None:
     """Bound what builds leave behind; one that cannot be removed keeps no image from its user."""
+    from mptcp_appliance import superseded  # noqa: PLC0415 - as for `build`
+
     kernel = superseded.kernel_folder(declaration, architecture) or ""
     with contextlib.suppress(OSError):
         superseded.remove_remains(cache_dir)

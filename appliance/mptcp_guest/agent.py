@@ -53,6 +53,7 @@ class Agent:
             "capture_state": lambda _, __: captures.state(),
             "capture_stop": lambda _, until: captures.stop(until),
             "capture_fetch": lambda arguments, _: captures.fetch(arguments),
+            "capture_send": captures.send,
             "capture_handshakes": lambda _, __: captures.handshakes(),
             "services_start": services.start,
             "services_state": lambda _, __: services.state(),

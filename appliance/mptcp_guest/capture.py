@@ -6,15 +6,15 @@ Per interface and not ``-i any``, which loses the link layer and the interface's
 """
 
 import base64
-import hashlib
 import re
 import shutil
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
-from mptcp_guest import handshakes, messages, pcap_file
+from mptcp_guest import capture_port, handshakes, messages, pcap_file
 from mptcp_guest.lab import Lab
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.waiting import Deadline
@@ -23,7 +23,10 @@ BUFFER_KIB = 8192
 """The kernel's ring per interface: 1.5 s of the links' 40 Mbit/s."""
 
 DRAIN_POLL_S = 0.15
+"""How long nothing may have come before a capture is at rest."""
 DRAIN_LIMIT_S = 5.0
+WORD_S = 0.01
+"""How often to look whether tcpdump has said something."""
 REPORT_LIMIT_S = 2.0
 REPORTED = "dropped by kernel"
 EXIT_LIMIT_S = 20.0
@@ -88,8 +91,8 @@ class Captures:
                 self._running.append(self._start(interface, arguments["filter"], directory))
             for running in self._running:
                 self._await_listening(running, until)
-            for running in self._running:
-                running.at_start.update(self._report(running))
+            for running, counts in zip(self._running, self._reports(), strict=True):
+                running.at_start.update(counts)
         except (RefusalError, OSError):
             self.end()
             raise
@@ -129,22 +132,17 @@ class Captures:
 
     def stop(self, until: Deadline) -> messages.CaptureStopResult:
         """Let them drain, stop them, and say what they hold and what they lost."""
-        drained = until.earlier(DRAIN_LIMIT_S)
-        sizes: list[int] = []
-
-        def at_rest() -> bool:
-            before = sizes[:]
-            sizes[:] = [r.path.stat().st_size for r in self._running if r.path.exists()]
-            if before != sizes:
-                self._lab.stop.wait(DRAIN_POLL_S)
-            return before == sizes
-
-        self._lab.stop.wait(DRAIN_POLL_S)
-        self._lab.stop.wait_until(at_rest, drained)
-        resting = [self._report(running) for running in self._running]
+        readings = [pcap_file.Reading(running.path) for running in self._running]
+        self._drain(until.earlier(DRAIN_LIMIT_S), readings)
+        resting = self._reports()
+        died = [running.child.poll() for running in self._running]
+        for running in self._running:  # the kernel takes its time for each: all at once
+            running.child.send_signal(signal.SIGINT)
         finished = [
-            self._finish(running, at_rest=counts)
-            for running, counts in zip(self._running, resting, strict=True)
+            self._finish(running, reading, at_rest=counts, died=code)
+            for running, reading, counts, code in zip(
+                self._running, readings, resting, died, strict=True
+            )
         ]
         self._finished = {running.interface: running.path for running in self._running}
         self._running.clear()
@@ -156,19 +154,35 @@ class Captures:
         Raises:
             RefusalError: There is none of that interface.
         """
-        path = self._finished.get(arguments["interface"])
-        if path is None or arguments["offset_bytes"] < 0:
-            raise RefusalError("bad_arguments", f"no capture of {arguments['interface']!r}")
+        path = self._path(arguments["interface"])
+        if arguments["offset_bytes"] < 0:
+            raise RefusalError("bad_arguments", "offset_bytes: not below 0")
         with path.open("rb") as file:
             file.seek(arguments["offset_bytes"])
             part = file.read(FETCH_BYTES)
         return messages.FetchResult(base64=base64.b64encode(part).decode())
+
+    def send(self, arguments: messages.SendArguments, until: Deadline) -> None:
+        """Send a finished capture out of the machine by one of its ports.
+
+        Raises:
+            RefusalError: There is no such capture or port, or nobody reads it.
+        """
+        path = self._path(arguments["interface"])
+        port = capture_port.device(arguments["port"])
+        capture_port.send(path, port, stop=self._lab.stop, until=until)
 
     def end(self) -> None:
         """Stop them without looking at what they hold."""
         for running in self._running:
             self._lab.end(running.child, first=signal.SIGINT)
         self._running.clear()
+
+    def _path(self, interface: str) -> Path:
+        path = self._finished.get(interface)
+        if path is None:
+            raise RefusalError("bad_arguments", f"no capture of {interface!r}")
+        return path
 
     def _start(self, interface: str, expression: str, directory: Path) -> Running:
         path, log = directory / f"{interface}.pcap", directory / f"{interface}.log"
@@ -191,36 +205,59 @@ class Captures:
         def settled() -> bool:
             return "listening on" in running.words() or running.child.poll() is not None
 
-        listening = self._lab.stop.wait_until(settled, until)
+        listening = self._lab.stop.wait_until(settled, until, every_s=WORD_S)
         if not listening or running.child.poll() is not None:
             raise RefusalError(
                 "failed" if listening else "deadline",
                 f"tcpdump on {running.interface} does not listen: {running.words()}",
             )
 
-    def _report(self, running: Running) -> dict[str, int]:
-        """Return what a tcpdump has counted so far; nothing if it does not say."""
-        if running.child.poll() is not None:
-            return {}
-        reports_count = running.words().count(REPORTED)
-        running.child.send_signal(signal.SIGUSR1)  # tcpdump(8): report and go on
-        said = self._lab.stop.wait_until(
-            lambda: running.words().count(REPORTED) > reports_count, Deadline.after(REPORT_LIMIT_S)
-        )
-        return parse_counts(running.words()) if said else {}
+    def _drain(self, until: Deadline, readings: Sequence[pcap_file.Reading]) -> None:
+        """Wait until nothing came for a while; read meanwhile what there is."""
+        sizes = self._sizes()
+        before: list[int] | None = None
+        while before != sizes and until.left_s:
+            moment = Deadline.after(DRAIN_POLL_S)
+            for reading in readings:
+                reading.go_on()
+            self._lab.stop.wait(moment.left_s)
+            before, sizes = sizes, self._sizes()
 
-    def _finish(self, running: Running, *, at_rest: dict[str, int]) -> messages.CaptureFile:
-        died = running.child.poll()
+    def _sizes(self) -> list[int]:
+        return [r.path.stat().st_size for r in self._running if r.path.exists()]
+
+    def _reports(self) -> list[dict[str, int]]:
+        """Return what each tcpdump has counted so far; nothing for one that does not say."""
+        before: dict[str, int] = {}
+        for running in self._running:
+            if running.child.poll() is None:
+                before[running.interface] = running.words().count(REPORTED)
+                running.child.send_signal(signal.SIGUSR1)  # tcpdump(8): report and go on
+
+        def said(running: Running) -> bool:
+            name = running.interface
+            return name in before and running.words().count(REPORTED) > before[name]
+
+        self._lab.stop.wait_until(
+            lambda: all(said(running) for running in self._running if running.interface in before),
+            Deadline.after(REPORT_LIMIT_S),
+            every_s=WORD_S,
+        )
+        return [parse_counts(r.words()) if said(r) else {} for r in self._running]
+
+    def _finish(
+        self,
+        running: Running,
+        reading: pcap_file.Reading,
+        *,
+        at_rest: dict[str, int],
+        died: int | None,
+    ) -> messages.CaptureFile:
         self._lab.end(running.child, first=signal.SIGINT, grace_s=EXIT_LIMIT_S)
         counts = parse_counts(running.words())
         free_bytes = _free_bytes(running.path.parent)
-        held = pcap_file.Contents(packet_count=0, whole=False)
-        digest = messages.Digest(bytes=0, sha256=hashlib.sha256().hexdigest())
-        if running.path.exists():
-            held = pcap_file.contents(running.path)
-            with running.path.open("rb") as file:
-                digest["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-            digest["bytes"] = running.path.stat().st_size
+        reading.go_on()
+        held = reading.contents
         problem = problem_of(
             held,
             counts,
@@ -233,8 +270,8 @@ class Captures:
         return messages.CaptureFile(
             interface=running.interface,
             path=str(running.path),
-            bytes=digest["bytes"],
-            sha256=digest["sha256"],
+            bytes=reading.size_bytes,
+            sha256=reading.sha256,
             packet_count=held.packet_count,
             captured_count=counts.get("captured_count"),
             received_count=counts.get("received_count"),

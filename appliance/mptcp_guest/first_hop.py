@@ -10,6 +10,7 @@ section 3.1).  The kernel knows nothing of it and resets what is answered, so no
 """
 
 import contextlib
+import math
 import select
 import socket
 import struct
@@ -160,7 +161,7 @@ def _heard(
     poll = select.poll()
     poll.register(raw, select.POLLIN)  # and POLLERR, which needs no asking
     while until.left_s:
-        if not poll.poll(round(until.left_s * 1000)):
+        if not poll.poll(math.ceil(until.left_s * 1000)):
             continue
         error = _icmp_error(raw)
         if error is not None:

@@ -142,6 +142,7 @@ class Network:
         interfaces = attach(self._lab, wanted, until)
         self._lab.within(lambda: [offloads.switch_off(i["name"]) for i in interfaces])
         up = list(up_commands(interfaces))
+        self._leasing.listen(interfaces)
         if any("dhcp" in interface for interface in interfaces):
             self._ip(up, until)
             interfaces, up = self._leasing.lease(interfaces, until), []
@@ -189,6 +190,7 @@ class Network:
         routes = [
             self._lab.succeed(self._lab.ip("-j", f"-{version}", "route", "show", "default"), until)
             for version in FAMILIES
+            if self._lab.own_network or has_gateway(interfaces, version)
         ]
         on = self._lab.within(lambda: {i["name"]: offloads.on(i["name"]) for i in interfaces})
         return [self._state(i, links.get(i["name"], {}), routes, on[i["name"]]) for i in interfaces]
@@ -259,6 +261,14 @@ def address_commands(interfaces: Iterable[messages.Interface], version: int) -> 
             via = ["route", "replace", everywhere, "via", str(gateway.ip), *device]
             yield [*via, "table", number]
             yield [*via, "metric", number]
+
+
+def has_gateway(interfaces: Iterable[messages.Interface], version: int) -> bool:
+    """Say whether a namespace with these interfaces has a default route in a family; PURE.
+
+    It has none but those that were made: routers' advertisements are not listened to.
+    """
+    return any(_of_version(interface["gateways"], version) for interface in interfaces)
 
 
 def mptcp_commands(arguments: messages.ConfigureArguments) -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ The package may be a folder or the zip archive that was pushed into a machine; e
 imported from by any Python, so a process of its own needs only to be told where it is.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +20,14 @@ DEBIAN_PYTHON = "/usr/bin/python3"
 
 WITH_LIBRARIES = frozenset({"websocket"})
 """Clients that need one of those."""
+
+
+def own_python() -> str:
+    """Return the Python that this process runs under, if it may start it again.
+
+    Who gave up root's rights may run one in a folder that is root's alone: then Debian's.
+    """
+    return sys.executable if os.access(sys.executable, os.X_OK) else DEBIAN_PYTHON
 
 
 def command(module: str, *words: str, python: str = sys.executable) -> list[str]:

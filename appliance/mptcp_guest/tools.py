@@ -64,13 +64,18 @@ def parse_status(text: str) -> dict[str, str]:
     wanted = {package for package, _ in TOOLS.values()}
     found: dict[str, str] = {}
     for paragraph in text.split("\n\n"):
-        fields = dict(line.partition(": ")[::2] for line in paragraph.split("\n"))
-        name = fields.get("Package", "")
+        name = _field(paragraph, "Package")
         # nginx is nginx-light, nginx-full, …; its own package may be an empty one
         known = next((w for w in (name, name.partition("-")[0]) if w in wanted), None)
-        if known and fields.get("Status", "").endswith(" installed"):
-            found.setdefault(known, f"{name} {fields.get('Version', '')}")
+        if known and _field(paragraph, "Status").endswith(" installed"):
+            found.setdefault(known, f"{name} {_field(paragraph, 'Version')}")
     return found
+
+
+def _field(paragraph: str, name: str) -> str:
+    """Return a field of one line, or nothing; hundreds of paragraphs are looked at for one."""
+    start = f"\n{paragraph}".find(f"\n{name}: ")
+    return paragraph[start + len(name) + 2 :].partition("\n")[0] if start >= 0 else ""
 
 
 def _version(lab: Lab, tool: str, known: str, words: tuple[str, ...], until: Deadline) -> str:

@@ -47,6 +47,7 @@ VERBS = {
     "capture_fetch": Verb(
         arguments=messages.FetchArguments, result=messages.FetchResult, deadline_s=60
     ),
+    "capture_send": Verb(arguments=messages.SendArguments, result=messages.Nothing, deadline_s=60),
     "capture_handshakes": Verb(
         arguments=messages.Nothing, result=messages.HandshakesResult, deadline_s=60
     ),

@@ -1,5 +1,6 @@
 """Bounded waiting: for a moment, for a process, and never past the orchestrator's going away."""
 
+import math
 import os
 import select
 from collections.abc import Callable
@@ -73,8 +74,15 @@ class Stop:
         finally:
             os.close(descriptor)
 
-    def wait_until(self, condition: Callable[[], bool], until: Deadline) -> bool:
+    def wait_until(
+        self, condition: Callable[[], bool], until: Deadline, *, every_s: float = POLL_S
+    ) -> bool:
         """Look again and again until a condition holds, and say whether it came to hold.
+
+        Args:
+            condition: Looked at once at least.
+            until: When to give up.
+            every_s: How often to look.
 
         Raises:
             RefusalError: The orchestrator went away meanwhile.
@@ -83,7 +91,7 @@ class Stop:
             left_s = until.left_s
             if not left_s:
                 return False
-            self.wait(min(POLL_S, left_s))
+            self.wait(min(every_s, left_s))
         return True
 
     def _poll(self, descriptor: int | None, seconds: float) -> bool:
@@ -91,7 +99,7 @@ class Stop:
         poll.register(self.fileno, select.POLLIN)
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
-        ready = [number for number, _ in poll.poll(round(seconds * 1000))]
+        ready = [number for number, _ in poll.poll(_milliseconds(seconds))]
         if self.fileno in ready:
             raise RefusalError("stopped", "the orchestrator went away")
         return bool(ready)
@@ -105,6 +113,11 @@ def ends_within(process: Popen[bytes], seconds: float) -> bool:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(round(seconds * 1000)))
+        return bool(poll.poll(_milliseconds(seconds)))
     finally:
         os.close(descriptor)
+
+
+def _milliseconds(seconds: float) -> int:
+    """Return a time for poll(2): never less, so that what waits to a deadline ends after it."""
+    return math.ceil(seconds * 1000)

@@ -185,6 +185,7 @@ def _host_client(
     box = stack.enter_context(host.host_box(archive=around.archive, directory=around.scratch))
     left_out = _left_out(box, around)
     far = stack.enter_context(server)
+    lab = site.hearing(lab, tuple(far.place.addresses.values()))
     client = site.client_of_box(box, lab, left_out=left_out)
     return Near(client=client, machine=MachineKind.HOST), far
 
@@ -200,11 +201,11 @@ def _ssh_client(
     left_out = _left_out(box, around)
     far = stack.enter_context(server)
     found = box.survey["interfaces"]
+    servers = tuple(far.place.addresses.values())
     if wanted.interfaces:
         named = site.named(wanted.interfaces, found, name=box.name)
-        lab = site.namespace_on(wanted.interfaces, named)
+        lab = site.hearing(site.namespace_on(wanted.interfaces, named), servers)
     else:
-        servers = tuple(far.place.addresses.values())
         lab = site.own_network(found, servers, name=box.name)
     around.watch.step(site.will_do(lab, where=box.name))
     client = site.client_of_box(box, lab, left_out=left_out)

@@ -3,16 +3,24 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mptcp_appliance import boot, cache, images, store
 from mptcp_appliance.image import Image
 from mptcp_check.errors import PreflightError
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.image_accelerator import image_accelerator, qemu_version
-from mptcp_check.machines.management import RunKeys, make_keys
 from mptcp_check.settings import IMAGE, Places
 from mptcp_check.wanted import Around
 from mptcp_check.watch import Watch
+
+if TYPE_CHECKING:
+    from mptcp_check.machines.management import RunKeys
+
+MEANWHILE = "mptcp_check.machines.embedded"
+"""Ssh and NumPy: imported while the image is verified, which needs no interpreter."""
 
 ROOM_BYTES = 100_000_000
 """What a machine of `MEMORY_MIB` captures without being full: half of its memory is its disk."""
@@ -27,7 +35,7 @@ class Machinery:
 
     image: Image
     accelerator: Accelerator
-    keys: RunKeys
+    keys: "RunKeys"
     memory_mib: int
 
     @property
@@ -49,8 +57,9 @@ def ready(around: Around) -> Machinery:
     around.watch.step("Verifying the appliance image")
     with ThreadPoolExecutor(2) as pool:  # nothing of the image runs before it is verified
         verifying = pool.submit(store.check, image, pins=around.places.catalogues)
-        making = pool.submit(make_keys, around.scratch / "keys")
+        making = pool.submit(_keys, around.scratch / "keys")
         version = qemu_version()
+        import_module(MEANWHILE)
         verifying.result()
     accelerated = image_accelerator(
         image,
@@ -65,6 +74,12 @@ def ready(around: Around) -> Machinery:
         keys=making.result(),
         memory_mib=memory_mib(around.wire_bytes),
     )
+
+
+def _keys(directory: Path) -> "RunKeys":
+    from mptcp_check.machines.management import make_keys  # noqa: PLC0415 - see `MEANWHILE`
+
+    return make_keys(directory)
 
 
 def memory_mib(wire_bytes: int) -> int:

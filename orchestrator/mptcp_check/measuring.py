@@ -4,15 +4,15 @@ It knows two agents, their addresses and their captures, and not where they are.
 can say of itself beyond that (`WireWitness`) is asked where there is one.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mptcp_check import clock
-from mptcp_check.errors import MachineError, MptcpCheckError, ServerError
-from mptcp_check.exchanges import asking, left_out
+from mptcp_check import both_ends, capturing, clock
+from mptcp_check.both_ends import Session
+from mptcp_check.capturing import CaptureOfInterface
+from mptcp_check.exchanges import asking, credentials, left_out
 from mptcp_check.exchanges.estimate import Estimate, estimate, words
 from mptcp_check.exchanges.metering import Meter
 from mptcp_check.exchanges.record import ExchangeRecord
@@ -22,34 +22,14 @@ from mptcp_check.exchanging import glimpse, run_exchange, tries
 from mptcp_check.machines import guest_clock, measured_network
 from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import (
-    Addressing,
-    Interrupter,
     Joint,
     Login,
     MeasuredNetwork,
     NetworkKind,
 )
-from mptcp_check.machines.wire_agreement import Agreement
 from mptcp_check.model import Exchange, Side, Upset
 from mptcp_check.watch import Watch
-from mptcp_guest.messages import CaptureFile, CaptureStateResult, CaptureStopResult, LabUpResult
-
-FAILURES: Mapping[Side, type[MptcpCheckError]] = {
-    Side.CLIENT: MachineError,
-    Side.SERVER: ServerError,
-}
-"""Whose failure a broken capture is, on a network that is not all ours."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaptureOfInterface:
-    """One finished capture, fetched from its machine."""
-
-    interface: str
-    content: bytes
-    about: CaptureFile
-    agreement: Agreement | None
-    """With what crossed the wire, where somebody saw that."""
+from mptcp_guest.messages import LabUpResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,35 +78,6 @@ class Measured:
         return tuple(said)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
-    """Both ends while exchanges run."""
-
-    network: MeasuredNetwork
-    addressing: Addressing
-    seed: str
-    keys: asking.Keys
-    pool: ThreadPoolExecutor
-    client_clock: ClockOffset
-
-    @property
-    def interrupter(self) -> Interrupter | None:
-        """Who can make the first path lose everything, if anybody can."""
-        return self.network.interrupter
-
-    def call(self, side: Side, verb: str, arguments: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - `VERBS[verb].result`
-        """Ask one end's agent."""
-        return self.network.ends[side].agent.call(verb, arguments)
-
-    def both(self, verb: str, arguments: Callable[[Side], Mapping[str, Any]]) -> dict[Side, Any]:
-        """Ask both agents at once."""
-        return _both(self.network, self.pool, verb, arguments)
-
-    def alone(self, side: Side) -> bool:
-        """Say whether one end's network holds the exchanges only."""
-        return self.network.ends[side].alone
-
-
 def measure(
     network: MeasuredNetwork,
     plan: Sequence[Exchange],
@@ -153,7 +104,7 @@ def measure(
     # for each end a thread that asks and fetches, and one that compares what was fetched
     with ThreadPoolExecutor(2 * len(Side)) as pool:
         watch.step("Preparing both ends: addresses, servers, captures")
-        lab = _both(network, pool, "lab_up", lambda side: network.ends[side].lab)
+        lab = both_ends.asked(network, pool, "lab_up", lambda side: network.ends[side].lab)
         addressing = network.addressing(lab)
         planned = addressing.fitting(plan)
         keys = _logged_in(keys, network.login)
@@ -179,7 +130,7 @@ def measure(
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
         away: list[tuple[str, int, int]] = []
-        with _captured(session, away) as collected:
+        with capturing.captured(session, away) as collected:
             services = starting.result()
             watch.planned(planned)
             watch.step(f"Running {words(expected)}")
@@ -187,7 +138,7 @@ def measure(
             records, capped = _exchanges(session, planned, scope, watch)
             away.extend(_away(session, records))
             exchanges_ns = clock.monotonic_ns() - began_ns
-            _check(session)
+            capturing.check(session)
             acted = network.witness.acted_counts() if network.witness else None
         return Measured(
             records=records,
@@ -214,16 +165,6 @@ def measure(
         )
 
 
-def _both(
-    network: MeasuredNetwork,
-    pool: ThreadPoolExecutor,
-    verb: str,
-    arguments: Callable[[Side], Mapping[str, Any]],
-) -> dict[Side, Any]:
-    asked = {s: pool.submit(network.ends[s].agent.call, verb, arguments(s)) for s in Side}
-    return {side: future.result() for side, future in asked.items()}
-
-
 def _clock(network: MeasuredNetwork, side: Side) -> ClockOffset:
     """Set the clock of a machine that is ours alone; compare any other."""
     end = network.ends[side]
@@ -239,7 +180,7 @@ def _logged_in(keys: asking.Keys, login: Login | None) -> asking.Keys:
         return keys
     known, own = keys
     ours = replace(known, user=login.user, password=login.password, folder=login.folder)
-    return ours, own
+    return credentials.of_server(ours, login.tls_certificate, login.ssh_host_key), own
 
 
 def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
@@ -268,7 +209,7 @@ def _exchanges(
             return run_exchange(session, next_try(exchange, done), attempt=len(done) + 1)
 
         watch.began(exchange)
-        meter.seen(_check(session))
+        meter.seen(capturing.check(session))
         if not meter.allows(exchange):
             return tuple(records), (meter.words(len(planned) - place),)
         meter.spend(exchange)
@@ -297,106 +238,3 @@ def _away(session: Session, records: Sequence[ExchangeRecord]) -> Iterator[tuple
                 done["began_ns"] - ahead_ns - AWAY_SLACK_NS,
                 done["ended_ns"] - ahead_ns + AWAY_SLACK_NS,
             )
-
-
-def _check(session: Session) -> int:
-    """Raise when an end is gone or a capture died: the rest would be worth nothing.
-
-    Returns:
-        How many bytes the client's captures hold.
-    """
-    session.network.check()
-    states: dict[Side, CaptureStateResult] = session.both("capture_state", lambda _: {})
-    for side, state in states.items():
-        for capture in state["captures"]:
-            if not capture["alive"] or capture["problem"]:
-                session.network.check()  # a card that went away since took its capture with it
-                failure = FAILURES[side] if session.network.witness is None else MachineError
-                raise failure(
-                    f"the {side} capture of {capture['interface']} stopped: "
-                    f"{capture['problem'] or 'tcpdump ended'}",
-                    hint="start the run again, with fewer --apps if there was no space",
-                )
-    return sum(capture["bytes"] for capture in states[Side.CLIENT]["captures"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Collected:
-    """What both ends had when the last exchange was over."""
-
-    captures: dict[Side, tuple[CaptureOfInterface, ...]] = field(default_factory=dict)
-    hello: dict[Side, Mapping[str, Any]] = field(default_factory=dict)
-
-
-@contextmanager
-def _captured(session: Session, away: Sequence[tuple[str, int, int]]) -> Iterator[_Collected]:
-    """Capture on every interface; at the end fill in what both ends have.
-
-    Args:
-        session: Both ends.
-        away: Filled while it captures: see `_away`.
-    """
-    witness, addressing = session.network.witness, session.addressing
-    collected = _Collected()
-    if witness:
-        witness.record()
-    session.both(
-        "capture_start",
-        lambda side: {
-            "interfaces": list(addressing.interfaces(side)),
-            "filter": addressing.capture_filter(side),
-        },
-    )
-    yield collected
-    if witness:
-        witness.freeze()  # what is in the air must not reach one capture and miss the other
-    stop_requested_ns = clock.monotonic_ns()
-
-    def finished(side: Side) -> list[Future[CaptureOfInterface]]:
-        """Stop and fetch; what is here is compared while the next one is on its way."""
-        stopped: CaptureStopResult = session.call(side, "capture_stop")
-        asking_hello = session.pool.submit(session.call, side, "hello")
-        comparing = [
-            session.pool.submit(
-                _compared,
-                session,
-                side,
-                file,
-                session.network.ends[side].fetch(file),
-                stop_requested_ns=stop_requested_ns,
-                away=[
-                    (began_ns, ended_ns)
-                    for name, began_ns, ended_ns in away
-                    if side is Side.CLIENT and name == file["interface"]
-                ],
-            )
-            for file in stopped["captures"]
-        ]
-        collected.hello[side] = asking_hello.result()
-        return comparing
-
-    fetching = {side: session.pool.submit(finished, side) for side in Side}
-    for side, comparing in fetching.items():
-        collected.captures[side] = tuple(future.result() for future in comparing.result())
-
-
-def _compared(
-    session: Session,
-    side: Side,
-    file: CaptureFile,
-    content: bytes,
-    *,
-    stop_requested_ns: int,
-    away: Sequence[tuple[int, int]],
-) -> CaptureOfInterface:
-    witness, interface = session.network.witness, file["interface"]
-    return CaptureOfInterface(
-        interface=interface,
-        content=content,
-        about=file,
-        agreement=witness.agreement(
-            side, interface, content, stop_requested_ns=stop_requested_ns, away=away
-        )
-        if witness
-        else None,
-    )

@@ -15,16 +15,14 @@ from mptcp_check import clock, machinery
 from mptcp_check.errors import PreflightError, UsageError
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.addresses import LINKS
-from mptcp_check.machines.embedded import embedded
 from mptcp_check.machines.measured_network import MeasuredNetwork
 from mptcp_check.machines.wishes import MachineKind, ServerWish
-from mptcp_check.middleboxes import registry
+from mptcp_check.middleboxes.behaviour import Behaviour
 from mptcp_check.middleboxes.chain import Chain
+from mptcp_check.middleboxes.link import Link
 from mptcp_check.settings import FREE_FOR_RUN_BYTES
 from mptcp_check.wanted import Around, Wanted
-
-LINK = "link"
-"""The behaviour that gives each link its delay and rate, always the last of a chain."""
+from mptcp_upload.server_session import ServerSession
 
 SERVER_HINT = (
     "--server https://HOST, a public measurement server (docs/server.md), or --server ssh:HOST, "
@@ -41,6 +39,8 @@ class Had:
     server: str
     accelerator: Accelerator | None = None
     image_digest: str | None = None
+    session: ServerSession | None = None
+    """As `MeasurementServer` has it."""
 
 
 REAL_ONLY = (MachineKind.VAGRANT, MachineKind.HOST, MachineKind.SSH)
@@ -85,6 +85,7 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
         from mptcp_check import clients  # noqa: PLC0415
         from mptcp_check.machines import site  # noqa: PLC0415
 
+        around.spare_time()
         server = clients.server(wanted.server, around)
         near, far = clients.CLIENTS[wanted.machine.kind](wanted, around, server, stack)
         yield Had(
@@ -93,30 +94,38 @@ def having(wanted: Wanted, around: Around) -> Iterator[Had]:
             server=str(wanted.server) if isinstance(wanted.server, ServerWish) else far.end.name,
             accelerator=near.accelerator,
             image_digest=near.image.digest if near.image else None,
+            session=far.session,
         )
 
 
 def chains(behind: Sequence[str]) -> list[Chain]:
     """Return the chains of both links of the embedded network; pure.
 
+    The last of each gives the link its delay and rate.
+
     Raises:
         UsageError: A name or a parameter is not known.
     """
-    # A fixed seed for each box: the same command plays the same, and no two boxes throw alike.
-    return [
-        Chain(
-            [
-                registry.build(text, link_index=link, rng=random.Random(f"{link} {place}"))  # noqa: S311 - no secret
-                for place, text in enumerate((*behind, LINK))
-            ]
-        )
-        for link in range(LINKS)
-    ]
+    return [Chain([*_boxes(behind, index), Link()]) for index in range(LINKS)]
+
+
+def _boxes(behind: Sequence[str], index: int) -> Iterator[Behaviour]:
+    if not behind:
+        return
+    # most runs play none of the forty: they are imported for who names one
+    from mptcp_check.middleboxes import registry  # noqa: PLC0415
+
+    for place, text in enumerate(behind):
+        # A fixed seed for each box: the same command plays the same, and no two boxes throw alike.
+        rng = random.Random(f"{index} {place}")  # noqa: S311 - no secret
+        yield registry.build(text, link_index=index, rng=rng)
 
 
 @contextmanager
 def _embedded(wanted: Wanted, around: Around) -> Iterator[Had]:
     booting = machinery.ready(around)
+    from mptcp_check.machines.embedded import embedded  # noqa: PLC0415 - see `machinery.MEANWHILE`
+
     around.watch.step(f"Booting two machines ({booting.accelerator.name.upper()})")
     with embedded(
         image_arguments=booting.image_arguments,
@@ -126,6 +135,7 @@ def _embedded(wanted: Wanted, around: Around) -> Iterator[Had]:
         archive=around.archive,
         directory=around.scratch,
         boot_timeout_s=around.boot_timeout_s,
+        booting=around.spare_time,
     ) as up:
         yield Had(
             network=up,

@@ -22,8 +22,8 @@ from mptcp_check.settings import Places
 from mptcp_check.wanted import Around, Wanted
 from mptcp_check.watch import Watch
 
-JUDGING = "mptcp_check.judging"
-"""All of the analysis: imported while the machines boot, needed when they have ended."""
+LATER = ("mptcp_check.judging", "mptcp_check.analysis.reporting.report_html")
+"""All of the analysis: imported while machines boot, needed when they have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,8 @@ class RunOptions:
     places: Places
     exchanges: tuple[Exchange, ...] = ()
     """What to run; empty is what `apps` and `depth` say."""
+    afterwards: tuple[str, ...] = ()
+    """Modules that the caller needs when the run has ended: they are imported during it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,8 +84,8 @@ def run(options: RunOptions, watch: Watch) -> Finished:
             boot_timeout_s=options.boot_timeout_s,
             wire_bytes=estimate(exchanges).wire_bytes,
             watch=watch,
+            spare_time=lambda: _import((*LATER, *options.afterwards)),
         )
-        threading.Thread(target=import_module, args=(JUDGING,), daemon=True).start()
         with networks.having(options.wanted, around) as had:
             measured = measuring.measure(
                 had.network,
@@ -94,8 +96,8 @@ def run(options: RunOptions, watch: Watch) -> Finished:
                 watch=watch,
             )
         watch.step("Comparing the captures of both ends")
-        captures = storing.store_facts(directory, measured, scratch=scratch)
-        from mptcp_check import judging  # noqa: PLC0415 - see `JUDGING`
+        captures = storing.store_facts(directory, measured, scratch=scratch, session=had.session)
+        from mptcp_check import judging  # noqa: PLC0415 - see `LATER`
 
         document = judging.judge(
             measured,
@@ -116,6 +118,16 @@ def run(options: RunOptions, watch: Watch) -> Finished:
         )
         storing.store_report(directory, document)
     return Finished(directory=final, document=document)
+
+
+def _import(names: Sequence[str]) -> None:
+    """Import modules beside what goes on, for it only waits."""
+
+    def do() -> None:
+        for name in names:
+            import_module(name)
+
+    threading.Thread(target=do, daemon=True).start()
 
 
 def _runnable(

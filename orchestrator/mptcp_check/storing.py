@@ -10,25 +10,31 @@ from typing import Any
 from mptcp_check import __version__
 from mptcp_check.analysis.capture import pcapng_writer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture
-from mptcp_check.analysis.reporting import report_html
+from mptcp_check.capturing import CaptureOfInterface
 from mptcp_check.errors import MachineError
 from mptcp_check.exchanges.record import document as record_document
 from mptcp_check.machines.measured_network import NetworkKind
-from mptcp_check.measuring import CaptureOfInterface, Measured
+from mptcp_check.measuring import Measured
 from mptcp_check.model import Side
-from mptcp_upload import manifest
+from mptcp_upload import manifest, server_session
+from mptcp_upload.server_session import ServerSession
 
 LOGS = ("*.console", "*.log")
 
 
-def store_facts(directory: Path, measured: Measured, *, scratch: Path) -> dict[Side, bytes]:
+def store_facts(
+    directory: Path, measured: Measured, *, scratch: Path, session: ServerSession | None
+) -> dict[Side, bytes]:
     """Write captures, exchanges and logs; return the merged capture of each side.
 
     Args:
         directory: The run.
         measured: What was measured.
         scratch: The work folder with the machines' logs.
+        session: At the measurement server, where that keeps its half of the run.
     """
+    if session is not None:
+        server_session.write(directory, session)
     (directory / "captures").mkdir()
     merged = {}
     for side, captures in measured.captures.items():
@@ -64,6 +70,9 @@ def store_report(directory: Path, document: Mapping[str, Any]) -> None:
 
     Each file is there whole or as it was before; what the manifest does not know yet, it names.
     """
+    # what renders takes longer to import than to render: `mptcp_check.run.LATER`
+    from mptcp_check.analysis.reporting import report_html  # noqa: PLC0415
+
     _write_json(directory / "report.json", document)
     _write(directory / "report.html", report_html.render(document))
     about = {

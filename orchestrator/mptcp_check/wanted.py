@@ -1,5 +1,6 @@
 """What is wanted of a run's network, and what the run has for whoever makes it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,5 +42,7 @@ class Around:
     places: Places
     boot_timeout_s: float
     watch: Watch
+    spare_time: Callable[[], None] = lambda: None
+    """Called once, when there is nothing to do for a while but wait for machines."""
     wire_bytes: int = 0
     """What the plan is estimated to send: it is captured in the machines' memory."""

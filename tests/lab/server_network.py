@@ -163,8 +163,16 @@ class ServerNetwork:
         """Return the capture service's process."""
         assert self.process is not None
         text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        (child,) = text.split()
-        return int(child)
+        (child,) = (int(pid) for pid in text.split() if b"\0capture\0" in _words(int(pid)))
+        return child
+
+    def connected(self, user: int, port: int, protocol: int = socket.IPPROTO_TCP) -> socket.socket:
+        """Return a connection of a user to one of the server's services."""
+        with entered(self.namespace(f"user{user}")):
+            made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol)
+        made.settimeout(DEADLINE_S)
+        made.connect((SERVER, port))
+        return made
 
     def exchange(
         self,
@@ -203,9 +211,23 @@ class ServerNetwork:
         return bytes(answer)
 
 
+def _words(pid: int) -> bytes:
+    with contextlib.suppress(OSError):  # it has just ended
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 @contextlib.contextmanager
-def server_network(folder: Path, more: str = "") -> Iterator[ServerNetwork]:
-    """Make all of it, and remove all of it."""
+def server_network(
+    folder: Path, more: str = "", services: str = 'run = "off"'
+) -> Iterator[ServerNetwork]:
+    """Make all of it, and remove all of it.
+
+    Args:
+        folder: Where it keeps everything.
+        more: Further sections of its configuration; the last one is ``[capture]``.
+        services: Of the section of the application servers.
+    """
     stem = f"mptcpsrv-{os.getpid()}-{next(_numbers)}"
     network = ServerNetwork(stem=stem, folder=folder)
     names = ("server", "middle", *(f"user{number}" for number in USERS))
@@ -214,7 +236,7 @@ def server_network(folder: Path, more: str = "") -> Iterator[ServerNetwork]:
         for name in names:
             ip("netns", "add", network.namespace(name))
         _wire(network)
-        _configure(network, more)
+        _configure(network, more, services)
         for name, serve in (("server", _service), ("middle", _proxy)):
             with entered(network.namespace(name)):
                 listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, MPTCP)
@@ -282,7 +304,7 @@ def _wire(network: ServerNetwork) -> None:
     )
 
 
-def _configure(network: ServerNetwork, more: str) -> None:
+def _configure(network: ServerNetwork, more: str, services: str) -> None:
     folder = network.folder
     network.state.mkdir(exist_ok=True)
     made = subprocess.run(
@@ -308,7 +330,7 @@ def _configure(network: ServerNetwork, more: str) -> None:
         [tickets]
         signing_key = "{folder}/k.pem"
         [services]
-        run = "off"
+        {services}
         [metrics]
         listen = "127.0.0.1:9434"
         {more or "[capture]"}

@@ -13,6 +13,7 @@ from lab.agents import AgentProcess, lab_up, machines
 from lab.suite import run_exchange, start_services
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.http import TRICKLE
+from mptcp_check.exchanges.repetition import HEALTHY_TOO
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
@@ -35,6 +36,7 @@ SAID = {
     ("http", "keep-alive"): "Re-using existing connection",
     ("http", "not-found"): "< HTTP/1.1 404 Not Found",
     ("http", "odd-headers"): "> aCCEPT:   */*",
+    ("http", "parallel"): "Connection #3 to host",
     ("http", "range"): "< HTTP/1.1 206 Partial Content",
     ("http", "redirect"): "< HTTP/1.1 302 Moved Temporarily",
     ("https", "h2"): "< HTTP/2 2",
@@ -74,7 +76,8 @@ class Stage:
         assert record.sha256_ok
         assert SAID.get((exchange.app, exchange.mode or ""), "") in record.dialogue
         assert proof.proven
-        assert proof.trouble == {}
+        # curl leaves TLS without reading the last alert when that comes too late: MP_FASTCLOSE
+        assert set(proof.trouble) <= HEALTHY_TOO
         assert all(quiet)
         if exchange.mode == TRICKLE:
             assert record.duration_ns * TRICKLE_BYTES_PER_S > exchange.payload_bytes * 0.7e9

@@ -14,6 +14,7 @@ from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.conditions import TWINS, TWO_PATHS
 from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.exchanges.plan import chosen, plan
+from mptcp_check.exchanges.repetition import HEALTHY_TOO
 from mptcp_check.machines import addresses
 from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
@@ -80,7 +81,7 @@ def test_every_connection_of_the_client_gets_the_subflows_that_were_wanted(
 
 def test_nothing_is_left_on_the_wire_between_exchanges(default_run: SuiteResult) -> None:
     assert default_run.settled
-    assert {tuple(r.proof.trouble) for r in default_run.records} == {()}
+    assert {name for r in default_run.records for name in r.proof.trouble} <= HEALTHY_TOO
     ends = [r.end_ns for r in default_run.records]
     starts = [r.start_ns for r in default_run.records]
     assert all(end < start for end, start in zip(ends, starts[1:], strict=False))

@@ -1,6 +1,9 @@
 """Many sessions at a real server: each with its right capture, and memory that stays flat."""
 
+import os
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,17 +11,27 @@ from pathlib import Path
 
 import pytest
 
-from lab.captured_data import letters
+from lab import shared_exchanges
 from lab.server_network import MPTCP, ServerNetwork, server_network
-from mptcp_check.analysis.capture.capture_file import read
+from lab.shared_exchanges import Visitor
+from mptcp_check.analysis.capture.capture_file import Capture, read
+from mptcp_check.analysis.flows.connections import connections
 from mptcp_check.machines.namespace import entered
+from mptcp_check.server.configuration_keys import PORTS
+from mptcp_check.server.marker import find
 from mptcp_check.session_client.remote_session import RemoteSession
+from mptcp_guest import payload
+from mptcp_guest.messages import Content
 
 pytestmark = pytest.mark.lab
 
 AT_ONCE = 100
 BYTES = 20_000
 THREADS = 24
+OFFERED = ("http", "ftp", "https", "echo")
+PASSIVE_PORTS = range(50_000, 50_400)
+WORDS_BYTES = 1500
+"""No answer of FTP is longer."""
 
 CAPS = """
 [netblocks]
@@ -33,10 +46,33 @@ at_once = 1000
 """
 
 
+SERVICES = """
+control = "{folder}/control/services.sock"
+state = "{folder}/services"
+listen = ["0.0.0.0"]
+http = [80]
+https = [443]
+echo = [7]
+ftp = [21]
+disk_free_min_bytes = 1000000
+{others}
+"""
+ENCRYPTED = frozenset({shared_exchanges.HTTPS})
+
+
 @pytest.fixture(scope="module")
-def whole_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerNetwork]:
-    with server_network(tmp_path_factory.mktemp("load"), CAPS) as made:
-        yield made
+def whole_network() -> Iterator[ServerNetwork]:
+    # not pytest's folder, where nobody but root may look: the services are not root
+    folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-load-{os.getpid()}-"))
+    folder.chmod(0o755)
+    (folder / "control").mkdir()
+    others = "\n".join(f"{n} = []" for n in (*PORTS, "ftp_plain") if n not in OFFERED)
+    services = SERVICES.format(folder=folder, others=others)
+    try:
+        with server_network(folder, CAPS, services) as made:
+            yield made
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -70,32 +106,77 @@ def memory_kib(network: ServerNetwork) -> dict[str, int]:
     return found
 
 
+def visitor(network: ServerNetwork, number: int) -> Visitor:
+    """Return one of many: a session whose capture runs, with a content of its own everywhere."""
+    user = 1 + number % 2
+    session = begin(network, number)
+    content = Content(seed=session.id, bytes=BYTES)
+    with entered(network.namespace(f"user{user}")):
+        services = session.open_services()
+        for service in OFFERED:
+            session.offer(service, "x1", content)
+    return Visitor(
+        network=network,
+        user=user,
+        protocol=MPTCP if number % 3 else 0,
+        session=session,
+        services=services,
+        content=b"".join(payload.blocks(content)),
+    )
+
+
+def visit(one: Visitor) -> None:
+    for way in (one.by_http, one.by_ftp, one.by_https, one.by_echo):
+        assert way() == one.content, way
+
+
+def examine(capture: Capture, one: Visitor) -> list[int]:
+    """Return the server's ports of a capture's connections; what is not the visitor's fails.
+
+    What the server sent in the clear must be a part of his content, or of its own few words.
+    """
+    packets, ports = capture.packets, []
+    for connection in connections(packets):
+        port = connection.server.port
+        ports.append(port)
+        for subflow in connection.subflows:
+            for row in subflow.rows_c2s.tolist():
+                assert find(packets.payload(row)) in {"", one.session.marker}
+            for row in subflow.rows_s2c.tolist() if port not in ENCRYPTED else ():
+                said = packets.payload(row).rpartition(b"\r\n\r\n")[2]
+                own_words = len(said) < WORDS_BYTES and port == shared_exchanges.FTP
+                assert said in one.content or own_words, (port, said[:80])
+    return ports
+
+
 def test_a_hundred_sessions_at_once_have_their_own_captures(
     network: ServerNetwork, tmp_path: Path
 ) -> None:
     began = time.monotonic()  # noqa: TID251 - a test
     with ThreadPoolExecutor(THREADS) as pool:
-        sessions = list(pool.map(lambda n: begin(network, n), range(AT_ONCE)))
-        assert len({session.marker for session in sessions}) == AT_ONCE
-        list(pool.map(lambda n: exchange(network, n, sessions[n]), range(AT_ONCE)))
+        visitors = list(pool.map(lambda n: visitor(network, n), range(AT_ONCE)))
+        assert len({one.session.marker for one in visitors}) == AT_ONCE
+        list(pool.map(visit, visitors))
 
-        def finish(number: int) -> tuple[int, int]:
-            session, path = sessions[number], tmp_path / f"{number}.pcapng"
-            with entered(network.namespace(f"user{1 + number % 2}")):
-                session.stop_capture()
-                said = session.fetch_capture(path)
-                session.finish()
+        def finish(one: Visitor) -> int:
+            path = tmp_path / f"{one.session.id}.pcapng"
+            with entered(network.namespace(f"user{one.user}")):
+                one.session.stop_capture()
+                said = one.session.fetch_capture(path)
+                one.session.finish()
             assert said["complete"] is True
             capture = read(path.read_bytes())
-            seen, count = letters(capture, session.marker)
-            assert seen == {bytes([number % 256])}
-            return count, len(capture.packets)
+            *known, passive = sorted(examine(capture, one))
+            assert known == sorted(
+                (shared_exchanges.ECHO, shared_exchanges.FTP, shared_exchanges.HTTP, *ENCRYPTED)
+            )
+            assert passive in PASSIVE_PORTS
+            return len(capture.packets)
 
-        results = list(pool.map(finish, range(AT_ONCE)))
-    assert {count for count, _ in results} == {2 * BYTES}
+        packets = sum(pool.map(finish, visitors))
     took_s = time.monotonic() - began  # noqa: TID251 - a test
-    packets = sum(count for _, count in results)
-    sys.stdout.write(f"{AT_ONCE} sessions at once, {packets} packets, {took_s:.1f} s\n")
+    numbers = f"{4 * AT_ONCE} exchanges, {packets} packets, {took_s:.1f} s"
+    sys.stdout.write(f"{AT_ONCE} sessions at once with real servers, {numbers}\n")
 
 
 def many(network: ServerNetwork, count: int, warm: int) -> dict[str, int]:

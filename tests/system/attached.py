@@ -5,14 +5,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mptcp_check import clock
 from system.pretend_site import Site
 
 DRIVER = Path(__file__).with_name("attached_driver.py")
+PATIENCE_S = 60
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +73,24 @@ def attached(
             process.wait()
         finally:
             process.kill()
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait for a condition, and say whether it came."""
+    end_ns = clock.monotonic_ns() + PATIENCE_S * 10**9
+    while not condition():
+        if clock.monotonic_ns() > end_ns:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process is there and no zombie."""
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def _line(process: subprocess.Popen[str]) -> dict[str, Any]:

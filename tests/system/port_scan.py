@@ -1,19 +1,34 @@
 """Send a SYN to many TCP ports, or a datagram to UDP ports, and tell who answered.
 
-ip netns exec NAMESPACE python port_scan.py tcp|udp ADDRESS FIRST LAST PAUSE_S
+    ip netns exec NAMESPACE python port_scan.py tcp|udp ADDRESS SOURCE_PORT
+
+Each line of input is a JSON list of ports.  They are probed in bursts at a bounded rate, and none
+is waited for by itself: a port behind a lock says nothing.  After the last, answers have QUIET_S;
+then a line of output names all ports that have answered since the start, as `open` and `closed`.
 """
 
+import contextlib
+import errno
+import ipaddress
 import json
 import select
 import socket
 import struct
 import sys
 import time
+from collections.abc import Iterator
+from typing import ClassVar
 
-SOURCE_PORT = 33333
-BURST = 256
-QUIET_S = 1.5
-"""After the last probe: how long answers may take."""
+BURST = 128
+PAUSE_S = 0.02
+"""After each burst: 6400 probes a second at most.  The queue of a macvtap holds several bursts."""
+QUIET_S = 1.0
+BUFFER_BYTES = 8 << 20
+LARGEST_BYTES = 4096
+SYN, RST = 2, 4
+RECVERR = {socket.AF_INET: (socket.IPPROTO_IP, 11), socket.AF_INET6: (socket.IPPROTO_IPV6, 25)}
+"""IP_RECVERR and IPV6_RECVERR, ip(7): ICMP errors come with the address that was probed."""
+SO_RCVBUFFORCE = 33
 
 
 def now_s() -> float:
@@ -21,74 +36,123 @@ def now_s() -> float:
 
 
 def checksum(data: bytes) -> int:
-    total = sum(int(word) for (word,) in struct.iter_unpack("!H", data + b"\0" * (len(data) % 2)))
+    total = sum(word for (word,) in struct.iter_unpack("!H", data + b"\0" * (len(data) % 2)))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
 
 
-def syn(port: int, ends: bytes) -> bytes:
-    segment = bytearray(struct.pack("!HHIIBBHHH", SOURCE_PORT, port, 1, 0, 5 << 4, 2, 1024, 0, 0))
-    pseudo = ends + struct.pack("!II", len(segment), socket.IPPROTO_TCP)
-    struct.pack_into("!H", segment, 16, checksum(pseudo + segment))
-    return bytes(segment)
+class Probes:
+    """One socket, by which one address is probed and answers come back."""
+
+    type_and_protocol: ClassVar[tuple[int, int]]
+
+    def __init__(self, address: str, source_port: int) -> None:
+        probed = ipaddress.ip_address(address)
+        self.address = str(probed)  # as the kernel writes the source of an answer
+        self.source_port = source_port
+        self.family = {4: socket.AF_INET, 6: socket.AF_INET6}[probed.version]
+        self.socket = socket.socket(self.family, *self.type_and_protocol)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)
+
+    def send(self, port: int) -> None:
+        raise NotImplementedError
+
+    def answers(self) -> Iterator[tuple[str, int]]:
+        """Yield the state and the number of each port whose answer waits to be read."""
+        raise NotImplementedError
 
 
-def scan_tcp(address: str, ports: range, pause_s: float) -> dict[str, list[int]]:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    found: dict[str, list[int]] = {"open": [], "closed": []}
-    with socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
-        raw.connect((address, 0))
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
-        source = raw.getsockname()[0]
-        ends = socket.inet_pton(family, source) + socket.inet_pton(family, address)
+class Tcp(Probes):
+    """SYNs of our own: no connection waits for its end."""
 
-        def listen(seconds: float) -> None:
-            end = now_s() + seconds
-            while select.select([raw], [], [], max(0.0, end - now_s()))[0]:
-                packet = raw.recv(4096)
-                segment = packet if family == socket.AF_INET6 else packet[(packet[0] & 15) * 4 :]
+    type_and_protocol = (socket.SOCK_RAW, socket.IPPROTO_TCP)
+
+    def __init__(self, address: str, source_port: int) -> None:
+        super().__init__(address, source_port)
+        with socket.socket(self.family, socket.SOCK_DGRAM) as routed:
+            routed.connect((self.address, 9))
+            ends = (routed.getsockname()[0], self.address)
+        self.ends = b"".join(socket.inet_pton(self.family, end) for end in ends)
+
+    def send(self, port: int) -> None:
+        """Send a SYN: RFC 9293, section 3.1; RFC 8200, section 8.1."""
+        fields = (self.source_port, port, 1, 0, 5 << 4, SYN, 1024)
+        bare = struct.pack("!HHIIBBHHH", *fields, 0, 0)
+        pseudo = self.ends + struct.pack("!II", len(bare), socket.IPPROTO_TCP)
+        segment = struct.pack("!HHIIBBHHH", *fields, checksum(pseudo + bare), 0)
+        self.socket.sendto(segment, (self.address, 0))
+
+    def answers(self) -> Iterator[tuple[str, int]]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, (source, *_) = self.socket.recvfrom(LARGEST_BYTES, socket.MSG_DONTWAIT)
+                # IPv4 alone shows its header, raw(7)
+                segment = packet[(packet[0] & 15) * 4 :] if "." in source else packet
                 port, to, _, _, _, flags = struct.unpack_from("!HHIIBB", segment)
-                if to == SOURCE_PORT:
-                    found["closed" if flags & 4 else "open"].append(port)
-
-        for index, port in enumerate(ports):
-            raw.send(syn(port, ends))
-            if index % BURST == 0:
-                listen(pause_s)
-        listen(QUIET_S)
-    return {state: sorted(set(numbers)) for state, numbers in found.items()}
+                if (source, to) == (self.address, self.source_port):
+                    yield ("closed" if flags & RST else "open", port)
 
 
-def scan_udp(address: str, ports: range, pause_s: float) -> dict[str, list[int]]:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    found: dict[str, list[int]] = {"open": [], "closed": []}
-    sockets = {}
+class Udp(Probes):
+    """Datagrams: an answer is an open port, ICMP's "port unreachable" a closed one."""
+
+    type_and_protocol = (socket.SOCK_DGRAM, 0)
+
+    def __init__(self, address: str, source_port: int) -> None:
+        super().__init__(address, source_port)
+        self.socket.setsockopt(*RECVERR[self.family], 1)
+        self.socket.bind(("", source_port))
+
+    def send(self, port: int) -> None:
+        while True:
+            try:
+                self.socket.sendto(b"hello", (self.address, port))
+            except OSError as error:  # an earlier probe's; it waits to be read, this one is unsent
+                if error.errno not in {errno.ECONNREFUSED, errno.EHOSTUNREACH}:
+                    raise
+            else:
+                return
+
+    def answers(self) -> Iterator[tuple[str, int]]:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                waiting = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                _, said, _, probed = self.socket.recvmsg(LARGEST_BYTES, 512, waiting)
+                # struct sock_extended_err begins with the error's number
+                if any(struct.unpack_from("I", data)[0] == errno.ECONNREFUSED for *_, data in said):
+                    yield ("closed", probed[1])
+        with contextlib.suppress(BlockingIOError, ConnectionRefusedError):
+            while True:
+                _, (source, port, *_) = self.socket.recvfrom(LARGEST_BYTES, socket.MSG_DONTWAIT)
+                if source == self.address:
+                    yield ("open", port)
+
+
+def scan(probes: Probes, ports: list[int], found: dict[str, set[int]]) -> None:
+    """Probe each port once, and read until nothing more may be expected."""
+
+    def read(seconds: float) -> None:
+        end = now_s() + seconds
+        # an error that waits makes a socket readable too, poll(2)
+        while select.select([probes.socket], [], [], max(0.0, end - now_s()))[0]:
+            for state, port in probes.answers():
+                found[state].add(port)
+
     for index, port in enumerate(ports):
-        one = socket.socket(family, socket.SOCK_DGRAM)
-        one.connect((address, port))
-        one.settimeout(0)
-        one.send(b"hello")
-        sockets[port] = one
-        if index % BURST == 0:
-            time.sleep(pause_s)
-    time.sleep(QUIET_S)
-    for port, one in sockets.items():
-        try:
-            one.recv(4096)
-            found["open"].append(port)
-        except BlockingIOError:
-            pass
-        except ConnectionRefusedError:
-            found["closed"].append(port)
-        one.close()
-    return found
+        probes.send(port)
+        if index % BURST == BURST - 1:
+            read(PAUSE_S)
+    read(QUIET_S)
 
 
 def main() -> None:
-    kind, address, first, last, pause_s = sys.argv[1:]
-    scan = {"tcp": scan_tcp, "udp": scan_udp}[kind]
-    sys.stdout.write(json.dumps(scan(address, range(int(first), int(last) + 1), float(pause_s))))
+    kind, address, source_port = sys.argv[1:]
+    probes = {"tcp": Tcp, "udp": Udp}[kind](address, int(source_port))
+    found: dict[str, set[int]] = {"open": set(), "closed": set()}
+    for line in sys.stdin:
+        scan(probes, json.loads(line), found)
+        print(json.dumps({state: sorted(ports) for state, ports in found.items()}), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mptcp_check.errors import ServerError
 from mptcp_check.machines.namespace import entered
+from mptcp_check.server.configuration_keys import PORTS
 from mptcp_check.session_client.connection import Connection
 from mptcp_check.session_client.server_list import KnownServer
 from system.cli import PROGRAM
@@ -21,6 +22,7 @@ from system.real_site import SERVER, Site, run
 
 API_PORT = 34380
 PROGRAMS = (80, 21, 2121)
+ONE = {"http": 80, "ssh": 22}
 LIMIT_S = 180.0
 
 CONFIGURATION = """
@@ -43,7 +45,7 @@ run = "{started_by}"
 control = "{folder}/control/services.sock"
 state = "{services_state}"
 listen = {listen}
-http = [80]
+{ports}
 disk_free_min_bytes = 1000000
 {services}
 [netblocks]
@@ -64,17 +66,29 @@ class PublicServer:
     state: str = ""
     """Where its services keep files; in its folder unless told otherwise."""
     listen: str = '["0.0.0.0"]'
+    apps: tuple[str, ...] = ("http", "ftp")
+    """The services that it offers; of http one port only."""
     units: bool = False
     """Its three parts are started one by one and its socket is held, as by systemd."""
     beside: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
     held: socket.socket | None = None
     fingerprint: str = ""
     process: "subprocess.Popen[bytes] | None" = None
-    url: str = f"https://{SERVER}"
+    address: str = SERVER
+    """Of its interface."""
     log: Path = field(init=False)
 
     def __post_init__(self) -> None:
         self.log = self.folder / "server.log"
+
+    @property
+    def host(self) -> str:
+        """Its address as a URL has it."""
+        return f"[{self.address}]" if ":" in self.address else self.address
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}"
 
     @property
     def option(self) -> tuple[str, str]:
@@ -87,7 +101,7 @@ class PublicServer:
     def prepare(self) -> None:
         """Make keys, certificate and configuration, as its operator does."""
         files = [str(self.folder / name) for name in ("certificate.pem", "private-key.pem")]
-        self.fingerprint = self.command("self-signed", "--name", SERVER, *files).strip()
+        self.fingerprint = self.command("self-signed", "--name", self.address, *files).strip()
         self.command("keygen", str(self.folder / "ticket-key.pem"))
         (self.folder / "control").mkdir()
         self.configure()
@@ -95,12 +109,13 @@ class PublicServer:
     def configure(self) -> None:
         text = CONFIGURATION.format(
             folder=self.folder,
-            server=SERVER,
+            server=self.host,
             port=API_PORT,
             tickets=self.tickets,
             services=self.services,
             services_state=self.state or f"{self.folder}/services",
             listen=self.listen,
+            ports=ports(self.apps),
             started_by="unit" if self.units else "child",
         )
         path = self.folder / "server.toml"
@@ -114,7 +129,7 @@ class PublicServer:
                 self.held = socket.create_server((SERVER, API_PORT), backlog=64)
             self.beside = [self._started(part) for part in ("capture", "services")]
         self.process = self._started("run")
-        self.await_ports(API_PORT, *PROGRAMS)
+        self.await_ports(API_PORT, *(PROGRAMS if "http" in self.apps else ()))
         self.await_ready()
 
     def _started(self, part: str) -> "subprocess.Popen[bytes]":
@@ -163,7 +178,7 @@ class PublicServer:
 
     def connection(self) -> Connection:
         """Return a way to its interface; it is used within a namespace."""
-        known = KnownServer(host=SERVER, port=API_PORT, fingerprint=self.fingerprint)
+        known = KnownServer(host=self.address, port=API_PORT, fingerprint=self.fingerprint)
         return Connection(server=known, timeout_s=LIMIT_S)
 
     def end(self) -> None:
@@ -193,27 +208,57 @@ class PublicServer:
                     found.append(int(pid))
         return found
 
+    def kept_by_services(self) -> list[str]:
+        """Return what its application servers keep: folders and accounts of open sessions."""
+        return [one for one in self.kept() if one.startswith("services/")]
+
     def kept(self) -> list[str]:
         """Return what is kept of sessions: folders, accounts, captures."""
-        places = ("services/files", "services/accounts", "state/captures")
+        places = ("services/files", "services/closed", "services/accounts", "state/captures")
         return [
             f"{place}/{path.name}"
             for place in places
             for path in sorted((self.folder / place).glob("*"))
-            if path.name != "alive"
+            if path.name != "alive" and not path.name.startswith(".")
         ]
+
+
+def ports(apps: tuple[str, ...]) -> str:
+    """Return the settings that leave out every service but these.
+
+    The site's own sshd has ssh's other port.
+    """
+    some = [f"{name} = [{port}]" for name, port in ONE.items() if name in apps]
+    none = [f"{name} = []" for name in PORTS if name not in apps]
+    return "\n".join(some + none + ["ftp_plain = []"] * ("ftp" not in apps))
 
 
 @contextlib.contextmanager
 def public_server(
-    site: Site, *, tickets: str = "", services: str = "", state: str = "", units: bool = False
+    site: Site,
+    *,
+    tickets: str = "",
+    services: str = "",
+    state: str = "",
+    units: bool = False,
+    apps: tuple[str, ...] = ("http", "ftp"),
+    address: str = SERVER,
+    listen: str = '["0.0.0.0"]',
 ) -> Iterator[PublicServer]:
     """Have a server, and nothing of it after."""
     # not pytest's folder, where nobody but root may look: its services are not root
     folder = Path(tempfile.mkdtemp(prefix=f"mptcp-check-server-{os.getpid()}-"))
     folder.chmod(0o755)
     server = PublicServer(
-        site=site, folder=folder, tickets=tickets, services=services, state=state, units=units
+        site=site,
+        folder=folder,
+        tickets=tickets,
+        services=services,
+        state=state,
+        units=units,
+        apps=apps,
+        address=address,
+        listen=listen,
     )
     try:
         server.prepare()

@@ -9,6 +9,7 @@ on one computer do not meet.
 """
 
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -21,9 +22,12 @@ from system.cli import PROGRAM, Said
 LAPTOP = "10.88.0.10"
 LAPTOP_NETWORKS = (("10.88.0.10/24", "10.88.0.1"), ("10.88.1.10/24", "10.88.1.1"))
 SERVER = "198.51.100.10"
+DESK = "10.88.8.2"
 SSH_PORT = 2222
 ODD_PORT = 2223
 """The server's other sshd, whose programs are those that a test put into `Site.odd`."""
+POOR_PORT = 2224
+"""The sshd of a box without some programs: see `Site.poor`."""
 LIMIT_S = 240
 ROUTER_ADDRESSES = {
     "lan0": "10.88.0.1/24",
@@ -31,6 +35,17 @@ ROUTER_ADDRESSES = {
     "wan": "198.51.100.1/24",
     "desk": "10.88.8.1/24",
 }
+SERVER6 = "fd99::10"
+BOX_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where the agent looks for programs."""
+SIX = (
+    ("laptop", "lan0", "fd88:0::10/64"),
+    ("laptop", "lan1", "fd88:1::10/64"),
+    ("router", "lan0", "fd88:0::1/64"),
+    ("router", "lan1", "fd88:1::1/64"),
+    ("router", "wan", "fd99::1/64"),
+    ("server", "eth0", f"{SERVER6}/64"),
+)
 SSHDS = (
     ("laptop", SSH_PORT, "sshd_config"),
     ("server", SSH_PORT, "sshd_config"),
@@ -133,7 +148,7 @@ class Site:
     def trust(self, *, key_of: Path | None = None) -> None:
         """Make known to the user whose key the hosts have, or another one."""
         key = (key_of or self.directory / "host_key.pub").read_text().split()[:2]
-        hosts = [f"[{h}]:{p}" for h in (SERVER, LAPTOP) for p in (SSH_PORT, ODD_PORT)]
+        hosts = [f"[{h}]:{p}" for h in (SERVER, LAPTOP) for p in (SSH_PORT, ODD_PORT, POOR_PORT)]
         lines = [f"{host} {' '.join(key)}\n" for host in hosts]
         (self.home / ".ssh" / "known_hosts").write_text("".join(lines))
 
@@ -144,7 +159,7 @@ class Site:
             self.run(
                 "laptop", "ip", "link", "add", f"br{i}", "type", "bridge", "forward_delay", "0"
             )
-            self.run("laptop", "ip", "address", "flush", "dev", f"lan{i}")
+            self.run("laptop", "ip", "-4", "address", "flush", "dev", f"lan{i}")
             self.run("laptop", "ip", "link", "set", f"lan{i}", "master", f"br{i}")
             self.run("laptop", "ip", "link", "set", f"br{i}", "up")
             _address(self, "laptop", f"br{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
@@ -154,6 +169,45 @@ class Site:
             for i in range(2):
                 self.run("laptop", "ip", "link", "del", f"br{i}")
                 _address(self, "laptop", f"lan{i}", *LAPTOP_NETWORKS[i], metric=100 * (i + 1))
+            # a bridge may have had the hardware address of a machine's card
+            self.run("router", "ip", "neighbour", "flush", "all")
+
+    @contextmanager
+    def six(self) -> Iterator[None]:
+        """Give everybody IPv6 too, for a while; the router advertises its networks."""
+        for i in range(2):  # the laptop's own addresses are known ones
+            self.run("laptop", "sysctl", "-qw", f"net.ipv6.conf.lan{i}.accept_ra=0")
+        for role, interface, address in SIX:
+            self.run(role, "ip", "address", "add", address, "dev", interface, "nodad")
+        self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        self.run("server", "ip", "route", "add", "default", "via", "fd99::1")
+        for i in range(2):
+            where = ["default", "via", f"fd88:{i}::1", "dev", f"lan{i}", "metric", f"{100 + i}"]
+            self.run("laptop", "ip", "-6", "route", "add", *where)
+        try:
+            with _serving(self, "router", _advertising(self)):
+                yield
+        finally:
+            self.run("router", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=0")
+            for role, interface, address in SIX:
+                self.run(role, "ip", "address", "del", address, "dev", interface)
+            for role in ("laptop", "server"):
+                self.run(role, "ip", "-6", "route", "flush", "default")
+
+    @contextmanager
+    def poor(self, role: str, *programs: str) -> Iterator[None]:
+        """Let ssh reach a box at `POOR_PORT` where some programs are not installed."""
+        config = self.directory / f"poor_config_{role}"
+        config.write_text(SSHD.format(port=POOR_PORT, directory=self.directory, more=""))
+        # what cannot be executed is as good as absent, and only this sshd's mounts are changed
+        over = (
+            'while [ "$1" != -- ]; do mount --bind /dev/null "$1" && shift; done; shift; exec "$@"'
+        )
+        paths = [str(shutil.which(name, path=BOX_PATH)) for name in programs]
+        sshd = ["/usr/sbin/sshd", "-D", "-e", "-f", str(config)]
+        with _serving(self, role, ["sh", "-ec", over, "sh", *paths, "--", *sshd]):
+            _await_port(self, role, POOR_PORT)
+            yield
 
     def clear(self) -> None:
         """Let the router pass everything again."""
@@ -185,7 +239,7 @@ def site(directory: Path) -> Iterator[Site]:
         for i, (address, gateway) in enumerate(LAPTOP_NETWORKS):
             _address(found, "laptop", f"lan{i}", address, gateway, metric=100 * (i + 1))
         _address(found, "server", "eth0", f"{SERVER}/24", "198.51.100.1")
-        _address(found, "desk", "eth0", "10.88.8.2/24", "10.88.8.1")
+        _address(found, "desk", "eth0", f"{DESK}/24", "10.88.8.1")
         _keys(found)
         stack.enter_context(_serving(found, "router", _dnsmasq(found)))
         for role, port, file in SSHDS:
@@ -242,6 +296,16 @@ def _dnsmasq(found: Site) -> list[str]:
         *("--bind-interfaces", "--interface=lan0", "--interface=lan1", *ranges),
         f"--dhcp-leasefile={found.directory}/leases",
         *("--user=root", "--pid-file=", "--log-facility=-", "--dhcp-authoritative"),
+    ]
+
+
+def _advertising(found: Site) -> list[str]:
+    ranges = [f"--dhcp-range=::,constructor:lan{i},ra-only,64,1h" for i in range(2)]
+    return [
+        *("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--enable-ra"),
+        *("--bind-interfaces", "--interface=lan0", "--interface=lan1", *ranges),
+        *("--user=root", "--pid-file=", "--log-facility=-"),
+        f"--dhcp-leasefile={found.directory}/advertised",
     ]
 
 

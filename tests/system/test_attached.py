@@ -1,25 +1,18 @@
-"""A machine on (pretended) real networks: what it reaches, who reaches it, and how it ends.
+"""A machine on (pretended) real networks: what it reaches, and who reaches it.
 
 A site in network namespaces and machines of the real image under emulation; nothing leaves them.
 """
 
-import contextlib
-import json
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mptcp_check import clock
-from mptcp_check.machines import workspace
-from system.attached import Attached, attached
+from system.attached import PATIENCE_S, Attached, attached, eventually, runs
 from system.pretend_site import (
     PLAIN_PORT,
     PORT,
@@ -30,11 +23,11 @@ from system.pretend_site import (
     gateway,
     site,
 )
+from system.scanning import answering, refused_count, scanning, unlocked
 
 pytestmark = pytest.mark.system
 
-SCAN = Path(__file__).with_name("port_scan.py")
-PATIENCE_S = 60
+ANSWERING_PORT = 7777
 MACHINE = 50
 """The machine's host number on the bridged networks."""
 SLIRP_NIC, PASST_NIC, MACVTAP_NIC, BRIDGE_NIC, ROUTED_NIC = (f"eth{n}" for n in range(5))
@@ -59,23 +52,6 @@ class Up:
     site: Site
     machine: Attached
     addresses: dict[str, list[str]]
-
-
-def eventually(condition: Callable[[], bool]) -> bool:
-    end_ns = clock.monotonic_ns() + PATIENCE_S * 10**9
-    while not condition():
-        if clock.monotonic_ns() > end_ns:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process is there and no zombie."""
-    try:
-        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -156,37 +132,93 @@ def test_qemu_stays_in_its_sandbox_with_taps_and_open_files(up: Up) -> None:
     assert up.machine.first["attached"][0]["descriptor"] is not None
 
 
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize(("nic", "link"), [(MACVTAP_NIC, "lan0"), (BRIDGE_NIC, "lan2")])
+def test_a_neighbour_finds_the_machine_that_has_not_spoken_first(
+    up: Up, nic: str, link: str, version: int
+) -> None:
+    """By ARP's broadcast; with IPv6 by a group that nobody but the machine's kernel joined."""
+    target = up.addresses[nic][version == 6].partition("/")[0]
+
+    def neighbours(*words: str) -> str:
+        return up.site.run(up.site.router, "ip", f"-{version}", "neigh", *words, "dev", link)
+
+    neighbours("flush")
+    assert target not in neighbours("show")
+
+    def found() -> bool:
+        connect(up.site, up.site.router, target, 9, patience_s=1)
+        return "lladdr" in neighbours("show", target)
+
+    assert eventually(found)
+
+
 @pytest.mark.parametrize(
-    ("version", "last_port"),
-    [(4, 65535), (6, 8192), pytest.param(6, 65535, marks=pytest.mark.slow)],
+    ("kind", "version", "last_port"),
+    [
+        ("tcp", 4, 65535),
+        ("tcp", 6, 65535),
+        ("udp", 4, 1024),
+        ("udp", 6, 1024),
+        pytest.param("udp", 4, 65535, marks=pytest.mark.slow),
+        pytest.param("udp", 6, 65535, marks=pytest.mark.slow),
+    ],
 )
-def test_a_scan_of_all_ports_finds_none(up: Up, version: int, last_port: int) -> None:
-    target = up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
-    with listening(up, 7777):
-        for kind, last in (("tcp", last_port), ("udp", 1024)):
-            found = scan_until_all_arrived(up, kind, target, last)
+def test_a_scan_of_all_ports_finds_none_and_would_find_one(
+    up: Up, kind: str, version: int, last_port: int
+) -> None:
+    target = own_address(up, version)
+    before = refused_count(up.machine)
+    with (
+        answering(up.machine, target, ANSWERING_PORT),
+        scanning(up.site, up.machine, kind, target) as scan,
+    ):
+        ports = range(1, last_port + 1)
+        found = scan.probe_until_all_arrived({*ports, ANSWERING_PORT})
 
-            assert found == {"open": [], "closed": []}, kind
+        assert found == {"open": [], "closed": []}
+        assert refused_count(up.machine) - before >= last_port
+
+        # the same scanner on the same way finds what was there all the time, and its answer is
+        # behind any of an earlier probe: nothing was only late
+        with unlocked(up.machine, ANSWERING_PORT):
+            assert eventually(lambda: scan.probe([ANSWERING_PORT])["open"] != [])
+            assert scan.probe([]) == {"open": [ANSWERING_PORT], "closed": []}
 
 
-def test_the_scanner_would_find_an_open_port_behind_an_open_door(up: Up) -> None:
-    target = up.addresses[MACVTAP_NIC][0].partition("/")[0]
-    with listening(up, 7777):
-        up.machine.run("ip netns exec lab nft delete table inet mptcp_check")
-        try:
-            found = scan(up, "tcp", target, (7700, 7800))
-        finally:
-            up.machine.run("ip netns exec lab nft -f /run/mptcp-check/firewall.nft")
+@pytest.mark.parametrize("version", [4, 6])
+@pytest.mark.parametrize("kind", ["tcp", "udp"])
+def test_the_scanner_tells_open_from_closed_where_there_is_no_firewall(
+    up: Up, kind: str, version: int
+) -> None:
+    ports = range(ANSWERING_PORT - 50, ANSWERING_PORT + 50)
+    target = own_address(up, version)
+    with (
+        answering(up.machine, target, ANSWERING_PORT),
+        scanning(up.site, up.machine, kind, target) as scan,
+        unlocked(up.machine),
+    ):
+        # "port unreachable" would come once in a second
+        unlimited = "net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0"
+        up.machine.run(f"ip netns exec lab sysctl -w {unlimited}")
+        found = scan.probe(ports)
 
-    assert found["open"] == [7777]
-    assert found["closed"] == [p for p in range(7700, 7801) if p != 7777]
+        def complete() -> bool:
+            # it comes fifty times in a row at most
+            found.update(scan.probe({*ports} - {*found["open"], *found["closed"]}))
+            return len(found["open"] + found["closed"]) == len(ports)
+
+        assert eventually(complete)
+
+    assert found["open"] == [ANSWERING_PORT]
+    assert found["closed"] == [p for p in ports if p != ANSWERING_PORT]
 
 
 def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> None:
-    target = up.addresses[MACVTAP_NIC][0].partition("/")[0]
     expression = f"tcp and (host {SERVER} or host {SERVER6})"
     up.machine.call("capture_start", {"interfaces": [MACVTAP_NIC], "filter": expression})
-    scan(up, "tcp", target, (1, 500))
+    with scanning(up.site, up.machine, "tcp", own_address(up, 4)) as scan:
+        scan.probe_until_all_arrived(range(1, 501))
     fetched = up.machine.run(client(SERVER, PORT))
     stopped = up.machine.call("capture_stop", {})["captures"][0]
 
@@ -200,8 +232,8 @@ def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> N
 def test_the_server_may_open_connections_to_clients_ports_and_nobody_else(
     up: Up, version: int
 ) -> None:
-    target = up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
-    with listening(up, 40000):
+    target = own_address(up, version)
+    with answering(up.machine, target, 40000):
         from_server = connect(up.site, up.site.server, target, 40000)
         from_neighbour = connect(up.site, up.site.router, target, 40000)
 
@@ -232,115 +264,9 @@ def test_the_machine_reaches_the_servers_and_the_resolvers_port_only(up: Up) -> 
     assert query == "query\n"
 
 
-def test_an_interface_that_vanishes_in_mid_run_is_named(tmp_path: Path) -> None:
-    with site() as made, attached(made, tmp_path, bridged=("eth0",), machine=False) as program:
-        assert program.ask("check") == {"result": None}
-        made.run(made.router, "ip", "link", "set", "dev", "lan0", "down")
-        unplugged = program.ask("check")
-        made.run(made.host, "ip", "link", "delete", "dev", "eth0")
-        gone = program.ask("check")
-
-    assert unplugged["error"] == "eth0 (veth) lost its link in mid-run"
-    assert gone["error"] == "eth0 (veth) went away in mid-run"
-    assert gone["exit_code"] == 4
-
-
-def test_forwarding_of_kernels_before_6_17_is_put_back_too(tmp_path: Path) -> None:
-    code = f"""
-from dataclasses import replace
-from pathlib import Path
-from mptcp_check.machines import network
-from mptcp_check.machines.bridging import host_facts, planning, taking_effect
-facts = host_facts.read(network.list_interfaces())
-older = {{k: v for k, v in facts.sysctls.items() if "force_forwarding" not in k}}
-chosen = network.choose(facts.interfaces, ("eth0", "eth1"))
-planned = planning.plan(chosen, replace(facts, sysctls=older), network=network.Network.ROUTED)
-directory = Path({str(tmp_path)!r})
-with taking_effect.set_up(planned, directory=directory, uid=0, say=lambda _: None):
-    for name in ("all/forwarding", "eth0/accept_ra", "eth1/accept_ra"):
-        print(Path("/proc/sys/net/ipv6/conf", name).read_text().strip())
-"""
-    environment = f"PYTHONPATH={os.pathsep.join(p for p in sys.path if p)}"
-    with site() as made:
-        before = made.state()
-        said = made.run(made.host, "env", environment, sys.executable, "-c", code)
-
-        assert said.split() == ["1", "2", "2"]
-        assert made.state() == before
-
-
-def test_kill_9_leaves_no_attachment_and_no_machine(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    root = tmp_path_factory.mktemp("root")  # short: a socket's path has 107 characters
-    with site() as made:
-        before = made.state()
-        with attached(made, root, bridged=("eth0", "br0"), routed=("eth1",)) as program:
-            pid = program.first["qemu_pid"]
-            assert runs(pid)
-            assert made.state() != before
-            program.process.kill()
-            program.process.wait()
-            # keeper and steward do it, nobody else is there
-            assert eventually(lambda: not runs(pid))
-            assert eventually(lambda: made.state() == before)
-
-
-def test_what_a_killed_steward_left_is_undone_by_the_next_start(tmp_path: Path) -> None:
-    with site() as made:
-        before = made.state()
-        with attached(made, tmp_path, routed=("eth1",), machine=False) as program:
-            stewards = subprocess.run(
-                ["pgrep", "-f", f"steward.py {tmp_path}"],
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            for pid in stewards.stdout.split():
-                os.kill(int(pid), signal.SIGKILL)
-            program.process.kill()
-            program.process.wait()
-        assert made.state() != before
-        code = (
-            "from pathlib import Path; from mptcp_check.machines import workspace; "
-            f"print(len(workspace.remove_remains(root=Path({str(tmp_path)!r}))))"
-        )
-        environment = f"PYTHONPATH={os.pathsep.join(p for p in sys.path if p)}"
-        removed = made.run(made.host, "env", environment, sys.executable, "-c", code)
-
-        assert removed == "1\n"
-        assert made.state() == before
-    assert workspace.remains(root=tmp_path) == ()
-
-
-def test_a_second_machine_at_the_same_interface_is_refused(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    one, other = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("other")
-    with site() as made, attached(made, one, bridged=("eth0",), machine=False) as first:
-        assert "error" not in first.first
-        with attached(made, other, bridged=("eth0",), machine=False) as second:
-            assert second.first["exit_code"] == 3
-            assert "has a machine already" in second.first["error"]
-        assert first.ask("check") == {"result": None}
-
-
-@pytest.mark.slow
-def test_a_machine_whose_host_hangs_powers_itself_off(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    root = tmp_path_factory.mktemp("root")  # short: a socket's path has 107 characters
-    patience_s = 10
-    with site() as made, attached(made, root, patience_s=patience_s) as program:
-        pid = program.first["qemu_pid"]
-        time.sleep(1.5 * patience_s)
-        assert runs(pid)  # while the host gives signs of life
-        program.process.send_signal(signal.SIGSTOP)
-        try:
-            assert eventually(lambda: not runs(pid))
-        finally:
-            program.process.send_signal(signal.SIGCONT)
-            program.process.kill()
+def own_address(up: Up, version: int) -> str:
+    """Return the machine's address on the macvtap."""
+    return up.addresses[MACVTAP_NIC][version == 6].partition("/")[0]
 
 
 def inside(code: str) -> str:
@@ -363,52 +289,12 @@ def datagram(host: str, port: int) -> str:
     )
 
 
-@contextlib.contextmanager
-def listening(up: Up, port: int) -> Iterator[None]:
-    how = "family=socket.AF_INET6, dualstack_ipv6=True"
-    code = f"import socket, time; s = socket.create_server(('::', {port}), {how}); time.sleep(600)"
-    up.machine.run(f"{inside(code)} >/dev/null 2>&1 </dev/null & echo $! >/run/listener")
-    listed = f"ip netns exec lab ss -Hltn sport = :{port}"
-    assert eventually(lambda: bool(up.machine.run(listed).strip()))
-    try:
-        yield
-    finally:
-        up.machine.run("kill $(cat /run/listener)")
-
-
-def connect(made: Site, namespace: str, host: str, port: int) -> str:
+def connect(made: Site, namespace: str, host: str, port: int, patience_s: int = 3) -> str:
     code = (
         "import socket, sys\n"
         "try:\n"
-        f"    socket.create_connection(({host!r}, {port}), 3); print('open')\n"
-        "except TimeoutError:\n"
-        "    print('silent')\n"
+        f"    socket.create_connection(({host!r}, {port}), {patience_s}); print('open')\n"
+        "except OSError as error:\n"
+        "    print('silent' if isinstance(error, TimeoutError) else error.strerror)\n"
     )
     return made.run(namespace, sys.executable, "-c", code).strip()
-
-
-def scan(
-    up: Up, kind: str, target: str, ports: tuple[int, int], pause_s: float = 0.1
-) -> dict[str, list[int]]:
-    words = [kind, target, *map(str, ports), str(pause_s)]
-    said = up.site.run(up.site.router, sys.executable, str(SCAN), *words)
-    found: dict[str, list[int]] = json.loads(said)
-    return found
-
-
-def refused_count(up: Up) -> int:
-    listed = json.loads(
-        up.machine.run("ip netns exec lab nft -j list chain inet mptcp_check inbound")
-    )
-    rules = [entry["rule"] for entry in listed["nftables"] if "rule" in entry]
-    return int(next(r["expr"][0]["counter"]["packets"] for r in rules if r.get("comment")))
-
-
-def scan_until_all_arrived(up: Up, kind: str, target: str, last: int) -> dict[str, list[int]]:
-    """Scan slower and slower until the machine has seen, and refused, a packet for each port."""
-    for pause_s in (0.02, 0.1, 0.3, 1.0):
-        before = refused_count(up)
-        found = scan(up, kind, target, (1, last), pause_s)
-        if refused_count(up) - before >= last or found["open"] or found["closed"]:
-            return found
-    raise AssertionError(f"the machine did not see {last} probes of {kind}")

@@ -351,7 +351,7 @@ def test_a_host_key_that_is_not_known_is_refused(place: Site) -> None:
 
     assert said.code == PREFLIGHT
     assert f"the host key of {SERVER}:{SSH_PORT} is not known" in one_line(said)
-    assert known.read_text().count(SERVER) == 2
+    assert known.read_text().count(SERVER) == 3
 
 
 def test_another_host_key_than_the_known_one_is_refused(place: Site) -> None:

@@ -56,7 +56,7 @@ def one_line(said: Said) -> str:
 def test_a_run_has_a_session_with_both_captures_and_leaves_nothing(
     place: Site, server: PublicServer
 ) -> None:
-    said = place.call("laptop", *RUN, *server.option)
+    said = place.call("laptop", *RUN, "--no-upload", *server.option)
 
     assert said.code == 0, said.err
     document = said.document
@@ -70,6 +70,7 @@ def test_a_run_has_a_session_with_both_captures_and_leaves_nothing(
     assert {int(port) for port in capture.packets.dst_port} >= {80, 21}
     assert f"Measuring against {server.url}:34380: it answers and takes sessions" in said.err
     assert server.kept() == []
+    assert not (Path(document["directory"]) / "server-session.json").exists()
     ids = {
         Path(f"/proc/{pid}").stat().st_uid
         for word in ("nginx", "pure-ftpd")

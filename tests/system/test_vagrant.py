@@ -174,6 +174,22 @@ def test_a_whole_run_by_vagrants_machine_measures_two_bridged_networks(site: Cam
 
 
 @pytest.mark.slow
+def test_vagrants_machine_measures_against_a_public_server(image: Image) -> None:
+    with played("public", image) as (found, work):
+        document = found["document"]
+        assert (document["machine"], document["network"]) == ("vagrant:libvirt", "bridged")
+        assert {e["outcome"] for e in document["exchanges"]} == {"tcp", "mptcp"}
+        assert all(e["proven"] and e["sha256_ok"] for e in document["exchanges"])
+        assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
+        assert [f for f in document["report"]["findings"] if f["state"] == "seen"] == []
+        assert document["integrity"]["troubles"] == []
+        passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"
+        assert {f"by eth{n} {passed}" for n in range(2)} <= set(document["notes"])
+        assert (work / "run" / "server-session.json").exists()
+        assert (found["services"], found["left"]["domains"]) == ([], [])
+
+
+@pytest.mark.slow
 def test_its_captures_are_whole_and_accuse_the_path_of_nothing(site: Came) -> None:
     document = site[0]["document"]
 
@@ -248,6 +264,22 @@ def test_ctrl_c_takes_the_machine_down(image: Image) -> None:
         assert found["machines"] == ["mptcp-check-test"]
         assert found["left"]["domains"] == []
         assert found["left"]["machines"] == []
+
+
+@pytest.mark.slow
+def test_on_interfaces_without_a_bridge_it_is_found_by_neighbours_and_measures(
+    image: Image,
+) -> None:
+    with played("direct", image) as (found, _):
+        document, domain = found["document"], ET.fromstring(found["hardware"])  # noqa: S314
+        joints = [(j["parent"], j["attached"]) for j in document["joints"]["client"]]
+        card = domain.findall("devices/interface")[1]
+
+        assert found["found"] == "refused by itself\n"
+        assert (card.get("type"), card.get("trustGuestRxFilters")) == ("direct", "yes")
+        assert joints == [("lan0", "macvtap"), ("lan1", "macvtap")]
+        assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
+        assert found["left"]["domains"] == []
 
 
 @pytest.mark.slow

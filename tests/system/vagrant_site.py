@@ -13,8 +13,10 @@ import ctypes
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +30,7 @@ from mptcp_check.machines.guest_archive import build_zipapp
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import BridgedNetwork, VagrantSpec
 from system.cli import PROGRAM
+from system.public_server import public_server
 from system.real_site import SERVER, SSH_PORT, Site, site
 
 NAME = "mptcp-check-test"
@@ -39,6 +42,18 @@ QEMU_CONF = """
 namespaces = []
 security_driver = "none"
 cgroup_controllers = []
+"""
+
+LOOK_FOR = """
+import socket, sys, time
+for _ in range(20):
+    try:
+        socket.create_connection((sys.argv[1], 9), 1)
+    except ConnectionRefusedError:
+        print("refused by itself")
+        break
+    except OSError:  # not found yet
+        time.sleep(0.2)
 """
 
 
@@ -117,13 +132,13 @@ def libvirt(work: Path) -> Iterator[None]:
         raise TimeoutError(f"libvirtd does not answer; see {work / 'libvirtd.log'}")
 
 
-def whole_run(work: Path, place: Site) -> dict[str, Any]:
+def whole_run(work: Path, place: Site, *server: str, stem: str = "br") -> dict[str, Any]:
     """Let the laptop's user check both networks by a machine of Vagrant's."""
-    wanted = [word for n in range(addresses.LINKS) for word in ("--iface", f"br{n}")]
+    wanted = [word for n in range(addresses.LINKS) for word in ("--iface", f"{stem}{n}")]
     command = [
         *("ip", "netns", "exec", place.name("laptop"), str(PROGRAM), "run", "--quick", "--json"),
         *("--machine", "vagrant:libvirt", *wanted, "--boot-timeout", str(BOOT_S)),
-        *("--server", f"ssh:{SERVER}:{SSH_PORT}", "--out", str(work / "run")),
+        *(*server, "--out", str(work / "run")),
     ]
     done = subprocess.run(
         command,
@@ -138,16 +153,21 @@ def whole_run(work: Path, place: Site) -> dict[str, Any]:
     return {"document": json.loads(done.stdout), "said": done.stderr}
 
 
-def spec(box: Path, digest: str, home: Path) -> VagrantSpec:
+BOX = ("--server", f"ssh:{SERVER}:{SSH_PORT}")
+
+BRIDGES = tuple(
+    BridgedNetwork(interface=f"br{n}", mac=f"52:54:00:77:00:0{n + 1}")
+    for n in range(addresses.LINKS)
+)
+
+
+def spec(box: Path, digest: str, home: Path, networks: tuple[BridgedNetwork, ...]) -> VagrantSpec:
     return VagrantSpec(
         name=NAME,
         provider="libvirt",
         box=box,
         box_digest=digest,
-        networks=tuple(
-            BridgedNetwork(interface=f"br{n}", mac=f"52:54:00:77:00:0{n + 1}")
-            for n in range(addresses.LINKS)
-        ),
+        networks=networks,
         home=home,
     )
 
@@ -179,7 +199,14 @@ def looked_at(start: Starts, work: Path, place: Site) -> dict[str, Any]:
             "routes": guest.management.run("ip route"),
             "keys": guest.management.run("cat /root/.ssh/authorized_keys"),
         }
-    return {**found, **whole_run(work, place)}
+    return {**found, **whole_run(work, place, *BOX)}
+
+
+def measured_publicly(_: Starts, work: Path, place: Site) -> dict[str, Any]:
+    """Run the program against a public measurement server."""
+    with public_server(place) as server:
+        found = whole_run(work, place, *server.option)
+        return {**found, "services": server.kept_by_services()}
 
 
 def interrupted(start: Starts, _: Path, __: Site) -> dict[str, Any]:
@@ -201,7 +228,53 @@ def refusal(start: Callable[[], contextlib.AbstractContextManager[Guest]]) -> st
         return f"{e.exit_code} {e.message}"
 
 
-SCENES = {"measured": looked_at, "interrupted": interrupted}
+def direct(start: Starts, work: Path, place: Site) -> dict[str, Any]:
+    """Join a machine to interfaces that are in no bridge, and let a neighbour look for it."""
+    card = BridgedNetwork(interface="lan0", mac="52:54:00:77:00:01", direct=True)
+    place.run("router", "ip", "address", "add", "fd88::1/64", "dev", "lan0", "nodad")
+    with tap_nodes(work / "sys"):
+        with start(networks=(card,)) as guest:
+            wanted = {"name": "eth0", "addresses": ["fd88::99/64"], "gateways": []}
+            guest.agent.call("lab_up", {"namespace": addresses.NAMESPACE, "interfaces": [wanted]})
+            # the machine has not spoken yet: its kernel has joined a group, no more
+            found = place.run("router", sys.executable, "-c", LOOK_FOR, "fd88::99")
+            hardware = run("virsh", "dumpxml", NAME)
+        return {"found": found, "hardware": hardware, **whole_run(work, place, *BOX, stem="lan")}
+
+
+@contextlib.contextmanager
+def tap_nodes(sysfs: Path) -> Iterator[None]:
+    """Be udev for macvtaps of this network: libvirt opens each one's node a moment later."""
+    sysfs.mkdir()
+    run("mount", "-t", "sysfs", "sysfs", str(sysfs))  # shows the network of who mounts it
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.002):
+            for numbers in sysfs.glob("class/net/*/macvtap/tap*/dev"):
+                node = Path("/dev", numbers.parent.name)
+                with contextlib.suppress(OSError):  # it went away meanwhile
+                    device = os.makedev(*map(int, numbers.read_text().split(":")))
+                    if node.exists() and node.stat().st_rdev != device:
+                        node.unlink()
+                    if not node.exists():
+                        os.mknod(node, stat.S_IFCHR | 0o600, device)
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+SCENES = {
+    "measured": looked_at,
+    "public": measured_publicly,
+    "interrupted": interrupted,
+    "direct": direct,
+}
 
 
 def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
@@ -214,9 +287,11 @@ def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
     logs = work / "logs"
     logs.mkdir()
 
-    def started(home: Path = work / "own") -> contextlib.AbstractContextManager[Guest]:
+    def started(
+        home: Path = work / "own", networks: tuple[BridgedNetwork, ...] = BRIDGES
+    ) -> contextlib.AbstractContextManager[Guest]:
         return vagrant.vagrant_guest(
-            spec(box, digest, home),
+            spec(box, digest, home, networks),
             keys,
             archive=build_zipapp(),
             logs=logs,
@@ -224,7 +299,11 @@ def main(box: Path, digest: str, work: Path, scene: str) -> dict[str, Any]:
             deadline_ns=clock.monotonic_ns() + BOOT_S * 10**9,
         )
 
-    with site(work) as place, place.bridges(), on_laptop(place), libvirt(work):
+    with site(work) as place, contextlib.ExitStack() as stack:
+        if scene != "direct":
+            stack.enter_context(place.bridges())
+        stack.enter_context(on_laptop(place))
+        stack.enter_context(libvirt(work))
         found = SCENES[scene](started, work, place)
         found["left"] = {
             "domains": run("virsh", "list", "--all", "--name").split(),

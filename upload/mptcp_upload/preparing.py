@@ -31,7 +31,8 @@ class Prepared:
     expanded_bytes: int
     """Of all members together."""
     ticket: str
-    """Of the measurement server, to go beside the bundle; empty where there was none."""
+    """Of the measurement server, to go beside the bundle; empty where there was none, and without
+    `Purpose.TRACES`: it opens the traces that the server took."""
 
 
 def prepare(
@@ -110,7 +111,7 @@ def prepare(
         octets=octets,
         sha256=bundle.digest(octets),
         expanded_bytes=sum(map(len, expanded.values())),
-        ticket="" if session is None else session.ticket,
+        ticket=session.ticket if session is not None and with_traces else "",
     )
 
 

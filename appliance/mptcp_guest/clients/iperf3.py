@@ -1,6 +1,6 @@
 """Run iperf3 towards this end, and tell by a file how many bytes came.
 
-    @own iperf3 ADDRESS PORT BYTES
+    @own iperf3 ADDRESS PORT BYTES [MARKER]
 
 `ARRIVED_FILE` becomes as many zeros as iperf3 says that came: BYTES only when the server says it
 sent as many as the client says it got, and all blocks are there.
@@ -40,13 +40,14 @@ def arrived_bytes(said: Any, wanted_bytes: int) -> int:  # noqa: ANN401 - what i
     return max(0, min(received, wanted_bytes - 1))
 
 
-def main(address: str, port: str, wanted: str) -> int:
-    """Do one exchange and return iperf3's exit code."""
+def main(address: str, port: str, wanted: str, marker: str = "") -> int:
+    """Do one exchange and return iperf3's exit code; a server that many share is told whose."""
     _, size = blocks(int(wanted))
     done = subprocess.run(  # noqa: S603 - a list, whose words the orchestrator gave
         [
             *("iperf3", "--client", address, "--port", port, "--json", "--reverse"),
             *("--bytes", wanted, "--length", str(size)),
+            *(("--extra-data", marker) if marker else ()),
         ],
         stdout=subprocess.PIPE,
         check=False,

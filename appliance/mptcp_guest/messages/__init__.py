@@ -23,6 +23,7 @@ from mptcp_guest.messages.captures import (
     FetchResult,
     Handshake,
     HandshakesResult,
+    SendArguments,
 )
 from mptcp_guest.messages.contract import (
     VERSION,
@@ -140,6 +141,7 @@ __all__ = [
     "ReceivedArguments",
     "ReceivedResult",
     "Request",
+    "SendArguments",
     "ServiceState",
     "ServiceWanted",
     "ServicesResult",

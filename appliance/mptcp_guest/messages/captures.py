@@ -81,6 +81,14 @@ class FetchResult(TypedDict):
     base64: str
 
 
+class SendArguments(TypedDict):
+    """A finished capture, and the port of the machine on which it shall leave."""
+
+    interface: str
+    port: str
+    """As the hypervisor named it."""
+
+
 class Handshake(TypedDict):
     """A connection that was answered, as a capture shows it."""
 

@@ -42,6 +42,8 @@ class Interface(TypedDict):
     parent: NotRequired[str]
     dhcp: NotRequired[bool]
     """Ask the network for an IPv4 address and a gateway."""
+    advertised: NotRequired[bool]
+    """With ``dhcp``: take an IPv6 address and a gateway too, where a router advertises them."""
 
 
 class Firewall(TypedDict):

@@ -1,6 +1,6 @@
 """A server that gives back what it gets, as RFC 862 has it, and keeps a copy; or hands out a file.
 
-    python3 -m mptcp_guest.servers.echo ADDRESS PORT FILES USER client|server
+    python3 -m mptcp_guest.servers.echo ADDRESS PORT FILES USER client|server [CONNECTIONS]
 
 The client says one line, ``up NAME SIZE`` or ``down NAME``.  Where the server is the first to
 speak it greets before that: boxes that wait for a client's data, and kernels that fall back when
@@ -16,6 +16,7 @@ from typing import BinaryIO
 from mptcp_guest.naming import is_name
 from mptcp_guest.servers import listening
 from mptcp_guest.servers.listening import BLOCK_BYTES
+from mptcp_guest.servers.places import handed_out, taken, way_to
 
 GREETING = b"mptcp-check echo\r\n"
 LINE_BYTES = 100
@@ -67,24 +68,26 @@ def talk(connection: socket.socket, stream: BinaryIO, files: Path, *, greets: bo
     if request is None:
         return
     if request.up_bytes is None:
-        with (files / "down" / request.name).open("rb") as file:
+        with handed_out(way_to(files, "down", request.name)) as file:
             connection.sendfile(file)
         return
     left = request.up_bytes
-    with (files / "up" / request.name).open("wb") as file:
+    with taken(way_to(files, "up", request.name)) as file:
         while left and (block := stream.read1(min(left, BLOCK_BYTES))):  # type: ignore[attr-defined]
             file.write(block)
             connection.sendall(block)
             left -= len(block)
 
 
-def main(address: str, port: str, files: str, user: str, first: str) -> None:
+def main(*words: str) -> None:
     """Serve without end."""
+    address, port, files, user, first, *count = words
     listener = listening.listening(address, int(port))
     listening.become(user)
     listening.serve(
         listener,
         lambda connection, stream: talk(connection, stream, Path(files), greets=first == SERVER),
+        connections_count=int(count[0]) if count else listening.CONNECTIONS_COUNT,
     )
 
 

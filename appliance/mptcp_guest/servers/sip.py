@@ -1,6 +1,6 @@
 """A SIP server that registers, takes calls, and takes or sends a message within them.
 
-    python3 -m mptcp_guest.servers.sip ADDRESS PORT FILES USER
+    python3 -m mptcp_guest.servers.sip ADDRESS PORT FILES USER [CONNECTIONS]
 
 A caller's name is an exchange's.  MESSAGE to ``keep`` is kept under the caller's name; a call to
 ``send`` is answered, and after its ACK the offered content comes as a MESSAGE on the same
@@ -16,6 +16,7 @@ from typing import BinaryIO
 from mptcp_guest import sip
 from mptcp_guest.naming import is_name
 from mptcp_guest.servers import listening
+from mptcp_guest.servers.places import handed_out, taken, way_to
 
 KEEP, SEND = "keep", "send"
 MEDIA_PORT = 40000
@@ -47,10 +48,12 @@ def talk(connection: socket.socket, stream: BinaryIO, files: Path) -> None:
                 connection.sendall(sip.answer(request, "200 OK", described, offer))
             case "ACK":
                 if wanted == SEND and name:
-                    content = (files / "down" / name).read_bytes()
+                    with handed_out(way_to(files, "down", name)) as file:
+                        content = file.read(sip.BODY_BYTES_MAX)
                     connection.sendall(_message(request, name, here, content))
             case "MESSAGE" if wanted == KEEP and name:
-                (files / "up" / name).write_bytes(request.body)
+                with taken(way_to(files, "up", name)) as file:
+                    file.write(request.body)
                 connection.sendall(sip.answer(request, "200 OK"))
             case sip.VERSION:
                 pass  # the answer to our own message
@@ -72,11 +75,15 @@ def _message(call: sip.Message, name: str, here: str, content: bytes) -> bytes:
     return sip.encode(f"MESSAGE {there} {sip.VERSION}", header, content)
 
 
-def main(address: str, port: str, files: str, who: str) -> None:
+def main(address: str, port: str, files: str, who: str, count: str = "") -> None:
     """Serve without end."""
     listener = listening.listening(address, int(port))
     listening.become(who)
-    listening.serve(listener, lambda connection, stream: talk(connection, stream, Path(files)))
+    listening.serve(
+        listener,
+        lambda connection, stream: talk(connection, stream, Path(files)),
+        connections_count=int(count or listening.CONNECTIONS_COUNT),
+    )
 
 
 if __name__ == "__main__":

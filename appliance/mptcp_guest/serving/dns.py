@@ -26,6 +26,7 @@ CONTROL = ".control"
 RELOAD = f"UBCT1 auth_zone_reload {DNS_ZONE}\n".encode()
 """As unbound-control says it."""
 
+CONNECTIONS_COUNT = 40
 CONTROL_S = 20.0
 ASCII_END = 0x80
 
@@ -36,7 +37,13 @@ def command(directory: Path) -> list[str]:
 
 
 def configuration(
-    directory: Path, folder: Path, control: Path, *, wanted: messages.ServiceWanted
+    directory: Path,
+    folder: Path,
+    control: Path,
+    *,
+    wanted: messages.ServiceWanted,
+    user: str = USER,
+    connections_count: int = CONNECTIONS_COUNT,
 ) -> str:
     """Return unbound.conf; PURE.
 
@@ -45,6 +52,8 @@ def configuration(
         folder: With the zone, which is all that it knows.
         control: The socket by which it is told to read the zone again.
         wanted: Where it listens, and whether it speaks TLS.
+        user: Whom it becomes; empty where it is nobody important already.
+        connections_count: At once.
     """
     address, port, tls = wanted["address"], wanted["port"], wanted["service"] == TLS.name
     keys = _KEYS.format(directory=directory, port=port) if tls else ""
@@ -52,7 +61,7 @@ def configuration(
 server:
   directory: "{directory}"
   chroot: ""
-  username: "{USER}"
+  username: "{user}"
   pidfile: ""
   do-daemonize: no
   use-syslog: no
@@ -62,7 +71,7 @@ server:
 {keys}\
   do-udp: no
   num-threads: 1
-  incoming-num-tcp: 40
+  incoming-num-tcp: {connections_count}
   module-config: "iterator"
   access-control: 0.0.0.0/0 refuse_non_local
   access-control: ::0/0 refuse_non_local
@@ -110,10 +119,14 @@ def _quoted(string: bytes) -> str:
     return f'"{"".join(plain)}"'
 
 
-def _write_zone(folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
+def write_zone(folder: Path, entries: Sequence[str]) -> None:
+    """Make the zone of some entries, and have every name server read it whose control is there.
+
+    Raises:
+        OSError: There is no room, or one of them does not read it.
+    """
     fresh = folder / f"{ZONE_FILE}.new"
-    fresh.write_text(zone([path.read_text() for path in sorted(folder.glob("*.txt"))]))
+    fresh.write_text(zone(entries))
     fresh.replace(folder / ZONE_FILE)
     for control in folder.glob(f"*{CONTROL}"):
         with suppress(ConnectionRefusedError, FileNotFoundError):  # one that has ended
@@ -130,11 +143,17 @@ def _reload(control: Path) -> None:
         raise OSError(f"unbound: {said[:200]!r}")
 
 
+def _publish(files: Path) -> None:
+    folder = files / FOLDER
+    folder.mkdir(exist_ok=True)
+    write_zone(folder, [path.read_text() for path in sorted(folder.glob("*.txt"))])
+
+
 def _offer(files: Path, name: str, content: Content) -> Digest:
     folder = files / FOLDER
     folder.mkdir(exist_ok=True)
     (folder / f"{name}.txt").write_text("".join(texts(name, b"".join(payload.blocks(content)))))
-    _write_zone(folder)
+    _publish(files)
     return payload.digest(content)
 
 
@@ -144,7 +163,7 @@ def _received(_: Path, __: str) -> Digest | None:
 
 def _discard(files: Path, name: str) -> None:
     (files / FOLDER / f"{name}.txt").unlink(missing_ok=True)
-    _write_zone(files / FOLDER)
+    _publish(files)
 
 
 def _prepare(
@@ -157,7 +176,7 @@ def _prepare(
     if wanted["service"] == TLS.name:
         place.written("certificate.pem", arguments["tls_certificate"])
         place.written("key.pem", arguments["tls_key"], secret=True)
-    _write_zone(folder)
+    _publish(place.files)
     text = configuration(place.directory, folder, control, wanted=wanted)
     place.written("unbound.conf", text)
     return command(place.directory)

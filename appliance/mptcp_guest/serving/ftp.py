@@ -21,6 +21,8 @@ a random password that lives for one run needs no stretching."""
 CLIENTS_COUNT = 20
 CERTIFICATE = "certificate.pem"
 """With its key."""
+USERS = "users.pdb"
+"""The user file as pure-ftpd reads it."""
 
 
 def command(
@@ -47,7 +49,7 @@ def command(
     return [
         "pure-ftpd",
         *("--bind", f"{address},{port}"),
-        *("--login", f"puredb:{directory}/users.pdb"),
+        *("--login", f"puredb:{directory}/{USERS}"),
         *("--pidfile", f"{directory}/pid"),
         *("--passiveportrange", ports),
         *("--maxclientsnumber", str(clients_count)),
@@ -64,7 +66,7 @@ def command(
 
 def users_command(directory: Path) -> list[str]:
     """Return how the user file is turned into what pure-ftpd reads; PURE."""
-    return ["pure-pw", "mkdb", f"{directory}/users.pdb", "-f", f"{directory}/users"]
+    return ["pure-pw", "mkdb", f"{directory}/{USERS}", "-f", f"{directory}/users"]
 
 
 def users_line(name: str, password: str, *, uid: int, gid: int, home: Path) -> str:
@@ -100,18 +102,10 @@ def hashed(password: str) -> str:
 def _prepare(
     place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
 ) -> list[str]:
-    owner = pwd.getpwnam(USER)
-    line = users_line(
-        arguments["user"],
-        arguments["password"],
-        uid=owner.pw_uid,
-        gid=owner.pw_gid,
-        home=place.files,
-    )
-    place.written("users", line, secret=True)
+    users = _users(place, arguments)
     keys = arguments["tls_certificate"] + arguments["tls_key"]
     place.written(CERTIFICATE, keys, secret=True)
-    place.lab.succeed(users_command(place.directory), place.until)
+    (place.directory / USERS).symlink_to(users)
     return command(
         place.directory,
         address=wanted["address"],
@@ -119,6 +113,29 @@ def _prepare(
         passive_ports=arguments["passive_ports"],
         tls=True,
     )
+
+
+def _users(place: Place, arguments: messages.ServicesStartArguments) -> Path:
+    """Return what pure-ftpd reads of the run's user: the first of its instances has it made.
+
+    They have the same user, and a process costs an emulated machine a tenth of a second.
+    """
+    shared = place.directory.parent / "ftp"
+    if not shared.exists():
+        shared.mkdir(mode=0o700)
+        owner = pwd.getpwnam(USER)
+        line = users_line(
+            arguments["user"],
+            arguments["password"],
+            uid=owner.pw_uid,
+            gid=owner.pw_gid,
+            home=place.files,
+        )
+        Place(lab=place.lab, directory=shared, files=place.files, until=place.until).written(
+            "users", line, secret=True
+        )
+        place.lab.succeed(users_command(shared), place.until)
+    return shared / USERS
 
 
 PROGRAM = Program(name="ftp", tool="pure-ftpd", package="pure-ftpd", prepare=_prepare)

@@ -38,7 +38,7 @@ SETTINGS = (
 def command(files: Path, *, address: str, port: int) -> list[str]:
     """Return how the daemon is started; PURE."""
     return [
-        *_git(files),
+        *plain(files),
         *("daemon", "--reuseaddr", "--export-all", "--informative-errors"),
         *(f"--listen={address}", f"--port={port}", f"--user={USER}"),
         *("--timeout=60", "--init-timeout=20", "--max-connections=20"),
@@ -59,7 +59,8 @@ def stream(name: str, blocks: Iterator[bytes], size: int) -> Iterator[bytes]:
     yield f"M 100644 :1 {CONTENT}\n\ndone\n".encode()
 
 
-def _git(files: Path) -> list[str]:
+def plain(files: Path) -> list[str]:
+    """Return git with no settings but ours; PURE."""
     # a repository may belong to another user than who reads it: all of them are ours
     settings = (("safe.directory", "*"), *SETTINGS)
     words = chain.from_iterable(("-c", f"{name}={value}") for name, value in settings)
@@ -75,7 +76,7 @@ def run(files: Path, *words: str, given: bytes | None = None) -> bytes:
     # the lab is not needed: nothing of this is on a network
     try:
         done = subprocess.run(  # noqa: S603 - lists that this agent wrote
-            [*_git(files), *words],
+            [*plain(files), *words],
             input=given,
             capture_output=True,
             timeout=STEP_S,
@@ -90,7 +91,8 @@ def run(files: Path, *words: str, given: bytes | None = None) -> bytes:
     return done.stdout
 
 
-def _offer(files: Path, name: str, content: Content) -> Digest:
+def offer(files: Path, name: str, content: Content) -> Digest:
+    """Make a repository with one commit."""
     repository = files / "down" / f"{name}.git"
     digest = payload.digest(content)
     run(files, "init", "--quiet", "--bare", f"--initial-branch={name}", str(repository))
@@ -99,15 +101,21 @@ def _offer(files: Path, name: str, content: Content) -> Digest:
     return digest
 
 
-def _received(files: Path, name: str) -> Digest | None:
+def received(files: Path, name: str) -> Digest | None:
+    """Digest the content of a branch."""
     uploads = f"--git-dir={files / UPLOADS}"
     if not run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
         return None
-    found = run(files, uploads, "cat-file", "blob", f"refs/heads/{name}:{CONTENT}")
+    place = f"refs/heads/{name}:{CONTENT}"
+    # what was pushed may be much larger than its pack
+    if int(run(files, uploads, "cat-file", "-s", place)) > PUSH_LIMIT_BYTES:
+        return None
+    found = run(files, uploads, "cat-file", "blob", place)
     return payload.digest_of(found)
 
 
-def _discard(files: Path, name: str) -> None:
+def discard(files: Path, name: str) -> None:
+    """Forget a repository and a branch."""
     shutil.rmtree(files / "down" / f"{name}.git", ignore_errors=True)
     uploads = f"--git-dir={files / UPLOADS}"
     if (files / UPLOADS).exists() and run(files, uploads, "for-each-ref", f"refs/heads/{name}"):
@@ -131,5 +139,5 @@ PROGRAM = Program(
     tool="git",
     package="git",
     prepare=_prepare,
-    shelf=Shelf(offer=_offer, received=_received, discard=_discard),
+    shelf=Shelf(offer=offer, received=received, discard=discard),
 )

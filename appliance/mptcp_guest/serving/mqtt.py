@@ -21,6 +21,8 @@ from mptcp_guest.serving.shelf import Shelf
 
 Answer = TypeVar("Answer")
 ASK_S = 10.0
+SOCKETS = "mqtt"
+"""In the common folder: by which the brokers are asked."""
 ROUNDS = 101
 """mosquitto_passwd's own; a random password that lives for one run needs no stretching."""
 INFLIGHT_BYTES = 64 * 1024 * 1024
@@ -32,9 +34,26 @@ def command(directory: Path) -> list[str]:
 
 
 def configuration(
-    directory: Path, unix_socket: Path, wanted: messages.ServiceWanted, *, inside_tls: bool
+    directory: Path,
+    unix_socket: Path,
+    wanted: messages.ServiceWanted,
+    *,
+    inside_tls: bool,
+    user: str = USER,
+    message_bytes_max: int = INFLIGHT_BYTES,
+    access: str = "",
 ) -> str:
-    """Return mosquitto's configuration; PURE."""
+    """Return mosquitto's configuration; PURE.
+
+    Args:
+        directory: Its own.
+        unix_socket: Where the agent asks it.
+        wanted: Where it listens.
+        inside_tls: TLS from the first byte.
+        user: Whom it becomes when root starts it.
+        message_bytes_max: Of one message.
+        access: Settings of the listener about who may do what; none lets who logs in do anything.
+    """
     tls = f"certfile {directory}/certificate.pem\nkeyfile {directory}/key.pem\n"
     return f"""\
 per_listener_settings true
@@ -43,13 +62,13 @@ log_dest stderr
 log_type error
 log_type warning
 sys_interval 0
-user {USER}
-message_size_limit {INFLIGHT_BYTES}
+user {user}
+message_size_limit {message_bytes_max}
 memory_limit {3 * INFLIGHT_BYTES}
 listener {wanted["port"]} {wanted["address"]}
 allow_anonymous false
 password_file {directory}/users
-{tls if inside_tls else ""}\
+{access}{tls if inside_tls else ""}\
 listener 0 {unix_socket}
 allow_anonymous true
 """
@@ -66,7 +85,7 @@ def _preparing(*, inside_tls: bool) -> Prepare:
     def prepare(
         place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
     ) -> list[str]:
-        sockets = place.files / "mqtt"
+        sockets = place.files / SOCKETS
         sockets.mkdir(mode=0o700, exist_ok=True)
         unix_socket = sockets / place.directory.name
         unix_socket.unlink(missing_ok=True)
@@ -85,13 +104,13 @@ def _preparing(*, inside_tls: bool) -> Prepare:
     return prepare
 
 
-def _with_each(files: Path, ask: Callable[[socket.socket], Answer]) -> list[Answer]:
+def _with_each(sockets: Path, ask: Callable[[socket.socket], Answer]) -> list[Answer]:
     """Ask each broker that runs."""
     answers = []
-    for path in sorted((files / "mqtt").iterdir()):
+    for path in sorted(sockets.iterdir()):
         with socket.socket(socket.AF_UNIX) as broker:
             broker.settimeout(ASK_S)
-            if broker.connect_ex(str(path)) == errno.ECONNREFUSED:
+            if broker.connect_ex(str(path)) in {errno.ECONNREFUSED, errno.ENOENT}:
                 continue  # of one that has ended
             broker.sendall(mqtt.connect("agent"))
             _await(broker, mqtt.CONNACK)
@@ -104,36 +123,53 @@ def _await(broker: socket.socket, kind: int) -> bytes:
         return mqtt.await_kind(stream, lambda came: came == kind)
 
 
-def _leave(files: Path, topic: str, value: bytes) -> None:
-    def leave(broker: socket.socket) -> None:
+def leave(sockets: Path, topic: str, value: bytes) -> None:
+    """Leave a message with each broker; an empty one makes it forget (3.3.1.3).
+
+    Raises:
+        OSError: One of them does not take it.
+    """
+
+    def ask(broker: socket.socket) -> None:
         broker.sendall(mqtt.publish(topic, value, number=1))
         _await(broker, mqtt.PUBACK)
 
-    _with_each(files, leave)
+    _with_each(sockets, ask)
 
 
-def _offer(files: Path, name: str, content: Content) -> Digest:
-    value = b"".join(payload.blocks(content))
-    _leave(files, f"down/{name}", value)
-    return payload.digest_of(value)
+def left(sockets: Path, topic: str) -> bytes | None:
+    """Return what a client left with one of the brokers; none if nothing.
 
+    Raises:
+        OSError: One of them does not answer.
+    """
 
-def _received(files: Path, name: str) -> Digest | None:
-    def ask(broker: socket.socket) -> Digest | None:
-        broker.sendall(mqtt.subscribe(f"up/{name}", number=1))
+    def ask(broker: socket.socket) -> bytes | None:
+        broker.sendall(mqtt.subscribe(topic, number=1))
         with broker.makefile("rb") as stream:
             mqtt.await_kind(stream, lambda came: came == mqtt.SUBACK)
             # what is kept comes right after; an answer to a ping says that nothing is
             broker.sendall(mqtt.packet(mqtt.PINGREQ, b""))
             first, body = mqtt.read(stream)
-        return payload.digest_of(mqtt.published(body)) if first & 0xF0 == mqtt.PUBLISH else None
+        return mqtt.published(body) if first & 0xF0 == mqtt.PUBLISH else None
 
-    return next((found for found in _with_each(files, ask) if found is not None), None)
+    return next((found for found in _with_each(sockets, ask) if found is not None), None)
+
+
+def _offer(files: Path, name: str, content: Content) -> Digest:
+    value = b"".join(payload.blocks(content))
+    leave(files / SOCKETS, f"down/{name}", value)
+    return payload.digest_of(value)
+
+
+def _received(files: Path, name: str) -> Digest | None:
+    found = left(files / SOCKETS, f"up/{name}")
+    return None if found is None else payload.digest_of(found)
 
 
 def _discard(files: Path, name: str) -> None:
     for way in ("down", "up"):
-        _leave(files, f"{way}/{name}", b"")  # an empty message makes the broker forget (3.3.1.3)
+        leave(files / SOCKETS, f"{way}/{name}", b"")
 
 
 def _program(name: str, *, inside_tls: bool) -> Program:

@@ -7,8 +7,8 @@ client stored is asked from the server itself.  It keeps all in memory and write
 import errno
 import shutil
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from mptcp_guest import messages, payload, resp
@@ -18,6 +18,8 @@ from mptcp_guest.serving.shelf import Shelf
 
 MEMORY = "128mb"
 ASK_S = 10.0
+SOCKETS = "redis"
+"""In the common folder: by which the servers are asked."""
 
 
 def command(directory: Path) -> list[str]:
@@ -26,7 +28,7 @@ def command(directory: Path) -> list[str]:
 
 
 def configuration(
-    directory: Path, unix_socket: Path, wanted: messages.ServiceWanted, *, password: str
+    directory: Path, unix_socket: Path, wanted: messages.ServiceWanted, *, access: str
 ) -> str:
     """Return redis' configuration; PURE.
 
@@ -34,14 +36,14 @@ def configuration(
         directory: Its own.
         unix_socket: Where the agent asks it; whoever may open that is let in by password too.
         wanted: Where it listens.
-        password: Of everybody.
+        access: Settings that say who is let in.
     """
     return f"""\
 bind {wanted["address"]}
 port {wanted["port"]}
 unixsocket {unix_socket}
 unixsocketperm 700
-requirepass {password}
+{access}
 dir {directory}
 daemonize no
 save ""
@@ -57,7 +59,7 @@ databases 1
 def _prepare(
     place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
 ) -> list[str]:
-    sockets = place.files / "redis"
+    sockets = place.files / SOCKETS
     sockets.mkdir(exist_ok=True)
     unix_socket = sockets / place.directory.name
     unix_socket.unlink(missing_ok=True)
@@ -65,56 +67,69 @@ def _prepare(
     secret = place.files / "redis.password"
     secret.touch(mode=0o600)
     secret.write_text(arguments["password"])
-    text = configuration(place.directory, unix_socket, wanted, password=arguments["password"])
+    access = f"requirepass {arguments['password']}"
+    text = configuration(place.directory, unix_socket, wanted, access=access)
     for path in (sockets, place.directory, place.written("redis.conf", text, secret=True)):
         shutil.chown(path, USER, USER)
     return command(place.directory)
 
 
 @contextmanager
-def _asked(files: Path) -> Iterator[list[socket.socket]]:
-    """Give a connection to each server that runs, logged in."""
-    password = (files / "redis.password").read_bytes()
+def asked(paths: Iterable[Path], *login: bytes) -> Iterator[list[socket.socket]]:
+    """Give a connection to each server of these sockets that runs, logged in.
+
+    Raises:
+        OSError: One of them does not answer.
+    """
     found: list[socket.socket] = []
     try:
-        for path in sorted((files / "redis").iterdir()):
+        for path in sorted(paths):
             connection = socket.socket(socket.AF_UNIX)
             connection.settimeout(ASK_S)
-            if connection.connect_ex(str(path)) == errno.ECONNREFUSED:
+            if connection.connect_ex(str(path)) in {errno.ECONNREFUSED, errno.ENOENT}:
                 connection.close()  # of one that has ended
                 continue
             found.append(connection)
-            _ask(connection, b"AUTH", password)
+            ask(connection, b"AUTH", *login)
         yield found
     finally:
         for connection in found:
             connection.close()
 
 
-def _ask(connection: socket.socket, *words: bytes) -> bytes | None:
+def ask(connection: socket.socket, *words: bytes) -> bytes | None:
+    """Return the answer to a command.
+
+    Raises:
+        OSError: It is a refusal, or none.
+    """
     connection.sendall(resp.request(*words))
     with connection.makefile("rb") as stream:
         return resp.reply(stream)
+
+
+def _asked(files: Path) -> AbstractContextManager[list[socket.socket]]:
+    return asked((files / SOCKETS).iterdir(), (files / "redis.password").read_bytes())
 
 
 def _offer(files: Path, name: str, content: Content) -> Digest:
     value = b"".join(payload.blocks(content))
     with _asked(files) as servers:
         for server in servers:
-            _ask(server, b"SET", f"down/{name}".encode(), value)
+            ask(server, b"SET", f"down/{name}".encode(), value)
     return payload.digest_of(value)
 
 
 def _received(files: Path, name: str) -> Digest | None:
     with _asked(files) as servers:
-        values = [_ask(server, b"GET", f"up/{name}".encode()) for server in servers]
+        values = [ask(server, b"GET", f"up/{name}".encode()) for server in servers]
     return next((payload.digest_of(value) for value in values if value is not None), None)
 
 
 def _discard(files: Path, name: str) -> None:
     with _asked(files) as servers:
         for server in servers:
-            _ask(server, b"DEL", f"up/{name}".encode(), f"down/{name}".encode())
+            ask(server, b"DEL", f"up/{name}".encode(), f"down/{name}".encode())
 
 
 PROGRAM = Program(

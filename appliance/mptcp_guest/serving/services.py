@@ -13,11 +13,13 @@ from mptcp_guest import messages
 from mptcp_guest.lab import Lab
 from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
-from mptcp_guest.serving import PROGRAMS
+from mptcp_guest.serving import PROGRAMS, bound
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
 from mptcp_guest.waiting import Deadline
 
 LOG_TAIL_BYTES = 2000
+LOOK_S = 0.02
+"""How often to look whether they listen."""
 LAST_LOOK_S = 15.0
 """Kept of the time that there is, so that a server that does not listen can be named in it."""
 
@@ -54,6 +56,7 @@ class Services:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._files = lab.work_directory / "files"
+        self._directory = lab.work_directory / "services"
         self._running: list[Running] = []
 
     def start(
@@ -69,6 +72,7 @@ class Services:
         if len(arguments["passive_ports"]) != 2:  # noqa: PLR2004 - first and last
             raise RefusalError("bad_arguments", "passive_ports: wants the first and the last port")
         checked_name(arguments["user"])
+        shutil.rmtree(self._directory, ignore_errors=True)  # of a start before this one
         for directory in ("down", "up"):
             place = self._files / directory
             place.mkdir(parents=True, exist_ok=True)
@@ -120,8 +124,7 @@ class Services:
     ) -> Running:
         name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
         # short: dovecot's sockets are below it, and a socket's path has 107 bytes (unix(7))
-        directory = self._lab.work_directory / "services" / str(len(self._running))
-        shutil.rmtree(directory, ignore_errors=True)
+        directory = self._directory / str(len(self._running))
         directory.mkdir(parents=True)
         place = Place(lab=self._lab, directory=directory, files=self._files, until=until)
         command = _program(wanted["service"]).prepare(place, wanted, arguments)
@@ -136,11 +139,15 @@ class Services:
         missing: list[Running] = []
 
         def all_listen() -> bool:
-            found = listeners(self._lab.succeed(self._lab.inside(["ss", "-HOnltM"]), until))
-            missing[:] = [r for r in self._running if not listens(r.wanted, found)]
+            # a program for each look costs an emulated machine more than what it waits for
+            places = self._lab.within(bound.places)
+            missing[:] = [r for r in self._running if _place(r.wanted) not in places]
+            if not missing:  # whether they listen as MPTCP, only ss can say
+                found = listeners(self._lab.succeed(self._lab.inside(["ss", "-HOnltM"]), until))
+                missing[:] = [r for r in self._running if not listens(r.wanted, found)]
             return not missing or any(r.child.poll() is not None for r in missing)
 
-        in_time = self._lab.stop.wait_until(all_listen, until.but(LAST_LOOK_S))
+        in_time = self._lab.stop.wait_until(all_listen, until.but(LAST_LOOK_S), every_s=LOOK_S)
         if missing:
             # one that has ended tells more than one that may still come
             told = next((r for r in missing if r.child.poll() is not None), missing[0])
@@ -159,11 +166,15 @@ def listeners(text: str) -> set[tuple[str, str]]:
 
 def listens(wanted: messages.ServiceWanted, found: set[tuple[str, str]]) -> bool:
     """Return whether a server listens as it shall, by what `listeners` found; PURE."""
-    place = socket_address(wanted["address"], wanted["port"])
+    place = _place(wanted)
     # an MPTCP listener shows twice: itself, and its first subflow as tcp
     return ("tcp", place) in found and (("mptcp", place) in found) == (
         wanted["transport"] == "mptcp"
     )
+
+
+def _place(wanted: messages.ServiceWanted) -> str:
+    return socket_address(wanted["address"], wanted["port"])
 
 
 def _program(service: str) -> Program:

@@ -5,10 +5,33 @@ that package.
 """
 
 from mptcp_guest import messages, own_program
-from mptcp_guest.serving.program import Place, Program
+from mptcp_guest.servers.listening import CONNECTIONS_COUNT
+from mptcp_guest.serving.program import USER, Place, Program
 
 PACKAGE = "python3-websockets"
 """It has no executable: `mptcp_guest.tools` looks for the module."""
+
+
+def command(
+    place: Place,
+    wanted: messages.ServiceWanted,
+    *keys: str,
+    user: str = USER,
+    connections_count: int = CONNECTIONS_COUNT,
+) -> list[str]:
+    """Return how the server is started; PURE.
+
+    Args:
+        place: Where its files are.
+        wanted: Where it listens.
+        keys: Certificate and key, where it speaks TLS.
+        user: Whom it becomes; empty where it is nobody important already.
+        connections_count: At once.
+    """
+    where = (str(place.files), wanted["address"], str(wanted["port"]))
+    who = (user, str(connections_count))
+    python = own_program.DEBIAN_PYTHON
+    return own_program.command("servers.websocket", *where, *who, *keys, python=python)
 
 
 def _prepare(
@@ -18,8 +41,7 @@ def _prepare(
     if wanted["service"] == TLS.name:
         certificate = place.written("certificate.pem", arguments["tls_certificate"])
         keys = [str(certificate), str(place.written("key.pem", arguments["tls_key"], secret=True))]
-    where = (str(place.files), wanted["address"], str(wanted["port"]))
-    return own_program.command("servers.websocket", *where, *keys, python=own_program.DEBIAN_PYTHON)
+    return command(place, wanted, *keys)
 
 
 PROGRAM = Program(name="websocket", tool=PACKAGE, package=PACKAGE, prepare=_prepare)

@@ -6,6 +6,7 @@ from typing import Final
 
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome
 from mptcp_check.analysis.handover import HandoverSeen
+from mptcp_check.analysis.joinable import JOINABLE_BYTES
 from mptcp_check.model import Exchange, Finding, Outcome, State, Transport
 
 WORST_FIRST: Final = (
@@ -33,12 +34,6 @@ _FALLBACK_COUNTERS: Final = (
     "MPTcpExtDssFallback",
 )
 _DISABLED_COUNTER: Final = "MPTcpExtMPCapableSYNTXDisabled"
-JOINABLE_BYTES: Final = 96 * 1024
-"""What is smaller may be over before a further subflow could join; that is nobody's fault.
-
-Linux opens a connection with 10 segments and doubles in each round trip: 14, 42, 98 kB.  The join
-needs the first two round trips and the server's answer.
-"""
 _OVER_MPTCP: Final = frozenset({Outcome.MPTCP, Outcome.MPTCP_DEGRADED})
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from mptcp_check.cli import variables
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 COLLECTOR: Final = "MPTCP_CHECK_COLLECTOR"
@@ -42,7 +44,7 @@ def upload_rate_option(command: Command) -> Command:
     """Add `--upload-rate`, for a command that does more than uploading."""
     return click.option(
         "--upload-rate",
-        type=click.FloatRange(min=0.01),
+        type=variables.Number(min=0.01),
         metavar="MBIT/S",
         default=_of_settings("rate"),
         help="The upload takes at most so many Mbit/s.",

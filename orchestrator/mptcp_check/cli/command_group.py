@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import click
 
+from mptcp_check.cli import variables
+
 
 def command_group(package: str, commands: Mapping[str, tuple[str, str]]) -> type[click.Group]:
     """Return the class of a group.
@@ -21,14 +23,12 @@ def command_group(package: str, commands: Mapping[str, tuple[str, str]]) -> type
             """Return the names of all commands."""
             return list(commands)
 
-        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
             """Import a command."""
             if cmd_name not in commands:
                 return None
             module, function = commands[cmd_name]
-            command: click.Command = getattr(
-                importlib.import_module(f"{package}.{module}"), function
-            )
-            return command
+            command = getattr(importlib.import_module(f"{package}.{module}"), function)
+            return variables.named(command, f"{ctx.auto_envvar_prefix}_{cmd_name.upper()}")
 
     return CommandGroup

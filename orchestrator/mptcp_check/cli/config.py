@@ -1,6 +1,5 @@
 """`mptcp-check config`: which settings hold, and who says so."""
 
-import importlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -96,8 +95,7 @@ def _of_commands(root: click.Context, file: Path) -> Iterator[Row]:
     for setting in settings_file.SETTINGS:
         name = setting.command
         if name not in contexts:
-            command = getattr(importlib.import_module(f"mptcp_check.cli.{name}"), name)
-            contexts[name] = command.make_context(name, [], parent=root)
+            contexts[name] = _command(root, name).make_context(name, [], parent=root)
         context = contexts[name]
         value = context.params[setting.parameter]
         yield Row(
@@ -105,6 +103,14 @@ def _of_commands(root: click.Context, file: Path) -> Iterator[Row]:
             value=str(value) if isinstance(value, Path) else value,
             origin=_origin(context, setting, file),
         )
+
+
+def _command(root: click.Context, name: str) -> click.Command:
+    group = root.command
+    command = group.get_command(root, name) if isinstance(group, click.Group) else None
+    if command is None:
+        raise LookupError(name)  # the table names a command that there is not
+    return command
 
 
 def _origin(context: click.Context, setting: settings_file.Setting, file: Path) -> str:

@@ -12,7 +12,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from mptcp_check import clock
-from mptcp_check.cli import table
+from mptcp_check.cli import exchange_words
 from mptcp_check.model import Exchange
 from mptcp_check.watch import Glimpse, Watch
 
@@ -48,12 +48,12 @@ class PlainWatch:
     def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
         """Print the exchange and how it looked."""
         self._done += glimpse.attempt == 1
-        said = table.glimpse_text(exchange, glimpse).plain
+        said = exchange_words.glimpse_text(exchange, glimpse).plain
         seconds = glimpse.duration_ns / 1e9
         wide = len(str(self._total))
         click.echo(
-            f"  {self._done:>{wide}}/{self._total} {table.what(exchange)} over"
-            f" {table.how(exchange)}: {said} ({seconds:.1f} s)",
+            f"  {self._done:>{wide}}/{self._total} {exchange_words.what(exchange)} over"
+            f" {exchange_words.how(exchange)}: {said} ({seconds:.1f} s)",
             err=True,
         )
 
@@ -89,18 +89,21 @@ class LiveWatch:
     def began(self, exchange: Exchange) -> None:
         """Mark the running cell, and say what runs."""
         self._running = exchange.id
-        self._detail = f"{table.what(exchange)} over {table.how(exchange)}"
+        self._detail = f"{exchange_words.what(exchange)} over {exchange_words.how(exchange)}"
         self._show()
 
     def ended(self, exchange: Exchange, glimpse: Glimpse) -> None:
         """Count it in its cell."""
         self._running = None
-        self._cells[exchange.id] = table.glimpse_text(exchange, glimpse)
+        self._cells[exchange.id] = exchange_words.glimpse_text(exchange, glimpse)
         self._show()
 
     def _show(self) -> None:
         self._spinner.update(text=Text.assemble(self._step, (f"  {self._detail}", "dim")))
         if self._exchanges:
+            # it knows what exchanges can end like, and with that all of the analysis
+            from mptcp_check.cli import table  # noqa: PLC0415 - while the machines boot
+
             filled = table.progress_table(
                 self._exchanges,
                 self._cells,

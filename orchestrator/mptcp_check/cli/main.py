@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__, settings, settings_file
+from mptcp_check.cli import variables
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_upload.errors import UploadError
 from mptcp_upload.manifest import ManifestError
@@ -20,6 +21,7 @@ from mptcp_upload.manifest import ManifestError
 INTERRUPTED = 130
 IMAGE_FAILED = 3
 UNREADABLE = 2
+VARIABLES: Final = "MPTCP_CHECK"
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -56,8 +58,7 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"mptcp_check.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
+        return variables.named(getattr(module, cmd_name), f"{VARIABLES}_{cmd_name.upper()}")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `run` in front of arguments that name no command."""
@@ -72,7 +73,7 @@ class Commands(click.Group):
         return super().invoke(ctx)
 
 
-SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "MPTCP_CHECK"}
+SETTINGS = {"help_option_names": ["-h", "--help"], "auto_envvar_prefix": VARIABLES}
 """Options may also come from the environment: ``MPTCP_CHECK_RUN_APPS=http``."""
 
 

@@ -1,15 +1,16 @@
 """`mptcp-check run`: the main job."""
 
 import json
-import threading
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, plan_words, verdict
+from mptcp_check.cli import collector_options, live, plan_words, variables
 from mptcp_check.cli.collector_options import UploadWish
+from mptcp_check.cli.depth_flag import DepthFlag
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
 from mptcp_check.machines import wishes
 from mptcp_check.run import Finished, RunOptions
@@ -23,8 +24,9 @@ UNTRUSTWORTHY = 4
 
 BOOT_TIMEOUT_S = 120.0
 
-AFTERWARDS = "mptcp_check.cli.run_upload"
-"""Imported while the machines boot: what a run needs when it has ended."""
+UPLOAD = "mptcp_check.cli.run_upload"
+AFTERWARDS = ("mptcp_check.cli.verdict", UPLOAD)
+"""Imported while the machines boot: what is needed when the run has ended."""
 
 
 @click.command()
@@ -44,6 +46,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--quick",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.QUICK,
     type=Depth,
     help="A few transfers: under a minute of traffic, under 20 MB.",
@@ -51,6 +54,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--full",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.FULL,
     type=Depth,
     help="Everything: each application in each mode, IPv6, backup and announced paths, handovers.",
@@ -58,6 +62,7 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 @click.option(
     "--metered",
     "depth",
+    cls=DepthFlag,
     flag_value=Depth.METERED,
     type=Depth,
     help="For who pays by the byte: a few transfers, and an end at "
@@ -99,13 +104,17 @@ AFTERWARDS = "mptcp_check.cli.run_upload"
 )
 @click.option(
     "--boot-timeout",
-    type=click.FloatRange(1, 3600),
+    type=variables.Number(1, 3600),
     default=BOOT_TIMEOUT_S,
     show_default=True,
     metavar="SECONDS",
     help="How long the machines may take to boot.",
 )
-@click.option("--no-upload", is_flag=True, help="Send nothing, also nothing that waits.")
+@click.option(
+    "--no-upload",
+    is_flag=True,
+    help="Send nothing, also nothing that waits; a public server keeps nothing of the run.",
+)
 @collector_options.collector_options
 @collector_options.upload_rate_option
 @click.option(
@@ -153,7 +162,8 @@ def run(  # noqa: PLR0913 - one per option
     On this computer or a box, the client has a network namespace with cards of its own
     (macvlan) or, on Wi-Fi, a way through the kernel; that needs root. A server by ssh is
     used as it is: its MPTCP settings and offloads change for the run and are put back. On
-    a public server the run has a session of its own, which ends with it.
+    a public server the run has a session of its own, which ends with it; the server keeps its
+    capture for a while, so that a collector can fetch it, unless you say --no-upload.
 
     \b
     Examples:
@@ -182,26 +192,30 @@ def run(  # noqa: PLR0913 - one per option
         rate_mbps=upload_rate,
     )
     if wish.is_said:
-        import_module(AFTERWARDS).require_sense(wish)
+        import_module(UPLOAD).require_sense(wish)
+    server_wish = _server(server) if server else None
+    if isinstance(server_wish, wishes.SessionWish):
+        keeps = import_module(UPLOAD).may_send_traces(wish)
+        server_wish = replace(server_wish, keeps=keeps)
     options = RunOptions(
         apps=names,
         wanted=Wanted(
             machine=wishes.machine_wish(machine),
             interfaces=tuple(wishes.interface_wish(text) for text in interfaces),
-            server=_server(server) if server else None,
+            server=server_wish,
             behind=behind,
         ),
         depth=depth or Depth.DEFAULT,
         out=out,
         boot_timeout_s=boot_timeout,
         places=settings.places(),
+        afterwards=AFTERWARDS,
     )
     with live.watching(console, jsonl=jsonl) as watch:
-        threading.Thread(target=import_module, args=(AFTERWARDS,), daemon=True).start()
         finished = run_everything(options, watch)
-    verdict.show(console, finished.document, where=str(finished.directory))
-    from mptcp_check.cli import run_upload  # noqa: PLC0415 - see `AFTERWARDS`
+    from mptcp_check.cli import run_upload, verdict  # noqa: PLC0415 - see `AFTERWARDS`
 
+    verdict.show(console, finished.document, where=str(finished.directory))
     uploaded = run_upload.after_run(wish, finished.directory)
     if as_json or jsonl:
         document = {**finished.document, "upload": uploaded.document()}

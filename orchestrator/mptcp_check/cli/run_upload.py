@@ -58,6 +58,20 @@ def require_sense(wish: UploadWish) -> None:
         )
 
 
+def may_send_traces(wish: UploadWish) -> bool:
+    """Say whether the run's traces may leave some day, as far as was said by now.
+
+    If not, a public measurement server need not keep its half of them for a collector.
+    """
+    if wish.no_upload:
+        return False
+    try:
+        given = consents.read(wish.consent_file or upload_places.consent())
+    except ConsentError:
+        return True  # who has said nothing yet can be asked
+    return Purpose.TRACES in given.purposes
+
+
 def _collector(wish: UploadWish) -> Collector | None:
     return upload_places.known_collector(wish.collector, wish.collector_key)
 

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import collector_options, upload_places, uploading
+from mptcp_check.cli import collector_options, upload_places, uploading, variables
 from mptcp_check.errors import UsageError
 from mptcp_check.run_directory import StoredRun
 from mptcp_upload import consent as consents
@@ -30,7 +30,7 @@ REFUSED: Final = 2
 @click.option(
     "--verdict-only", is_flag=True, help="Leave the traces of RUNS here, whatever was agreed to."
 )
-@click.option("--rate", type=click.FloatRange(min=0.01), help="At most so many Mbit/s.")
+@click.option("--rate", type=variables.Number(min=0.01), help="At most so many Mbit/s.")
 @click.option("--withdraw-consent", is_flag=True, help="Take back what you agreed to, and stop.")
 @click.option("--forget", is_flag=True, help="Take RUNS out of the outbox, unsent or not.")
 @click.option("--delete", is_flag=True, help="Delete RUNS at the collector, by your token.")

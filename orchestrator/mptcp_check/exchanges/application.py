@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mptcp_check.exchanges.credentials import Credentials
+from mptcp_check.exchanges.credentials import SERVER_NAME, Credentials
 from mptcp_check.model import Exchange, Family, Transfer
 from mptcp_guest.messages import ContentForm
 
@@ -22,6 +22,18 @@ class Target:
     def host(self) -> str:
         """The address as it stands in a URL (RFC 3986, section 3.2.2)."""
         return f"[{self.address}]" if ":" in self.address else self.address
+
+    @property
+    def server_name(self) -> str:
+        """What the client calls the server inside TLS: at a shared one it says whose it is."""
+        folder = self.credentials.folder
+        return f"{folder}.{SERVER_NAME}" if folder else SERVER_NAME
+
+    @property
+    def name(self) -> str:
+        """The file's name among those of all users of the server."""
+        folder = self.credentials.folder
+        return f"{folder}.{self.file}" if folder else self.file
 
     @property
     def root(self) -> str:

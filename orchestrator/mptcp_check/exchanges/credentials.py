@@ -3,7 +3,7 @@
 import base64
 import datetime as dt
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -59,16 +59,13 @@ def make(password: str, addresses: tuple[str, ...] = ()) -> tuple[Credentials, S
     """
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, addresses)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
     host, client = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     return (
         Credentials(
             user=USER,
             password=password,
             tls_certificate=certificate.public_bytes(serialization.Encoding.PEM).decode(),
-            tls_pin=base64.b64encode(hashlib.sha256(public).digest()).decode(),
+            tls_pin=_pin(certificate),
             ssh_host_key=_ssh_public(host),
             ssh_client_key=_ssh_private(client),
         ),
@@ -84,9 +81,30 @@ def make(password: str, addresses: tuple[str, ...] = ()) -> tuple[Credentials, S
     )
 
 
+def of_server(known: Credentials, tls_certificate: str, ssh_host_key: str) -> Credentials:
+    """Return what a client knows of a server that has keys of its own; PURE.
+
+    Args:
+        known: What it knows besides.
+        tls_certificate: PEM; an empty one changes nothing.
+        ssh_host_key: Public; likewise.
+    """
+    if tls_certificate:
+        pin = _pin(x509.load_pem_x509_certificate(tls_certificate.encode()))
+        known = replace(known, tls_certificate=tls_certificate, tls_pin=pin)
+    return replace(known, ssh_host_key=ssh_host_key) if ssh_host_key else known
+
+
+def _pin(certificate: x509.Certificate) -> str:
+    public = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
+
+
 def _certificate(key: ec.EllipticCurvePrivateKey, addresses: tuple[str, ...]) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERVER_NAME)])
-    names: list[x509.GeneralName] = [x509.DNSName(SERVER_NAME)]
+    names: list[x509.GeneralName] = [x509.DNSName(SERVER_NAME), x509.DNSName(f"*.{SERVER_NAME}")]
     names += [x509.IPAddress(ip_address(text)) for text in addresses]
     return (
         x509.CertificateBuilder()

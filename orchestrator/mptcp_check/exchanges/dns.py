@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from mptcp_check.exchanges import tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, DNS_PART_BYTES
 from mptcp_guest.own_program import WORD
@@ -25,9 +24,15 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
     size = size_bytes(exchange.payload_bytes, "lines")
     count = -(-size // DNS_PART_BYTES)
-    asked = (target.address, str(exchange.port), target.file, str(count), ARRIVED_FILE)
-    secured = (tls.CERTIFICATE_FILE, SERVER_NAME) if exchange.app == TLS.name else ()
+    asked = (target.address, str(exchange.port), _asked(target), str(count), ARRIVED_FILE)
+    secured = (tls.CERTIFICATE_FILE, target.server_name) if exchange.app == TLS.name else ()
     return ((WORD, "dns", *asked, *secured),)
+
+
+def _asked(target: Target) -> str:
+    """Return the name whose parts are asked for: a user's zone is below his name."""
+    folder = target.credentials.folder
+    return f"{target.file}.{folder}" if folder else target.file
 
 
 APPLICATION = Application(

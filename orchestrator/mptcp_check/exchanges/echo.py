@@ -16,7 +16,7 @@ WAYS = {Transfer.DOWNLOAD: "down", Transfer.UPLOAD: "up"}
 def _commands(first: str) -> Commands:
     def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         way = WAYS[exchange.direction]
-        where = (target.address, str(exchange.port), target.file, way)
+        where = (target.address, str(exchange.port), target.name, way)
         return ((WORD, "echo", *where, first, str(exchange.deadline_s)),)
 
     return commands

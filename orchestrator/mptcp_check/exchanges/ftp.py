@@ -19,7 +19,6 @@ Who gets a second subflow (measured on Linux 6.18, pure-ftpd 1.0.50, curl 7.88):
 
 from mptcp_check.exchanges import curl, tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Family, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -43,7 +42,7 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     secured = exchange.app == FTPS.name
     if secured and exchange.mode == ACTIVE:
         return (_lftp(exchange, target),)
-    base = f"ftp://{SERVER_NAME if secured else target.host}:{exchange.port}"
+    base = f"ftp://{target.server_name if secured else target.host}:{exchange.port}"
     words = {
         Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
         Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),

@@ -16,7 +16,7 @@ PLAIN = (
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    base = f"git://{target.host}:{exchange.port}"
+    base = f"git://{target.host}:{exchange.port}{target.root}"
     if exchange.direction is Transfer.DOWNLOAD:
         return (
             (*PLAIN, "clone", "--quiet", f"{base}/down/{target.file}.git", COPY),

@@ -1,14 +1,21 @@
 """http: GET and PUT in the ways that boxes in the path treat differently."""
 
+from itertools import pairwise
+
 from mptcp_check.exchanges import curl
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
+from mptcp_guest.own_program import WORD
 
 REQUESTS = 3
 """Of the same file: what arrived counts after the last."""
 
+AT_ONCE = 4
+"""Connections that are open together."""
+
 KEEP_ALIVE = "keep-alive"
+PARALLEL = "parallel"
 CLOSE = "close"
 CHUNKED = "chunked"
 RANGE = "range"
@@ -54,7 +61,10 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         REDIRECT: "moved",
         TRICKLE: "trickle",
     }.get(mode or "", "down")
-    each = ("--output", ARRIVED_FILE, f"{base}/{place}/{target.file}")
+    url = f"{base}/{place}/{target.file}"
+    if mode == PARALLEL:
+        return _at_once(exchange, url, words)
+    each = ("--output", ARRIVED_FILE, url)
     if mode == RANGE:
         half = exchange.payload_bytes // 2
         return (
@@ -69,6 +79,20 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     }.get(mode or "", ())
     times = REQUESTS if mode in {CLOSE, KEEP_ALIVE} else 1
     return (curl.command(exchange, *words, *special, *each * times),)
+
+
+def _at_once(exchange: Exchange, url: str, words: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return a download whose pieces come over connections that are open together."""
+    ends = [exchange.payload_bytes * n // AT_ONCE for n in range(AT_ONCE + 1)]
+    pieces = [f"piece-{n}" for n in range(AT_ONCE)]
+    transfers: list[str] = []
+    for piece, (start, end) in zip(pieces, pairwise(ends), strict=True):
+        each = (*words, "--range", f"{start}-{end - 1}", "--output", piece, url)
+        # after --next only what is said for all at once still holds
+        transfers += ("--next", *curl.command(exchange, *each)[2:]) if transfers else each
+    # at once: it shall not wait for a connection to find out whether it can be shared
+    together = ("--parallel", "--parallel-immediate", "--parallel-max", str(AT_ONCE))
+    return (curl.command(exchange, *together, *transfers), (WORD, "pieces", *pieces))
 
 
 APPLICATION = Application(
@@ -99,6 +123,12 @@ APPLICATION = Application(
             words="the page of a 404: some boxes put their own in its place",
         ),
         ODD_HEADERS: Mode(opened=ONE, special=True, words="header fields that are legal and rare"),
+        PARALLEL: Mode(
+            opened=Opened(by_client=AT_ONCE),
+            transfers=DOWNLOAD_ONLY,
+            special=True,
+            words=f"in {AT_ONCE} pieces over connections that are open at once, as browsers do",
+        ),
         RANGE: Mode(
             opened=Opened(by_client=2),
             transfers=DOWNLOAD_ONLY,

@@ -6,7 +6,6 @@ Who opens it is found by his key (see `tls`).  The server's name is sent as ever
 
 from mptcp_check.exchanges import curl, tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -24,7 +23,7 @@ WORDS = {
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    base = f"https://{SERVER_NAME}:{exchange.port}"
+    base = f"https://{target.server_name}:{exchange.port}{target.root}"
     words = {
         Transfer.DOWNLOAD: ("--output", ARRIVED_FILE, f"{base}/down/{target.file}"),
         Transfer.UPLOAD: ("--upload-file", SENT_FILE, f"{base}/up/{target.file}"),

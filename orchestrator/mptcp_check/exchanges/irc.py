@@ -17,7 +17,7 @@ PAYLOAD_BYTES_MAX = 64 * 1024
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange."""
-    where = (target.address, str(exchange.port), target.file)
+    where = (target.address, str(exchange.port), target.name)
     return ((WORD, "irc", *where, str(exchange.deadline_s)),)
 
 

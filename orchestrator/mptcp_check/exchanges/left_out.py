@@ -13,8 +13,8 @@ JOININGS: Mapping[Joining, str] = {
     Joining.BACKUP: "no backup subflow was tried: the client has one address",
     Joining.SIGNAL: "the server announced no further address: it has one in each family",
     Joining.OTHER_FAMILY: (
-        "no connection used IPv4 and IPv6 at once: client and server do not both have an address of"
-        " their own in each"
+        "no connection used IPv4 and IPv6 at once: client and server need an address of their own"
+        " in each, and a server that many share announces none"
     ),
 }
 
@@ -46,9 +46,15 @@ def sentences(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator
         yield UPSETS[upset] + (f": the client{reason}" if reason else "")
     for app, mode in _gone(plan, planned, lambda e: (e.app, e.mode)):
         in_mode = f" in {mode} mode" if mode else ""
-        why = "it cannot work through an address translation" if mode == "active" else "no port"
-        yield f"{app}{in_mode} was left out: {why}"
+        yield f"{app}{in_mode} was left out: {_why(app, mode, planned)}"
     yield from _ports(plan, planned)
+
+
+def _why(app: str, mode: str | None, planned: Sequence[Exchange]) -> str:
+    families = APPLICATIONS[app].modes[mode].families
+    if not any(e.family in families for e in planned):
+        return f"it exists over {' and '.join(families)} only"
+    return "it cannot work through an address translation" if mode == "active" else "no port"
 
 
 def _upset(exchange: Exchange) -> Upset | None:
@@ -67,7 +73,7 @@ def _ports(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator[st
     missing = sorted(further(plan) - further(planned))
     if missing:
         named = ", ".join(f"{port} ({app})" for app, port in missing)
-        yield f"not tried, as something else has it on the server: port {named}"
+        yield f"not tried, as it is not to be had on the server: port {named}"
 
 
 def _gone(

@@ -7,7 +7,6 @@ connection.
 
 from mptcp_check.exchanges import curl, tls
 from mptcp_check.exchanges.application import Application, Commands, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE
 from mptcp_guest.own_program import WORD
@@ -21,10 +20,10 @@ MAIL = "mail"
 def _base(scheme: str, exchange: Exchange, target: Target) -> tuple[str, tuple[str, ...]]:
     """Return the beginning of the URL, and how the server is known."""
     if scheme.endswith("s"):
-        return f"{scheme}://{SERVER_NAME}:{exchange.port}", tls.curl_words(exchange, target)
+        return f"{scheme}://{target.server_name}:{exchange.port}", tls.curl_words(exchange, target)
     if exchange.mode == STARTTLS:
         known = ("--ssl-reqd", *tls.curl_words(exchange, target))
-        return f"{scheme}://{SERVER_NAME}:{exchange.port}", known
+        return f"{scheme}://{target.server_name}:{exchange.port}", known
     return f"{scheme}://{target.host}:{exchange.port}", ()
 
 
@@ -54,7 +53,10 @@ def _imap(scheme: str) -> Commands:
 def _pop3(scheme: str) -> Commands:
     def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         base, known = _base(scheme, exchange, target)
-        login = ("--user", f"{target.file}:{target.credentials.password}")
+        known_as = target.credentials
+        # at a shared server a mailbox is one of its user's
+        user = f"{known_as.folder}@{target.file}" if known_as.folder else target.file
+        login = ("--user", f"{user}:{known_as.password}")
         return (
             curl.command(exchange, *known, *login, "--output", MAIL, f"{base}/1"),
             (WORD, "mail", "unwrap", MAIL),

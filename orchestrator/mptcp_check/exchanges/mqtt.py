@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from mptcp_check.exchanges import tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.exchanges.echo import WAYS
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
@@ -37,7 +36,7 @@ def files(target: Target) -> Mapping[str, str]:
 
 def commands_inside_tls(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange inside TLS."""
-    where = (target.address, str(exchange.port), SERVER_NAME, WAYS[exchange.direction])
+    where = (target.address, str(exchange.port), target.server_name, WAYS[exchange.direction])
     return ((WORD, "mqtts", *where, _topic(exchange, target), str(exchange.deadline_s)),)
 
 
@@ -48,7 +47,8 @@ def files_inside_tls(target: Target) -> Mapping[str, str]:
 
 
 def _topic(exchange: Exchange, target: Target) -> str:
-    return f"{WAYS[exchange.direction]}/{target.file}"
+    way, folder = WAYS[exchange.direction], target.credentials.folder
+    return f"{folder}/{way}" if folder else f"{way}/{target.file}"
 
 
 MQTT = Application(

@@ -107,13 +107,24 @@ def chosen(
 def limited(planned: Sequence[Exchange], possible: Possible) -> tuple[Exchange, ...]:
     """Return what of a plan a network can run, numbered anew.
 
+    What is planned over IPv4 runs over IPv6 where there is no IPv4.
+
     Args:
         planned: The exchanges.
         possible: What the network can do.
     """
-    fitting = (_limited(e, possible) for e in planned)
+    fitting = (_limited(_standing_in(e, possible), possible) for e in planned)
     # where there is one path, the twins for one and for two are the same
     return _numbered(dict.fromkeys(replace(e, id=0) for e in fitting if e is not None))
+
+
+def _standing_in(exchange: Exchange, possible: Possible) -> Exchange:
+    """Return the exchange in the family that is there, where that is IPv6 alone."""
+    alone = possible.paths.get(Family.IPV6, 0) and not possible.paths.get(Family.IPV4, 0)
+    modes = APPLICATIONS[exchange.app].modes
+    if alone and Family.IPV6 in modes[exchange.mode].families:
+        return replace(exchange, family=Family.IPV6)
+    return exchange
 
 
 def _limited(exchange: Exchange, possible: Possible) -> Exchange | None:

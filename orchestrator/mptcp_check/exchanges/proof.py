@@ -63,6 +63,11 @@ TROUBLE: Mapping[str, str] = {
 }
 """Counters that never move when all is well; the ones by cause exist from Linux 6.12 or 6.17."""
 
+RESET_SENT = "MPTcpExtMPRstTx"
+RESET_RECEIVED = "MPTcpExtMPRstRx"
+REINJECTED = "MPTcpExtMPTCPRetrans"
+"""Data sent once more, on another subflow, because its acknowledgment was late."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
@@ -152,7 +157,7 @@ def prove(exchange: Exchange, before: Counters, after: Counters) -> Proof:
         joins_completed_count=moved.get(JOINS_COMPLETED, 0),
         announced_count=moved.get(ANNOUNCED_RECEIVED, 0),
         backup_joins_count=moved.get(BACKUPS_RECEIVED, 0),
-        trouble={name: moved[name] for name in TROUBLE if moved.get(name, 0) > 0},
+        trouble=_trouble(before, after),
     )
 
 
@@ -195,12 +200,25 @@ def _untrustworthy(before: Counters, after: Counters) -> str:
     return ""
 
 
+def _trouble(before: Counters, after: Counters) -> dict[str, int]:
+    """Return the counters of `TROUBLE` that moved, without what an unread copy explains.
+
+    A socket that is closed while a second copy of data waits unread resets its subflow with a
+    reason, and counts nothing (Linux 6.12 to 6.18); only who had sent the copy counts the reset.
+    All had arrived by then: it says that an acknowledgment was late, nothing about the path.
+    """
+    moved = _moved(before, after)
+    client, server = _grown(before.client, after.client), _grown(before.server, after.server)
+    for end, other in ((client, server), (server, client)):
+        if end.get(REINJECTED, 0) > 0 and not other.get(RESET_SENT, 0):
+            moved[RESET_RECEIVED] = moved.get(RESET_RECEIVED, 0) - end.get(RESET_RECEIVED, 0)
+    return {name: moved[name] for name in TROUBLE if moved.get(name, 0) > 0}
+
+
 def _moved(before: Counters, after: Counters) -> dict[str, int]:
-    names = {*after.client, *after.server}
-    return {
-        name: after.client.get(name, 0)
-        - before.client.get(name, 0)
-        + after.server.get(name, 0)
-        - before.server.get(name, 0)
-        for name in names
-    }
+    client, server = _grown(before.client, after.client), _grown(before.server, after.server)
+    return {name: client.get(name, 0) + server.get(name, 0) for name in {*client, *server}}
+
+
+def _grown(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - before.get(name, 0) for name, count in after.items()}

@@ -16,13 +16,21 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
         Transfer.DOWNLOAD: (
             ("--out", ARRIVED_FILE),
             # as it is: no quotes, no line end after it
-            ("--raw", "-D", "", "GET", f"down/{target.file}"),
+            ("--raw", "-D", "", "GET", _key("down", target)),
         ),
-        Transfer.UPLOAD: (("--in", SENT_FILE), ("-x", "SET", f"up/{target.file}")),
+        Transfer.UPLOAD: (("--in", SENT_FILE), ("-x", "SET", _key("up", target))),
     }[exchange.direction]
     secret = ("--secret", f"REDISCLI_AUTH={PASSWORD_FILE}")
-    client = ("redis-cli", "-e", "-h", target.address, "-p", str(exchange.port))
+    known = target.credentials
+    user = ("--user", known.user) if known.folder else ()
+    client = ("redis-cli", "-e", *user, "-h", target.address, "-p", str(exchange.port))
     return ((WORD, "plumbed", *plumbing, *secret, "--", *client, *asked),)
+
+
+def _key(way: str, target: Target) -> str:
+    """Return the key; at a shared server a user has one for each way."""
+    folder = target.credentials.folder
+    return f"{folder}/{way}" if folder else f"{way}/{target.file}"
 
 
 def files(target: Target) -> Mapping[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from mptcp_check.analysis.outcome import JOINABLE_BYTES
+from mptcp_check.analysis.joinable import JOINABLE_BYTES
 from mptcp_check.exchanges.record import ExchangeRecord
 from mptcp_check.model import Exchange, Handover, Transport
 

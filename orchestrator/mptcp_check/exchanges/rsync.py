@@ -16,10 +16,13 @@ def files(target: Target) -> Mapping[str, str]:
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    base = f"rsync://{target.credentials.user}@{target.host}:{exchange.port}"
+    known = target.credentials
+    base = f"rsync://{known.user}@{target.host}:{exchange.port}"
+    # at a shared server each user has modules of his own
+    module = f"{known.folder}-" if known.folder else ""
     from_to = {
-        Transfer.DOWNLOAD: (f"{base}/down/{target.file}", ARRIVED_FILE),
-        Transfer.UPLOAD: (SENT_FILE, f"{base}/up/{target.file}"),
+        Transfer.DOWNLOAD: (f"{base}/{module}down/{target.file}", ARRIVED_FILE),
+        Transfer.UPLOAD: (SENT_FILE, f"{base}/{module}up/{target.file}"),
     }[exchange.direction]
     how = ("--whole-file", "--no-motd", "--stats", f"--password-file={PASSWORD_FILE}")
     return (("rsync", *how, *from_to),)

@@ -16,7 +16,7 @@ PAYLOAD_BYTES_MAX = 64 * 1024
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    where = (target.address, str(exchange.port), target.file)
+    where = (target.address, str(exchange.port), target.name)
     return ((WORD, "sip", *where, WAYS[exchange.direction], str(exchange.deadline_s)),)
 
 

@@ -7,7 +7,6 @@ the server's answer; then curl refuses to go on, as it is told to require TLS.
 
 from mptcp_check.exchanges import curl, tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.mail import USER_DOMAIN
 from mptcp_guest.own_program import WORD
@@ -21,14 +20,14 @@ MAIL = "mail"
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange."""
     secured = exchange.mode == STARTTLS
-    host = SERVER_NAME if secured else target.host
+    host = target.server_name if secured else target.host
     return (
         (WORD, "mail", "wrap", target.file, MAIL),
         curl.command(
             exchange,
             *(("--ssl-reqd", *tls.curl_words(exchange, target)) if secured else ()),
             *("--mail-from", f"client@{USER_DOMAIN}"),
-            *("--mail-rcpt", f"{target.file}@{USER_DOMAIN}"),
+            *("--mail-rcpt", f"{target.name}@{USER_DOMAIN}"),
             *("--upload-file", MAIL),
             f"smtp://{host}:{exchange.port}/client.{USER_DOMAIN}",
         ),

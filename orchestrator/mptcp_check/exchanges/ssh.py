@@ -44,8 +44,8 @@ LogLevel VERBOSE
         "config": config,
         "known_hosts": f"{SERVER_NAME} {known.ssh_host_key}\n",
         "key": known.ssh_client_key,
-        "put": f"put {SENT_FILE} /up/{target.file}\n",
-        "get": f"get /down/{target.file} {ARRIVED_FILE}\n",
+        "put": f"put {SENT_FILE} up/{target.file}\n",
+        "get": f"get down/{target.file} {ARRIVED_FILE}\n",
     }
 
 

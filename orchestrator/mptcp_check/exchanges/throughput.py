@@ -16,8 +16,9 @@ from mptcp_guest.own_program import WORD
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
-    where = (target.address, str(exchange.port))
-    return ((WORD, "iperf3", *where, str(exchange.payload_bytes)),)
+    folder = target.credentials.folder
+    where = (target.address, str(exchange.port), str(exchange.payload_bytes))
+    return ((WORD, "iperf3", *where, *((folder,) if folder else ())),)
 
 
 APPLICATION = Application(

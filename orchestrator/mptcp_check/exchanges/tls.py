@@ -6,7 +6,6 @@ Who opens TLS in between shows another one and is found, whatever it says.
 from collections.abc import Mapping
 
 from mptcp_check.exchanges.application import Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange
 
 CERTIFICATE_FILE = "server.pem"
@@ -34,10 +33,10 @@ def files(target: Target) -> Mapping[str, str]:
 def curl_words(exchange: Exchange, target: Target) -> tuple[str, ...]:
     """Return what curl is told so that it believes this server and no other.
 
-    The URL must name `SERVER_NAME`, which no resolver is asked for.
+    The URL must name `Target.server_name`, which no resolver is asked for.
     """
     return (
-        *("--resolve", f"{SERVER_NAME}:{exchange.port}:{target.host}"),
+        *("--resolve", f"{target.server_name}:{exchange.port}:{target.host}"),
         *("--cacert", CERTIFICATE_FILE),
         *("--pinnedpubkey", f"sha256//{target.credentials.tls_pin}"),
     )

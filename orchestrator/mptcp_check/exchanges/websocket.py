@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from mptcp_check.exchanges import tls
 from mptcp_check.exchanges.application import Application, Mode, Opened, Target
-from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 from mptcp_guest.own_program import WORD
@@ -21,7 +20,7 @@ def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange: it leaves what came in `ARRIVED_FILE`."""
     secured = exchange.app == TLS.name
     scheme, certificate = ("wss", (tls.CERTIFICATE_FILE,)) if secured else ("ws", ())
-    url = f"{scheme}://{SERVER_NAME}:{exchange.port}/"
+    url = f"{scheme}://{target.server_name}:{exchange.port}{target.root}/"
     verb, file = {
         Transfer.DOWNLOAD: ("send", ARRIVED_FILE),
         Transfer.UPLOAD: ("take", SENT_FILE),

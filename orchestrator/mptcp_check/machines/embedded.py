@@ -137,7 +137,7 @@ def embedded(
     archive: bytes,
     directory: Path,
     boot_timeout_s: float,
-    now_ns: Callable[[], int] = clock.monotonic_ns,
+    booting: Callable[[], None] = lambda: None,
 ) -> Iterator[MeasuredNetwork]:
     """Boot both machines at once, give them, and leave nothing of them behind.
 
@@ -149,7 +149,7 @@ def embedded(
         archive: The guest agent.
         directory: The run's private work folder; consoles and logs stay there for the caller.
         boot_timeout_s: How long the machines may take.
-        now_ns: Monotonic clock.
+        booting: Called once both boot.
 
     Raises:
         MachineError: A machine did not boot in time or ended.
@@ -158,7 +158,7 @@ def embedded(
         switch = Switch(chains, directory=directory)
         switch.start()
         stack.callback(switch.stop)
-        began_ns = now_ns()
+        began_ns = clock.monotonic_ns()
         machines: list[Machine] = []
         stack.callback(_kill, machines)
         for index, (name, port) in enumerate(((PROBE, 0), (SERVER, 1))):
@@ -171,9 +171,10 @@ def embedded(
                 machine_index=index,
             )
             machines.append(Machine.boot(spec))
+        booting()
         deadline_ns = began_ns + int(boot_timeout_s * 1e9)
         waiting = [
-            guest(m, keys, archive=archive, now_ns=now_ns, deadline_ns=deadline_ns)
+            guest(m, keys, archive=archive, now_ns=clock.monotonic_ns, deadline_ns=deadline_ns)
             for m in machines
         ]
         probe, server = _enter_together(waiting, stack, machines=machines)
@@ -186,7 +187,7 @@ def embedded(
             },
             addressing=lambda _: addresses.EMBEDDED,
             check=witness.check,
-            ready_ns=now_ns() - began_ns,
+            ready_ns=clock.monotonic_ns() - began_ns,
             witness=witness,
             interrupter=SwitchInterrupter(switch),
         )

@@ -1,10 +1,14 @@
 """A machine that is up: QEMU, ssh and the agent, taken down in the reverse order."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
+from mptcp_check import clock
+from mptcp_check.errors import MachineError
+from mptcp_check.machines import capture_port
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
@@ -29,21 +33,52 @@ class Powered(Protocol):
 
 
 class Guest:
-    """One machine with an agent that answers."""
+    """One machine with an agent that answers.
 
-    def __init__(self, machine: Powered, management: Management, agent: Agent) -> None:
+    Args:
+        machine: What runs it.
+        management: Ssh to it.
+        agent: In it.
+        captures: The socket of the port on which its captures come; none where it has none.
+    """
+
+    def __init__(
+        self,
+        machine: Powered,
+        management: Management,
+        agent: Agent,
+        *,
+        captures: Path | None = None,
+    ) -> None:
         self.name = machine.name
         self.machine = machine
         self.management = management
         self.agent = agent
+        self.captures = captures
 
 
 def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
-    """Bring a finished capture out of a machine.
+    """Bring a finished capture out of a machine, whole.
 
     Raises:
-        MachineError: It is not there, or the machine went away.
+        MachineError: It is not there or came damaged, or the machine went away.
     """
+    if machine.captures is None:
+        content = _by_ssh(machine, file, directory)
+    else:
+        content = capture_port.received(
+            machine.captures, file, agent=machine.agent, now_ns=clock.monotonic_ns
+        )
+    if hashlib.sha256(content).hexdigest() != file["sha256"]:
+        raise MachineError(
+            f"the {machine.name} capture of {file['interface']} came damaged: "
+            f"{len(content)} of {file['bytes']} bytes",
+            hint="start the run again",
+        )
+    return content
+
+
+def _by_ssh(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
     local = directory / f"{machine.name}-{file['interface']}.pcap"
     machine.management.get(file["path"], local)
     content = local.read_bytes()
@@ -84,7 +119,13 @@ def guest(
         name=name,
     )
     management = Management(name, connection, keys)
-    with guest_over(management, machine, archive=archive, now_ns=now_ns) as found:
+    with guest_over(
+        management,
+        machine,
+        archive=archive,
+        now_ns=now_ns,
+        captures=machine.spec.captures_socket,
+    ) as found:
         yield found
 
 
@@ -124,7 +165,12 @@ def booted(
 
 @contextmanager
 def guest_over(
-    management: Management, machine: Powered, *, archive: bytes, now_ns: Callable[[], int]
+    management: Management,
+    machine: Powered,
+    *,
+    archive: bytes,
+    now_ns: Callable[[], int],
+    captures: Path | None = None,
 ) -> Iterator[Guest]:
     """Push the agent over an open ssh connection and give the machine; power it off at the end.
 
@@ -133,6 +179,7 @@ def guest_over(
         machine: The machine at its other end.
         archive: The agent as a zipapp.
         now_ns: Monotonic clock.
+        captures: See `Guest`.
     """
     try:
         management.put(archive, ARCHIVE_PATH)
@@ -140,7 +187,7 @@ def guest_over(
         agent = Agent(channel, machine=machine.name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
             with beating(agent):
-                yield Guest(machine, management, agent)
+                yield Guest(machine, management, agent, captures=captures)
         finally:
             agent.close()
     finally:

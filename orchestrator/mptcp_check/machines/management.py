@@ -13,9 +13,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import fabric
 import paramiko
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -129,28 +127,25 @@ def _greet(
 
 
 class Management(Remote):
-    """A fabric connection to one guest; host key pinned, agent and key files of the user unused."""
+    """An ssh connection to one guest; host key pinned, agent and key files of the user unused."""
 
     def __init__(self, name: str, connection: socket.socket, keys: RunKeys) -> None:
-        opening: Any = fabric.Connection(
-            host=name,
-            user="root",
-            connect_timeout=COMMAND_DEADLINE_S,
-            config=fabric.Config(overrides={"load_ssh_configs": False}),
-            connect_kwargs={
-                "sock": connection,
-                "pkey": keys.client,
-                "look_for_keys": False,
-                "allow_agent": False,
-                "banner_timeout": COMMAND_DEADLINE_S,
-                "auth_timeout": COMMAND_DEADLINE_S,
-            },
-        )
-        # fabric adds unknown host keys by default; here there is exactly one that may answer
-        opening.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        opening.client.get_host_keys().add(name, keys.host.get_name(), keys.host)
+        client = paramiko.SSHClient()
+        # there is exactly one that may answer
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        client.get_host_keys().add(name, keys.host.get_name(), keys.host)
         try:
-            opening.open()
+            client.connect(
+                name,
+                username="root",
+                sock=connection,
+                pkey=keys.client,
+                look_for_keys=False,
+                allow_agent=False,
+                timeout=COMMAND_DEADLINE_S,
+                banner_timeout=COMMAND_DEADLINE_S,
+                auth_timeout=COMMAND_DEADLINE_S,
+            )
         except (paramiko.SSHException, OSError, EOFError) as e:
             raise MachineError(f"ssh to the {name} machine failed: {e}", hint=LOOK) from None
-        super().__init__(f"the {name} machine", opening, look=LOOK)
+        super().__init__(f"the {name} machine", client, look=LOOK)

@@ -146,7 +146,9 @@ class Login:
     user: str
     password: str = field(repr=False)
     folder: str
-    """See `mptcp_check.exchanges.credentials.Credentials`."""
+    tls_certificate: str = ""
+    ssh_host_key: str = ""
+    """See `mptcp_check.exchanges.credentials.Credentials`; empty: what the run made."""
 
 
 def nothing_more() -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from mptcp_check.machines.ssh import ssh_box
 from mptcp_check.machines.wishes import ServerWish
 from mptcp_check.model import Family
 from mptcp_guest.messages import Found, Interface, LabUpArguments, SurveyResult
+from mptcp_upload.server_session import ServerSession
 
 FAMILIES: Mapping[int, Family] = {4: Family.IPV4, 6: Family.IPV6}
 
@@ -42,6 +43,8 @@ class MeasurementServer:
     """Told of the client's agent, once that can be asked."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     """Applications whose programs it lacks, each with the sentence about it."""
+    session: ServerSession | None = None
+    """What opens its half of the run to a collector, where it keeps that."""
 
 
 @contextmanager

@@ -16,6 +16,9 @@ OLDEST_VERSION = (7, 2)
 MANAGEMENT_PORT = "mgmt"
 """Name of the virtio-serial port that carries ssh; the image looks for it (appliance.md, 2.3)."""
 
+CAPTURES_PORT = "captures"
+"""Name of the one on which finished captures leave the machine; the agent looks for it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineSpec:
@@ -38,6 +41,11 @@ class MachineSpec:
     def management_socket(self) -> Path:
         """Where ssh is reached."""
         return self.directory / f"{self.name}.mgmt"
+
+    @property
+    def captures_socket(self) -> Path:
+        """Where captures are read."""
+        return self.directory / f"{self.name}.caps"
 
     @property
     def console(self) -> Path:
@@ -67,6 +75,8 @@ def command(spec: MachineSpec, *, platform: str = sys.platform) -> list[str]:
         *("-device", "virtio-serial-pci"),
         *("-chardev", f"socket,id=mgmt,path={spec.management_socket},server=on,wait=off"),
         *("-device", f"virtserialport,chardev=mgmt,name={MANAGEMENT_PORT}"),
+        *("-chardev", f"socket,id=captures,path={spec.captures_socket},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=captures,name={CAPTURES_PORT}"),
     ]
     if platform == "linux":
         # seccomp: a guest that breaks out of the emulation cannot start programs

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import paramiko
 
@@ -25,23 +24,24 @@ class Answer:
 
 
 class Remote:
-    """A fabric connection that is open.
+    """An ssh connection that is open.
 
     Args:
         name: How messages call the machine.
-        connection: `fabric.Connection`, opened.
+        client: Connected.
         look: Where its last words are, for hints; empty when nowhere.
     """
 
-    def __init__(self, name: str, connection: Any, *, look: str) -> None:  # noqa: ANN401 - fabric has no types
+    def __init__(self, name: str, client: paramiko.SSHClient, *, look: str) -> None:
         self.name = name
-        self._fabric = connection
+        self._client = client
+        self._sftp: paramiko.SFTPClient | None = None
         self._look = look
 
     @property
     def peer(self) -> str:
         """The address that the connection leads to; empty when it leads through something."""
-        peer = self._fabric.transport.getpeername()
+        peer: object = self._transport().getpeername()
         return str(peer[0]) if isinstance(peer, tuple) else ""
 
     def ask(self, command: str, *, timeout_s: float = COMMAND_DEADLINE_S) -> Answer:
@@ -50,15 +50,31 @@ class Remote:
         Raises:
             MachineError: It could not be run, or did not end in time.
         """
+        channel = self.channel(command)
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            channel.close()  # what is read ends with it
+
+        overdue = threading.Timer(timeout_s, give_up)
+        overdue.daemon = True
+        overdue.start()
         try:
-            result = self._fabric.run(
-                command, hide=True, warn=True, timeout=timeout_s, in_stream=False
+            channel.shutdown_write()
+            stdout, stderr = (
+                file.read().decode(errors="replace")
+                for file in (channel.makefile("rb"), channel.makefile_stderr("rb"))
             )
-        except Exception as e:  # noqa: BLE001 - invoke raises many kinds; all mean the same here
+            exit_code = channel.recv_exit_status()
+        except (paramiko.SSHException, EOFError, OSError) as e:
             raise MachineError(f"'{command}' failed on {self.name}: {e}") from None
-        return Answer(
-            exit_code=int(result.exited), stdout=str(result.stdout), stderr=str(result.stderr)
-        )
+        finally:
+            overdue.cancel()
+            channel.close()
+        if late.is_set():
+            raise MachineError(f"'{command}' did not end in time on {self.name}")
+        return Answer(exit_code=exit_code, stdout=stdout, stderr=stderr)
 
     def run(self, command: str, *, timeout_s: float = COMMAND_DEADLINE_S) -> str:
         """Run a fixed command and return its standard output.
@@ -77,7 +93,7 @@ class Remote:
     def put(self, content: bytes, remote_path: str) -> None:
         """Write a file in the guest."""
         with self._transfer(remote_path):
-            self._fabric.put(io.BytesIO(content), remote_path)
+            self._files().putfo(io.BytesIO(content), remote_path)
 
     def get(self, remote_path: str, local_path: Path) -> None:
         """Copy a file out of the guest.
@@ -86,7 +102,7 @@ class Remote:
             MachineError: There is no such file, or the machine went away.
         """
         with self._transfer(remote_path), local_path.open("wb") as file:
-            self._fabric.get(remote_path, file)
+            self._files().getfo(remote_path, file)
 
     @contextlib.contextmanager
     def _transfer(self, remote_path: str) -> Iterator[None]:
@@ -103,7 +119,7 @@ class Remote:
         Raises:
             MachineError: The machine did not answer in time, or went away.
         """
-        transport: paramiko.Transport = self._fabric.transport
+        transport = self._transport()
         # exec_command waits for the guest's word without a deadline, and only the end of the
         # connection wakes it
         overdue = threading.Timer(COMMAND_DEADLINE_S, transport.close)
@@ -124,4 +140,15 @@ class Remote:
     def close(self) -> None:
         """Close the connection; a dead one closes too."""
         with contextlib.suppress(Exception):  # what is left of a killed guest may raise anything
-            self._fabric.close()
+            self._client.close()
+
+    def _transport(self) -> paramiko.Transport:
+        transport = self._client.get_transport()
+        if transport is None:
+            raise MachineError(f"{self.name}: the connection is closed", hint=self._look)
+        return transport
+
+    def _files(self) -> paramiko.SFTPClient:
+        if self._sftp is None:
+            self._sftp = self._client.open_sftp()
+        return self._sftp

@@ -90,7 +90,7 @@ class SessionAgent:
                 interfaces=[], sysctls={}, missing_sysctls=[], notes=[]
             ),
             "configure": lambda _: ConfigureResult(sysctls={}, limits="", endpoints=[]),
-            "services_start": lambda asked: self._services_start(asked["services"]),
+            "services_start": self._services_start,
             "offer": self._offer,
             "received": self._received,
             "discard": self._discard,
@@ -146,11 +146,14 @@ class SessionAgent:
             mptcp=True,
         )
 
-    def _services_start(self, wanted: Sequence[ServiceWanted]) -> ServicesResult:
+    def _services_start(self, asked: Mapping[str, Any]) -> ServicesResult:
         """See that what is wanted is there: it runs already, for everybody.
 
         One that has just crashed is given the time to come back.
         """
+        wanted: Sequence[ServiceWanted] = asked["services"]
+        if any(one["service"] == "ssh" for one in wanted):
+            self._session.open_services(ssh_client_key=asked["ssh_client_key"])
         missing = _missing(wanted, self._services)
         for _ in range(PATIENCE_S):
             if missing is None:

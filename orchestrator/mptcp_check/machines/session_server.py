@@ -24,6 +24,7 @@ from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.server_list import KnownServer
 from mptcp_check.session_client.services import Services
 from mptcp_guest.messages import LabUpArguments
+from mptcp_upload.server_session import ServerSession
 
 LOOK_S: Final = 10.0
 """How long a server may take to say how it is."""
@@ -41,7 +42,10 @@ def server_by_session(
     wall_ns: Callable[[], int],
     say: Callable[[str], None],
 ) -> Iterator[MeasurementServer]:
-    """Choose a server, have a session there, and leave nothing of it.
+    """Choose a server and have a session there.
+
+    A run that fails leaves nothing of it.  Of a whole one the server keeps the capture, as long as
+    its operator says, where that is wished: a collector fetches it with the session's ticket.
 
     Args:
         wish: Which servers.
@@ -59,6 +63,7 @@ def server_by_session(
     say(f"Measuring against {server.url}: {chosen.because}")
     connection = Connection(server=server, timeout_s=ANSWER_S)
     session = RemoteSession.create(connection, run_id)
+    end: Callable[[], object] = session.delete
     try:
         services = session.open_services()
         where = place(services, resolve(server), apps=apps.names, url=server.url)
@@ -79,12 +84,21 @@ def server_by_session(
             check=lambda: None,  # whether its capture runs is asked before each exchange
             notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
-            login=Login(user=services.user, password=services.password, folder=services.folder),
+            login=Login(
+                user=services.user,
+                password=services.password,
+                folder=services.folder,
+                tls_certificate=services.tls_certificate,
+                ssh_host_key=services.ssh_host_key,
+            ),
             meet=agent.meet,
+            session=_kept(session, run_id) if wish.keeps else None,
         )
+        if wish.keeps:
+            end = session.finish
     finally:
         with suppress(ServerError):  # then its own time ends it
-            session.delete()
+            end()
 
 
 def place(
@@ -103,7 +117,8 @@ def place(
     """
     where = dict[Family, str]()
     for text in services.addresses or addresses:
-        where.setdefault(FAMILIES[ip_address(text).version], text)
+        if ip_address(text).version in services.families:
+            where.setdefault(FAMILIES[ip_address(text).version], text)
     if not where:
         raise ServerError(f"{url} has no address of a family that can be measured")
     ports: dict[str, int] = {}
@@ -112,7 +127,7 @@ def place(
         found = services.ports(application.service, "mptcp")
         if found:
             ports[app] = application.port if application.port in found else found[0]
-        further = (port for port in application.ports[1:] if port in found)
+        further = (p for p in application.ports[1:] if p in found and p != ports[app])
         ports.update({further_port(app, port): port for port in further})
     plain = services.ports("ftp", "tcp")
     if plain:
@@ -163,6 +178,15 @@ def _choice(wish: SessionWish, chosen: choice.Choice) -> tuple[str, ...]:
     if len(wish.servers) == 1:
         return ()
     return (f"{chosen.server.url} was taken from {Path(wish.text).name}: {chosen.because}",)
+
+
+def _kept(session: RemoteSession, run_id: str) -> ServerSession:
+    return ServerSession(
+        server=session.connection.server.url,
+        session_id=session.id,
+        run_id=run_id,
+        ticket=session.ticket,
+    )
 
 
 def _health(server: KnownServer) -> dict[str, object]:

@@ -124,8 +124,21 @@ def client_of_box(
 def locked(client: Client, servers: Sequence[str]) -> Client:
     """Return a client that nobody but the measurement server can talk to; pure."""
     firewall = Firewall(servers=list(servers), resolvers=[], time_servers=[])
-    lab: LabUpArguments = {**client.end.lab, "firewall": firewall}
+    lab: LabUpArguments = {**hearing(client.end.lab, servers), "firewall": firewall}
     return replace(client, end=replace(client.end, lab=lab))
+
+
+def hearing(lab: LabUpArguments, servers: Sequence[str]) -> LabUpArguments:
+    """Return a lab that takes IPv6 from routers where the server has it too; pure.
+
+    Else nobody waits for an advertisement that would be of no use.
+    """
+    if all(ip_address(server).version == 4 for server in servers):  # noqa: PLR2004 - IPv4
+        return lab
+    interfaces: list[Interface] = [
+        {**i, "advertised": True} if i.get("dhcp") else i for i in lab["interfaces"]
+    ]
+    return {**lab, "interfaces": interfaces}
 
 
 def require_there(names: Sequence[str], found: Sequence[Found], where: str) -> None:

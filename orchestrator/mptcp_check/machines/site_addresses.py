@@ -64,7 +64,8 @@ class SiteAddressing:
         if not found:
             raise PreflightError(
                 "client and server have no address family in common",
-                hint="give the server one of the client's: --server ssh:HOST,address=ADDRESS",
+                hint="name a server with an address of the client's family; for a box of yours"
+                " --server ssh:HOST,address=ADDRESS",
             )
         return tuple(replace(e, port=self.server.ports[_service(e)]) for e in found)
 

@@ -169,11 +169,11 @@ def _opened(host: SshHost, failure: type[MachineError | ServerError]) -> Iterato
             f"{host} cannot be reached by ssh: {kind}{said or type(e).__name__}",
             hint="check its name, its port, and that it runs",
         ) from None
-    remote = Remote(str(host), connection, look="")
     try:
-        yield remote
+        yield Remote(str(host), connection.client, look="")
     finally:
-        remote.close()
+        with contextlib.suppress(Exception):  # what is left of a killed box may raise anything
+            connection.close()  # and the ones on the way to it
 
 
 def _pin(connection: Any) -> None:  # noqa: ANN401 - fabric has no types

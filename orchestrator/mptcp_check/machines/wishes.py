@@ -106,6 +106,8 @@ class SessionWish:
     servers: tuple[KnownServer, ...]
     text: str
     """As the user wrote it."""
+    keeps: bool = True
+    """The server keeps its half of a whole run for a collector; else nothing is left there."""
 
     def __str__(self) -> str:
         """Return it as it was written."""

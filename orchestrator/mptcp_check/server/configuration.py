@@ -1,5 +1,6 @@
 """What an operator decides, as frozen values; `configuration_file` reads and checks them."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,17 @@ class Listen:
     def __str__(self) -> str:
         """Return it as it stands in the file."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def joined(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Return ranges in order, those that touch or overlap as one; PURE."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +103,8 @@ class Services:
     user: str
     listen: tuple[str, ...]
     public: tuple[str, ...]
-    http: tuple[int, ...]
-    ftp: tuple[int, ...]
+    ports_of: Mapping[str, tuple[int, ...]]
+    """By service, each a setting of its own; none for one that is not offered."""
     ftp_plain: tuple[int, ...]
     passive_ports: tuple[int, int]
     connections: int
@@ -103,11 +115,18 @@ class Services:
 
     @property
     def ports(self) -> tuple[tuple[int, int], ...]:
-        """What a capture must look at: first and last of each range."""
-        control = (*self.ftp, *self.ftp_plain)
+        """What a capture must look at: first and last of each range, in order, none twice."""
         # active FTP's data comes from the port below the control connection's (RFC 959, 3.2)
-        single = sorted({*self.http, *control, *(port - 1 for port in control)})
-        return (*((port, port) for port in single), self.passive_ports)
+        data = {port - 1 for port in self.ftp_control_ports}
+        single = {port for ports in self.ports_of.values() for port in ports}
+        return joined(
+            (self.passive_ports, *((p, p) for p in (*single, *self.ftp_control_ports, *data)))
+        )
+
+    @property
+    def ftp_control_ports(self) -> tuple[int, ...]:
+        """Where FTP's servers say where data will go."""
+        return (*self.ports_of.get("ftp", ()), *self.ftp_plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import difflib
 import tomllib
-from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +18,9 @@ from mptcp_check.server.configuration import (
     Server,
     Services,
     Tickets,
+    joined,
 )
-from mptcp_check.server.configuration_keys import KEYS, NEEDED
+from mptcp_check.server.configuration_keys import KEYS, NEEDED, PORTS
 
 LARGEST_BYTES: Final = 65_536
 
@@ -112,9 +112,9 @@ def _contradictions(values: Values) -> list[str]:
     """Return what is wrong between settings that are right by themselves."""
     capture, api = values["capture"], values["api"]
     errors = [
-        f"api.listen: port {place.port} is in capture.ports: fetching a capture would be captured"
+        f"api.listen: port {place.port} is captured: fetching a capture would be captured"
         for place in api["listen"]
-        if any(first <= place.port <= last for first, last in capture["ports"])
+        if any(first <= place.port <= last for first, last in _captured(values))
     ]
     if api["connections_per_netblock"] > api["connections_max"]:
         errors.append("api.connections_per_netblock: more than api.connections_max")
@@ -127,22 +127,32 @@ def _contradictions(values: Values) -> list[str]:
         )
     if values["retention"]["sessions_s"] < values["retention"]["captures_s"]:
         errors.append("retention.sessions_s: less than retention.captures_s")
-    services = Services(**values["services"])
+    services = _services(values["services"])
     if services.run != "off":
-        errors += _services(services, capture["ports"])
+        errors += _about_services(services)
+    elif not capture["ports"]:
+        errors.append("capture.ports: missing, as there are no services whose ports they would be")
     return errors
 
 
-def _services(services: Services, captured: Sequence[tuple[int, int]]) -> list[str]:
+def _services(values: dict[str, Any]) -> Services:
+    ports = {name: values[name] for name in PORTS}
+    return Services(ports_of=ports, **{k: v for k, v in values.items() if k not in ports})
+
+
+def _captured(values: Values) -> tuple[tuple[int, int], ...]:
+    """Return the ports that a capture looks at."""
+    services = _services(values["services"])
+    own = services.ports if services.run != "off" else ()
+    return joined((*values["capture"]["ports"], *own))
+
+
+def _about_services(services: Services) -> list[str]:
+    used = [*services.ftp_plain, *(p for ports in services.ports_of.values() for p in ports)]
     errors = [
-        f"capture.ports: {first if first == last else f'{first}-{last}'} is missing,"
-        " which a service uses"
-        for first, last in services.ports
-        if not any(low <= first and last <= high for low, high in captured)
+        f"services: two of them have port {port}"
+        for port in sorted({port for port in used if used.count(port) > 1})
     ]
-    used = [*services.http, *services.ftp, *services.ftp_plain]
-    if len(set(used)) != len(used):
-        errors.append("services: two of them have the same port")
     families = [ip_address(text).version for text in services.public]
     if len(set(families)) != len(families):
         errors.append("services.public: one address per family is enough")
@@ -158,8 +168,8 @@ def _configuration(values: Values) -> Configuration:
         tickets=Tickets(**values["tickets"]),
         sessions_at_once=values["sessions"]["at_once"],
         netblocks=Netblocks(**values["netblocks"]),
-        capture=Capture(**values["capture"]),
-        services=Services(**values["services"]),
+        capture=Capture(**{**values["capture"], "ports": _captured(values)}),
+        services=_services(values["services"]),
         metrics=Metrics(**values["metrics"]),
         log=Log(**values["log"]),
         retention=Retention(**values["retention"]),

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -95,8 +95,8 @@ def optional_listen(value: object) -> Listen | None:
 
 def ports(value: object) -> tuple[tuple[int, int], ...]:
     """Read ports and ranges of ports: ``[80, 443, "50000-50999"]``; pairs of first and last."""
-    if not isinstance(value, list) or not value:
-        raise ValueError('a list of ports such as [80, "50000-50999"] is wanted')
+    if not isinstance(value, list):
+        raise ValueError('a list of ports such as [80, "50000-50999"] is wanted')  # noqa: TRY004 - one kind of error for all readers
     found = []
     for item in value:
         first, _, last = str(item).partition("-")
@@ -183,6 +183,34 @@ def _size(
     default: int, meaning: str, name: str, *, least: int = 4096
 ) -> tuple[str, Read, object, str]:
     return name, whole(least, 2**40), default, meaning
+
+
+PORTS: Final[Mapping[str, tuple[tuple[int, ...], str]]] = {
+    "http": ((80, 8080, 34343), "Ports of HTTP; none for no HTTP, and so for each of these."),
+    "https": ((443, 8443), "Ports of HTTPS."),
+    "websocket": ((8088,), "Ports of WebSocket."),
+    "websocket-tls": ((4443,), "Ports of WebSocket over TLS."),
+    "ftp": ((21,), "Ports of FTP, with and without TLS."),
+    "ssh": ((2222,), "Ports of ssh, scp and sftp; 22 is the computer's own."),
+    "rsync": ((873,), "Ports of rsync."),
+    "git": ((9418,), "Ports of git."),
+    "dns": ((53,), "Ports of DNS over TCP."),
+    "dns-tls": ((853,), "Ports of DNS over TLS."),
+    "echo": ((7, 34007, 50443), "Ports of the echo where the client speaks first."),
+    "greeting-echo": ((17, 34017, 50517), "Ports of the echo where the server does."),
+    "smtp": ((25, 587), "Ports of SMTP, with STARTTLS and without."),
+    "imap": ((143,), "Ports of IMAP, with STARTTLS and without."),
+    "imaps": ((993,), "Ports of IMAP inside TLS."),
+    "pop3": ((110,), "Ports of POP3, with STARTTLS and without."),
+    "pop3s": ((995,), "Ports of POP3 inside TLS."),
+    "mqtt": ((1883,), "Ports of MQTT."),
+    "mqtts": ((8883,), "Ports of MQTT inside TLS."),
+    "redis": ((6379,), "Ports of Redis."),
+    "irc": ((6667,), "Ports of IRC."),
+    "iperf3": ((5201,), "Ports of iperf3's protocol, towards the client only."),
+    "sip": ((5060,), "Ports of SIP over TCP."),
+}
+"""Service -> the ports that it has unless told otherwise, and what its setting means."""
 
 
 KEYS: Final[tuple[Key, ...]] = (
@@ -279,8 +307,8 @@ KEYS: Final[tuple[Key, ...]] = (
             (
                 "ports",
                 ports,
-                [20, 21, 80, 443, 2120, 2121, 8080, 34343, "50000-50999"],
-                "TCP ports of the services and FTP's passive range.",
+                [],
+                "TCP ports to capture besides the services' own.",
             ),
             _size(512 * MIB, "Bytes of one session's capture.", "session_bytes"),
             ("session_packets", whole(1, 10**9), 1_000_000, "Packets of one session's capture."),
@@ -330,15 +358,14 @@ KEYS: Final[tuple[Key, ...]] = (
                 [],
                 "Where clients reach them, one per family; none: where they reached the interface.",
             ),
-            ("http", single_ports, [80, 8080, 34343], "Ports of HTTP; none for no HTTP."),
-            ("ftp", single_ports, [21], "Ports of FTP."),
+            *((name, single_ports, list(ports), words) for name, (ports, words) in PORTS.items()),
             (
                 "ftp_plain",
                 single_ports,
                 [2121],
                 "Ports of FTP over plain TCP, the control of active FTP.",
             ),
-            ("passive_ports", port_range, "50000-50999", "Data ports of passive FTP."),
+            ("passive_ports", port_range, "50000-50399", "Data ports of passive FTP."),
             (
                 "connections",
                 whole(4, 60_000),

@@ -234,7 +234,9 @@ class Sessions:
             raise ProblemError("capture-missing")
         return self.captures.handshakes(session.id)
 
-    def open_services(self, session: Session) -> tuple[Account, ServicesState]:
+    def open_services(
+        self, session: Session, *, ssh_client_key: str = ""
+    ) -> tuple[Account, ServicesState]:
         """Make an open session's folder and account at the services; again gives the same.
 
         Raises:
@@ -242,7 +244,9 @@ class Sessions:
         """
         if not session.open:
             raise ProblemError("session-ended")
-        account = self.services.open(_marker(session), until_ns=session.expires_ns)
+        account = self.services.open(
+            _marker(session), until_ns=session.expires_ns, ssh_client_key=ssh_client_key
+        )
         return account, self.services.state()
 
     def offer(self, session: Session, service: str, name: str, content: Content) -> FileDigest:

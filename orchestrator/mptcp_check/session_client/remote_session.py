@@ -112,9 +112,14 @@ class RemoteSession:
         """Return how far the capture is."""
         return self._ask("GET", "/capture")
 
-    def open_services(self) -> Services:
-        """Have a folder and an account at the application servers, and see how they are."""
-        return services.read(self.connection.server, self._ask("POST", "/services"))
+    def open_services(self, *, ssh_client_key: str = "") -> Services:
+        """Have a folder and an account at the application servers, and see how they are.
+
+        Args:
+            ssh_client_key: Public: who shall be let in by ssh; empty: who was before.
+        """
+        wish = {"ssh_client_key": ssh_client_key} if ssh_client_key else None
+        return services.read(self.connection.server, self._ask("POST", "/services", wish))
 
     def offer(self, service: str, name: str, content: Content) -> Digest:
         """Have a content made that a service hands out."""

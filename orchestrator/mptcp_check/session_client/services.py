@@ -6,12 +6,21 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
+from cryptography import x509
+
 from mptcp_check.errors import ServerError
 from mptcp_check.session_client.server_list import KnownServer
 from mptcp_guest.messages import Digest
 
 _WORD = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LAST_PORT = 65_535
+_CERTIFICATE = re.compile(
+    r"(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,80}\n){1,100}-----END CERTIFICATE-----\n)?"
+)
+_SSH_KEY = re.compile(r"(ssh-ed25519 [A-Za-z0-9+/=]{1,180})?")
+
+VERSIONS = (4, 6)
+"""Of IP, where a server does not say at which its programs listen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +44,16 @@ class Services:
     folder: str
     addresses: tuple[str, ...]
     """Empty: where the interface is."""
+    families: tuple[int, ...]
+    """Versions of IP at which they listen."""
     kernel: str
     machine: str
     tools: Mapping[str, str]
     passive_ports: tuple[int, int]
+    tls_certificate: str
+    """PEM; empty of a server that is too old to have TLS."""
+    ssh_host_key: str
+    """Public, without a host's name; empty likewise."""
     programs: tuple[Program, ...]
 
     def ports(self, service: str, transport: str) -> tuple[int, ...]:
@@ -63,10 +78,13 @@ def read(server: KnownServer, document: Mapping[str, Any]) -> Services:
             password=_word(document["password"]),
             folder=_word(document["folder"]),
             addresses=tuple(str(ip_address(text)) for text in document["addresses"]),
+            families=tuple(map(_version, document.get("families", VERSIONS))),
             kernel=_line(document["kernel"]),
             machine=_line(document["machine"]),
             tools={_line(k): _line(v) for k, v in document["tools"].items()},
             passive_ports=(_port(first), _port(last)),
+            tls_certificate=_certificate(document.get("tls_certificate", "")),
+            ssh_host_key=_matching(_SSH_KEY, document.get("ssh_host_key", "")),
             programs=tuple(
                 Program(
                     service=_word(one["service"]),
@@ -103,10 +121,29 @@ def _strange(server: KnownServer) -> ServerError:
     )
 
 
+def _version(value: object) -> int:
+    if type(value) is not int or value not in VERSIONS:
+        raise ValueError("no version of IP")
+    return value
+
+
 def _word(value: object) -> str:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         raise ValueError("no word")
     return value
+
+
+def _matching(pattern: re.Pattern[str], value: object) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError("no key")
+    return value
+
+
+def _certificate(value: object) -> str:
+    text = _matching(_CERTIFICATE, value)
+    if text:
+        x509.load_pem_x509_certificate(text.encode())
+    return text
 
 
 def _line(value: object) -> str:

@@ -201,7 +201,7 @@ def test_a_former_verdict_is_shown_by_its_own_address(server: Parts) -> None:
     assert "removed MP_CAPABLE" in text
     assert f"/runs/{run_id}?rules=mptcp" in looked_at(text).links
     text = http.get(f"/runs/{run_id}?rules=mptcp").text
-    assert "former verdict" in text
+    assert "not the newest verdict" in text
     assert "removed MP_CAPABLE" not in text
     assert http.get(f"/runs/{run_id}?rules=none").status_code == 404
     assert document(http.get(f"/runs/{run_id}/report.json?rules=mptcp"))["outcome"] == "mptcp"

@@ -1,3 +1,4 @@
+import hashlib
 import struct
 from pathlib import Path
 
@@ -119,6 +120,30 @@ def test_every_way_to_lose_packets_is_a_problem(
     assert words in problem
 
 
+def read(path: Path) -> pcap_file.Reading:
+    reading = pcap_file.Reading(path)
+    reading.go_on()
+    return reading
+
+
+@given(st.lists(st.integers(0, 300), max_size=8), st.lists(st.integers(0, 2500), max_size=4))
+def test_a_file_that_grows_is_read_as_one_that_is_there(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], cuts: list[int]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "growing.pcap"
+    path.unlink(missing_ok=True)
+    content = pcap(sizes)
+    reading = pcap_file.Reading(path)
+    reading.go_on()
+    for cut in [*sorted(cuts), len(content)]:
+        with path.open("ab") as file:
+            file.write(content[path.stat().st_size : cut])
+        reading.go_on()
+    assert reading.contents == pcap_file.Contents(packet_count=len(sizes), whole=True)
+    assert reading.sha256 == hashlib.sha256(content).hexdigest()
+    assert reading.size_bytes == len(content)
+
+
 @given(st.lists(st.integers(0, 300), max_size=8), st.data())
 def test_a_cut_file_holds_only_its_whole_records(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], data: st.DataObject
@@ -128,7 +153,7 @@ def test_a_cut_file_holds_only_its_whole_records(
     kept = data.draw(st.integers(0, len(content)))
     path.write_bytes(content[:kept])
     ends = [len(pcap(sizes[:count])) for count in range(len(sizes) + 1)]
-    assert pcap_file.contents(path) == pcap_file.Contents(
+    assert read(path).contents == pcap_file.Contents(
         packet_count=max(0, sum(end <= kept for end in ends) - 1), whole=kept in ends
     )
 
@@ -139,4 +164,4 @@ def test_any_other_file_is_no_whole_capture(
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "other.pcap"
     path.write_bytes(b"\n\r\r\n" + content)
-    assert pcap_file.contents(path) == pcap_file.Contents(packet_count=0, whole=False)
+    assert read(path).contents == pcap_file.Contents(packet_count=0, whole=False)

@@ -92,6 +92,14 @@ def test_children_that_outlive_their_parent_end_with_the_group(lab: Lab) -> None
     assert gone(grandchild)
 
 
+def test_waiting_to_a_deadline_never_ends_before_it(lab: Lab) -> None:
+    slow = lab.start(["sleep", "4725"])
+    for part in range(20):
+        until = Deadline.after(0.005 + part / 20_000)
+        assert not lab.stop.wait_for_exit(slow, until)
+        assert until.left_s == 0
+
+
 def test_waiting_ends_with_the_process_the_deadline_or_the_orchestrator(lab: Lab) -> None:
     quick, slow = lab.start(["true"]), lab.start(["sleep", "4724"])
     assert lab.stop.wait_for_exit(quick, soon())

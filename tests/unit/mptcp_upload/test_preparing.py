@@ -242,6 +242,16 @@ def test_a_bundle_says_which_session_it_was_and_keeps_the_ticket_out(tmp_path: P
     assert (run / server_session.NAME).stat().st_mode & 0o077 == 0
 
 
+def test_without_consent_to_traces_nothing_opens_those_that_the_server_took(
+    tmp_path: Path,
+) -> None:
+    run = a_run(tmp_path / "run")
+    server_session.write(run, SESSION)
+    manifest.write(run, manifest.build(run, about=ABOUT))
+    given = agreed([Purpose.VERDICT])
+    assert preparing.prepare(run, key=KEY, names=NAMES, consent=given).ticket == ""
+
+
 @given(st.text())
 def test_a_ticket_that_is_none_has_no_issuer(text: str) -> None:
     assert replace(SESSION, ticket=f"{text}.{text}").server_id == ""

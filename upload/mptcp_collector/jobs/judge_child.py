@@ -19,6 +19,7 @@ from mptcp_check.analysis.diagnose import Diagnosis, blame, diagnose
 from mptcp_check.analysis.reporting import report, run_document
 from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.model import Side, State
+from mptcp_collector.jobs.whose_verdict import CLIENT, KEYED, KEYED_BECAUSE, SERVER
 from mptcp_collector.netblock import UNKNOWN, netblock
 from mptcp_upload import bundle
 from mptcp_upload.bundle import Bundle
@@ -26,17 +27,8 @@ from mptcp_upload.errors import BundleError
 
 REPORT: Final = "report.json"
 EXCHANGES: Final = "exchanges.json"
-CLIENT: Final = "client "
-"""In front of the rules' version of a verdict that the client brought: it saw the originals."""
-SERVER: Final = "server "
-"""In front of the rules' version where the measurement server's own capture was judged."""
-
 EMBEDDED: Final = "embedded"
 """The network that is the same at everybody's."""
-
-KEYED: Final = frozenset({"address_translated", "payload_altered", "retransmission_altered"})
-"""Behaviours that rest on what anonymisation replaces."""
-KEYED_BECAUSE: Final = "client's and server's capture were anonymised with different keys"
 
 
 def judged(octets: bytes, run_id: str, server: bytes = b"") -> dict[str, Any]:

@@ -55,14 +55,14 @@ def files(
                 link=f"{base}/{side}.pcapng",
                 name=f"{side}.pcapng",
                 title=f"{side}.pcapng",
-                about=f"the {side}'s capture, for Wireshark",
+                about=f"the {side}'s capture as its user sent it, for Wireshark",
             )
     if there and capture is not None and capture.state is CaptureState.JOINED:
         yield File(
             link=f"{base}/measurement-server.pcapng",
             name="measurement-server.pcapng",
             title="measurement-server.pcapng",
-            about="the measurement server's own capture, by ticket",
+            about="the same as the measurement server itself sent it, by the ticket",
         )
     if verdict is not None:
         yield File(

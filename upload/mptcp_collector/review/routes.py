@@ -5,11 +5,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from mptcp_check.model import Side
 from mptcp_collector.api.asking import Here, Reviewing, RunId
 from mptcp_collector.collector import Collector
-from mptcp_collector.meta.records import CaptureState, Run, ServerCapture, Verdict
+from mptcp_collector.jobs.whose_verdict import SERVER
+from mptcp_collector.meta.records import Run, Verdict
 from mptcp_collector.problem import ProblemError
-from mptcp_collector.review import downloads, page
+from mptcp_collector.review import downloads, page, server_half
 from mptcp_collector.review.asked import PAGE_RUNS, asked
 from mptcp_collector.review.report_view import drawn
 
@@ -109,12 +111,17 @@ def run(
         verdicts=verdicts,
         newest=verdicts[0] if verdicts else None,
         chosen=chosen,
+        with_server=chosen is not None and chosen.rules_version.startswith(SERVER),
         chosen_is_newest=not verdicts or chosen == verdicts[0],
         shown=drawn(chosen.report) if chosen else None,
         files=list(downloads.files(found, capture, chosen, may=may)),
         may_download=may,
         seen_by=_seen_by(found, here.receiving.wall_ns()),
-        capture=_capture_words(capture) if capture else "",
+        capture=server_half.words(
+            capture, verdicts, both_brought=Side.SERVER.value in found.captures.split()
+        )
+        if capture
+        else "",
         actions=here.receiving.meta.audit(run_id),
         **_who(here, reviewing=reviewing),
     )
@@ -164,13 +171,3 @@ def _seen_by(run: Run, now_ns: int) -> str:
     if not run.public(now_ns):
         return f"who has this address; everybody from {page.moment(run.publish_ns)} on"
     return "everybody"
-
-
-def _capture_words(capture: ServerCapture) -> str:
-    if capture.state is CaptureState.JOINED:
-        return f"joined by the ticket, {capture.size_bytes} bytes; its addresses were replaced"
-    if capture.state is CaptureState.GONE:
-        return f"cannot be had: {capture.reason or 'it was removed'}"
-    until = page.moment(capture.collect_until_ns)
-    why = f": {capture.reason}" if capture.reason else ""
-    return f"not here yet{why}; it is tried until {until}"

@@ -150,7 +150,10 @@ def _causes(
             "direction": words.DIRECTIONS.get(Direction(first["direction"]))
             if first["direction"]
             else None,
-            "ports": sorted({_port(connections.get(f["connection"])) for f in found}),
+            "ports": sorted(
+                {_port(connections.get(f["connection"])) for f in found},
+                key=lambda port: (len(port), port),  # as numbers: 80 before 443
+            ),
             "exchanges": _concerned(found, exchanges),
             "pairs": side_by_side(
                 first["evidence"], packets, _outgoing(connections.get(first["connection"]))

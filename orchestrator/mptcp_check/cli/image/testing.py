@@ -7,14 +7,14 @@ import click
 from mptcp_appliance import cache, images, selftests, store
 from mptcp_appliance.selftests import Outcome
 from mptcp_check import image_test, settings
-from mptcp_check.cli import live
+from mptcp_check.cli import live, variables
 from mptcp_check.errors import PreflightError
 
 
 @click.command()
 @click.option(
     "--boot-timeout",
-    type=click.FloatRange(min=1),
+    type=variables.Number(min=1),
     default=120.0,
     show_default=True,
     help="Seconds that the machine may take to boot.",

@@ -66,6 +66,9 @@ def bridge(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
         commands=(
             make,
             ("ip", "link", "set", "dev", tap_device, "addrgenmode", "none"),
+            # a bridge takes the lowest address of its ports as its own, and this computer would
+            # have another one until its neighbours have asked again: no address is higher
+            ("ip", "link", "set", "dev", tap_device, "address", f"fe{mac[2:]}"),
             join,
             *(_filled(command, "-I") for command in opened),
             ("ip", "link", "set", "dev", tap_device, "up"),
@@ -89,6 +92,9 @@ def macvtap(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
             ("ip", "link", "add", "link", interface.name, "name", device, *what),
             # or this computer itself would speak on that network under the machine's address
             ("ip", "link", "set", "dev", device, "addrgenmode", "none"),
+            # or a neighbour's question for an IPv6 address of the machine (RFC 4861) never comes
+            # in: this computer's kernel does not know which groups the machine's joined
+            ("ip", "link", "set", "dev", device, "allmulticast", "on"),
             ("ip", "link", "set", "dev", device, "up"),
         ),
         undo=(("ip", "link", "delete", "dev", device),),

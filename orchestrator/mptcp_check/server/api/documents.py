@@ -1,5 +1,6 @@
 """What goes over the wire, as the OpenAPI document describes it."""
 
+from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,7 +22,7 @@ MOST_CLAIMS: Final = 64
 SessionState = Literal["open", "finished", "expired"]
 TimeNs = Annotated[int, Field(ge=0, le=LAST_TIME_NS, description="Nanoseconds since 1970, UTC")]
 U32 = Annotated[int, Field(ge=0, le=2**32 - 1)]
-ServiceName = Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,15}$")]
+ServiceName = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,15}$")]
 FileName = Annotated[str, Field(pattern="^[a-z][a-z0-9]{0,31}$")]
 Key = Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="64 bits, 16 hexadecimal digits")]
 
@@ -203,11 +204,25 @@ class ServicesDocument(_Answer):
     addresses: list[str] = Field(
         description="Where they are, one per family; empty: where the interface is"
     )
+    families: list[int] = Field(description="Versions of IP at which they listen")
     kernel: str
     machine: str
     tools: dict[str, str]
     passive_ports: tuple[int, int] = Field(description="First and last data port of passive FTP")
+    tls_certificate: str = Field(description="PEM: what all servers with TLS show")
+    ssh_host_key: str = Field(description="Public, as OpenSSH writes it; empty without ssh")
     programs: list[ProgramDocument]
+
+
+class ServicesWish(_Request):
+    """What an account needs of its user."""
+
+    ssh_client_key: str = Field(
+        default="",
+        max_length=200,
+        pattern="^(ssh-ed25519 [A-Za-z0-9+/=]{1,180})?$",
+        description="Public, as OpenSSH writes it: who logs in by ssh; empty: nobody, or as before",
+    )
 
 
 class Offer(_Request):
@@ -217,7 +232,7 @@ class Offer(_Request):
     name: FileName
     seed: str = Field(min_length=1, max_length=128, pattern="^[ -~]*$")
     bytes: int = Field(ge=0, le=LARGEST_OFFER)
-    form: Literal["bytes", "lines"] = "bytes"
+    form: Literal["bytes", "lines", "zeros"] = "bytes"
 
 
 class DigestDocument(_Answer):
@@ -286,10 +301,13 @@ def services_document(account: Account, state: ServicesState, chosen: Services) 
         password=account.password,
         folder=account.user,
         addresses=list(chosen.public),
+        families=sorted({ip_address(text).version for text in chosen.listen}),
         kernel=state.kernel,
         machine=state.machine,
         tools=dict(state.tools),
         passive_ports=chosen.passive_ports,
+        tls_certificate=state.tls_certificate,
+        ssh_host_key=state.ssh_host_key,
         programs=list(listed.values()),
     )
 

@@ -21,6 +21,7 @@ from mptcp_check.server.api.documents import (
     Received,
     ServiceName,
     ServicesDocument,
+    ServicesWish,
     SessionDocument,
 )
 from mptcp_check.server.problem import ProblemError
@@ -155,12 +156,15 @@ def handshakes(own: OwnSession, sessions: AllSessions) -> HandshakesDocument:
     responses=_with_ticket("session-ended", "services-unavailable", "disk-full"),
     operation_id="open_services",
 )
-def open_services(own: OwnSession, sessions: AllSessions) -> ServicesDocument:
+def open_services(
+    own: OwnSession, sessions: AllSessions, wish: ServicesWish | None = None
+) -> ServicesDocument:
     """Give the session a folder and an account at the application servers, and say how they are.
 
     Again it says the same account, and how they are now.
     """
-    account, state = sessions.open_services(own)
+    key = wish.ssh_client_key if wish else ""
+    account, state = sessions.open_services(own, ssh_client_key=key)
     return documents.services_document(account, state, sessions.configuration.services)
 
 

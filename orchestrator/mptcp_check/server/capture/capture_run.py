@@ -47,6 +47,7 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         ring_dropped=lambda: ring.dropped_count,
         free_bytes=_free_bytes,
         disk_free_min_bytes=chosen.disk_free_min_bytes,
+        ftp_ports=frozenset(configuration.services.ftp_control_ports),
     )
     warm_up()
     listening = listen(chosen.control, backlog=MOST_CONNECTIONS, what="capture service")

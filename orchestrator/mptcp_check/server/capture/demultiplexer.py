@@ -61,6 +61,8 @@ class Demultiplexer:
         flow_known: Called once for each connection that became a session's.
         multipliers: See `flow_groups.groups`.
         waiting: Bounds of what is not known yet.
+        ftp_ports: Where FTP's servers are: at no other port is an announcement believed, or who
+            has an echo's words could announce somebody else's connection.
     """
 
     def __init__(
@@ -70,11 +72,13 @@ class Demultiplexer:
         flow_known: Callable[[str, Flow], None],
         multipliers: npt.NDArray[np.uint64],
         waiting: Waiting,
+        ftp_ports: frozenset[int],
     ) -> None:
         self._deliver = deliver
         self._flow_known = flow_known
         self._multipliers = multipliers
         self.waiting = waiting
+        self._ftp_ports = ftp_ports
         self._sessions: dict[str, str] = {}
         """Marker -> session."""
         self._claims: dict[str, Claims] = {}
@@ -83,8 +87,9 @@ class Demultiplexer:
         """Session -> its connections whose place another one took."""
         self._tokens: dict[int, tuple[Flow, ...]] = {}
         """Token -> the connections it stands for: one, or nobody knows which."""
-        self._expected: dict[tuple[int, int, int], tuple[str, int]] = {}
-        """Client's address and a port -> whose FTP data comes there, and until when."""
+        self._expected: dict[tuple[int, int, int, bool], tuple[str, int]] = {}
+        """Client's address, a port, and whether the server will open the connection -> whose FTP
+        data comes there, and until when."""
 
     def open(self, session_id: str, marker: str) -> None:
         """Look for a session's connections from now on."""
@@ -285,7 +290,7 @@ class Demultiplexer:
         self._flow_known(session_id, flow)
         if count:
             self._deliver(session_id, octets, count)
-        if b"USER " in flow.said.upper():
+        if flow.responder.port in self._ftp_ports:
             flow.ftp = (Lines(), Lines())
         flow.said = bytearray()
         children, flow.children = flow.children, []
@@ -305,7 +310,7 @@ class Demultiplexer:
         until_ns = int(packets.time_ns[row]) + FTP_DATA_NS
         for line in flow.ftp[0 if from_client else 1].add(packets.payload(row)):
             if port := parse(line):
-                place = (client.high, client.low, port)
+                place = (client.high, client.low, port, from_client)
                 known, _ = self._expected.get(place, (flow.session_id, 0))
                 # Two users behind one address who announce one port: it is neither's.
                 owner = flow.session_id if known == flow.session_id else AMBIGUOUS
@@ -317,9 +322,10 @@ class Demultiplexer:
             (flow.initiator, flow.responder.port, False),
             (flow.responder, flow.responder.port, True),
         ):
-            session_id, until_ns = self._expected.get((client.high, client.low, port), ("", 0))
+            place = (client.high, client.low, port, by_server)
+            session_id, until_ns = self._expected.get(place, ("", 0))
             if session_id and flow.first_ns <= until_ns:
-                del self._expected[client.high, client.low, port]
+                del self._expected[place]
                 return session_id, by_server
         return "", False
 

@@ -59,6 +59,7 @@ class Recorder:
         ring_dropped: Says how many packets the kernel lost so far.
         free_bytes: Says how much room a folder's disk has.
         disk_free_min_bytes: With less no capture begins.
+        ftp_ports: See `Demultiplexer`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Recorder:
         ring_dropped: Callable[[], int],
         free_bytes: Callable[[Path], int],
         disk_free_min_bytes: int,
+        ftp_ports: frozenset[int],
     ) -> None:
         self._folder = folder
         self._wall_ns = wall_ns
@@ -83,6 +85,7 @@ class Recorder:
             flow_known=self._flow_known,
             multipliers=multipliers,
             waiting=waiting,
+            ftp_ports=ftp_ports,
         )
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         self._take_up()

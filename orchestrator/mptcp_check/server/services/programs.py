@@ -10,13 +10,15 @@ from pathlib import Path
 from subprocess import Popen
 from typing import Final
 
+from mptcp_check.server.services.privileges import lowered
 from mptcp_check.server.services.service import ProgramState
+from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest.lab import Lab
 from mptcp_guest.messages import ServiceWanted
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving.program import Place
 from mptcp_guest.serving.services import listeners, listens
-from mptcp_guest.serving.sharing import SHARED, Caps, Login
+from mptcp_guest.serving.sharing import Caps, Login
 from mptcp_guest.waiting import Deadline
 
 AGAIN_NS: Final = 10**9
@@ -24,6 +26,8 @@ AGAIN_NS: Final = 10**9
 AGAIN_MOST_NS: Final = 60 * 10**9
 STEADY_NS: Final = 60 * 10**9
 """Who has run for so long begins anew with the shortest time."""
+DEAF_NS: Final = 2 * 10**9
+"""A program that listens may still die of a signal for so long, as mosquitto does."""
 
 _WITHIN_S: Final = 20.0
 _WORDS: Final = 300
@@ -38,6 +42,10 @@ class _Program:
     directory: Path
     child: Popen[bytes] | None = None
     listens: bool = False
+    listened: bool = False
+    """Whether it ever did: one that never did is not offered."""
+    reloads: bool = False
+    """Whether it must still be told to read again who may log in."""
     began_ns: int = 0
     pause_ns: int = AGAIN_NS
     again_ns: int = 0
@@ -75,14 +83,22 @@ class Programs:
         self._wall_ns = wall_ns
         self._logins: tuple[Login, ...] = ()
         self._lock = threading.Lock()
-        self._programs = [self._program(one) for one in wanted]
+        folder = lab.work_directory / "programs"
+        # short: sockets are below it, and a socket's path has 107 bytes (unix(7))
+        self._programs = [
+            _Program(
+                wanted=one,
+                name=f"{one['service']} {one['transport']} {one['address']} {one['port']}",
+                directory=folder / str(number),
+            )
+            for number, one in enumerate(wanted)
+        ]
+        shutil.rmtree(folder, ignore_errors=True)
 
-    def _program(self, wanted: ServiceWanted) -> _Program:
-        name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
-        folder = name.replace(" ", "-").replace(":", ".")
-        return _Program(
-            wanted=wanted, name=name, directory=self._lab.work_directory / "programs" / folder
-        )
+    @property
+    def settled(self) -> bool:
+        """Whether each has listened or failed: what is offered can be told from then on."""
+        return all(one.listened or one.because for one in self._programs)
 
     def admit(self, logins: Sequence[Login]) -> None:
         """Say who may log in from now on.
@@ -98,7 +114,17 @@ class Programs:
                     self._admit(program)
 
     def _admit(self, program: _Program) -> None:
-        SHARED[program.wanted["service"]].admit(self._place(program), self._logins)
+        shared = SHARED[program.wanted["service"]]
+        shared.admit(self._place(program), self._logins)
+        program.reloads = bool(shared.reload_signal)
+        self._reload(program, self._monotonic_ns())
+
+    def _reload(self, program: _Program, now_ns: int) -> None:
+        """Tell a program to read again who may log in, once it surely hears that."""
+        ready = program.listens and now_ns - program.began_ns >= DEAF_NS
+        if program.reloads and program.child is not None and ready:
+            program.child.send_signal(SHARED[program.wanted["service"]].reload_signal)
+            program.reloads = False
 
     def keep(self) -> None:
         """Start what does not run; to be called again and again."""
@@ -108,11 +134,12 @@ class Programs:
                 self._notice_end(program, now_ns)
                 if program.child is None and now_ns >= program.again_ns:
                     self._start(program, now_ns)
+                self._reload(program, now_ns)
         if any(one.child is not None and not one.listens for one in self._programs):
             self._see_who_listens()
 
     def states(self) -> tuple[ProgramState, ...]:
-        """Return how they are."""
+        """Return how those are that can be used, or could be before they crashed."""
         return tuple(
             ProgramState(
                 service=one.wanted["service"],
@@ -125,6 +152,7 @@ class Programs:
                 because=one.because,
             )
             for one in self._programs
+            if one.listened
         )
 
     def end(self) -> None:
@@ -142,7 +170,7 @@ class Programs:
         steady = now_ns - program.began_ns >= STEADY_NS
         program.pause_ns = AGAIN_NS if steady else min(2 * program.pause_ns, AGAIN_MOST_NS)
         program.again_ns = now_ns + program.pause_ns
-        program.child, program.listens = None, False
+        program.child, program.listens, program.reloads = None, False, False
         program.because = f"it ended with {child.returncode}"
         log.error(
             "%s %s and is started again: %s", program.name, program.because, _last_words(program)
@@ -157,6 +185,7 @@ class Programs:
             command = SHARED[wanted["service"]].prepare(self._place(program), wanted, self._caps)
             self._admit(program)
             wrapper = ["mptcpize", "run"] if wanted["transport"] == "mptcp" else []
+            wrapper += lowered(SHARED[wanted["service"]].capabilities, self._caps.upload_bytes)
             with (program.directory / "output.log").open("wb") as words:
                 program.child = self._lab.start(
                     [*wrapper, *command], stdout=words, stderr=words, cwd=program.directory
@@ -176,7 +205,12 @@ class Programs:
         with suppress(RefusalError):  # the next round asks again
             found = listeners(self._lab.succeed(["ss", "-HOnltM"], Deadline.after(_WITHIN_S)))
             for program in self._programs:
-                program.listens = program.child is not None and listens(program.wanted, found)
+                with self._lock:
+                    before = program.listens
+                    program.listens = program.child is not None and listens(program.wanted, found)
+                    program.listened |= program.listens
+                    if program.listens and not before:
+                        self._admit(program)  # who came while it began
 
     def _place(self, program: _Program) -> Place:
         return Place(

@@ -33,9 +33,10 @@ class RemoteServices:
         """Return how the programs are."""
         return state_from(self._ask("state"))
 
-    def open(self, marker: str, *, until_ns: int) -> Account:
+    def open(self, marker: str, *, until_ns: int, ssh_client_key: str = "") -> Account:
         """Make a session's account."""
-        return Account(**self._ask("open", marker=marker, until_ns=until_ns))
+        asked = {"marker": marker, "until_ns": until_ns, "ssh_client_key": ssh_client_key}
+        return Account(**self._ask("open", **asked))
 
     def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
         """Make a content ready."""

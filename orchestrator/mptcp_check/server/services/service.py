@@ -1,7 +1,7 @@
 """What the sessions ask of whoever runs the application servers, in whatever process."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from mptcp_guest.messages import Content
@@ -13,9 +13,11 @@ class Account:
 
     user: str
     """The session's marker: what its connections say first."""
-    password: str
+    password: str = field(repr=False)
     until_ns: int
     """When it vanishes by itself, time of day."""
+    ssh_client_key: str = ""
+    """Public, as OpenSSH writes it: who logs in by ssh; none: nobody."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,10 @@ class ServicesState:
     machine: str
     tools: Mapping[str, str]
     programs: tuple[ProgramState, ...]
+    tls_certificate: str = ""
+    """PEM: what all of them show."""
+    ssh_host_key: str = ""
+    """Public, without a host's name."""
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -72,6 +78,8 @@ def state_from(document: Mapping[str, Any]) -> ServicesState:
         machine=document["machine"],
         tools=dict(document["tools"]),
         programs=tuple(ProgramState(**one) for one in programs),
+        tls_certificate=document["tls_certificate"],
+        ssh_host_key=document["ssh_host_key"],
     )
 
 
@@ -84,8 +92,11 @@ class ServiceHost(Protocol):
     def state(self) -> ServicesState:
         """Return how the programs are."""
 
-    def open(self, marker: str, *, until_ns: int) -> Account:
-        """Make a session's folder and account, or return the account that it has."""
+    def open(self, marker: str, *, until_ns: int, ssh_client_key: str = "") -> Account:
+        """Make a session's folder and account, or return the account that it has.
+
+        A key that is given takes the place of the former one.
+        """
 
     def offer(self, marker: str, service: str, name: str, content: Content) -> FileDigest:
         """Make a content ready that the session can fetch from a service."""

@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 from mptcp_check.server.line_protocol import line, parse, read_line
@@ -14,7 +14,7 @@ from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.service import Account, FileDigest, ServicesState
 from mptcp_check.server.services.session_folders import SessionFolders
-from mptcp_guest.messages import Content
+from mptcp_guest.messages import Content, ContentForm
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving import ftp
 from mptcp_guest.serving.sharing import Login
@@ -92,9 +92,9 @@ class ServicesProcess:
 
     def _answered(self, document: dict[str, Any]) -> dict[str, Any]:
         verbs: dict[str, Callable[[dict[str, Any]], object]] = {
-            "ready": lambda _: True,
+            "ready": lambda _: self._programs.settled,
             "state": lambda _: self._state(),
-            "open": lambda asked: asdict(self._open(str(asked["marker"]), int(asked["until_ns"]))),
+            "open": lambda asked: asdict(self._open(asked)),
             "offer": lambda asked: asdict(self._offer(asked)),
             "received": lambda asked: _maybe(self._folders.received(*_named(asked))),
             "discard": lambda asked: self._folders.discard(*_named(asked)),
@@ -110,21 +110,21 @@ class ServicesProcess:
             return {"problem": "services-unavailable"}
 
     def _state(self) -> dict[str, Any]:
-        about = self._about
-        return ServicesState(
-            kernel=about.kernel,
-            machine=about.machine,
-            tools=about.tools,
-            programs=self._programs.states(),
-        ).document()
+        return replace(self._about, programs=self._programs.states()).document()
 
-    def _open(self, marker: str, until_ns: int) -> Account:
+    def _open(self, asked: dict[str, Any]) -> Account:
+        marker, until_ns = str(asked["marker"]), int(asked["until_ns"])
+        key = str(asked.get("ssh_client_key", ""))
         with self._lock:
             known = self._accounts.get(marker)
-            if known is not None:
+            if known is not None and key in {"", known.ssh_client_key}:
                 return known
-            password = self._random_bytes(_PASSWORD_BYTES).hex()
-            account = Account(user=marker, password=password, until_ns=until_ns)
+            account = known or Account(
+                user=marker,
+                password=self._random_bytes(_PASSWORD_BYTES).hex(),
+                until_ns=until_ns,
+            )
+            account = replace(account, ssh_client_key=key)
             self._folders.open(account)
             self._accounts[marker], self._logins[marker] = account, _login(account)
             try:
@@ -147,14 +147,22 @@ class ServicesProcess:
 
     def _offer(self, asked: dict[str, Any]) -> FileDigest:
         given: dict[str, Any] = asked["content"]
-        content = Content(seed=str(given["seed"]), bytes=int(given["bytes"]))
-        if given["form"] == "lines":
-            content["form"] = "lines"
+        forms: dict[str, ContentForm] = {"lines": "lines", "zeros": "zeros"}
+        content = Content(
+            seed=str(given["seed"]),
+            bytes=int(given["bytes"]),
+            form=forms.get(given["form"], "bytes"),
+        )
         return self._folders.offer(*_named(asked), content)
 
 
 def _login(account: Account) -> Login:
-    return Login(marker=account.user, password_hash=ftp.hashed(account.password))
+    return Login(
+        marker=account.user,
+        password=account.password,
+        password_hash=ftp.hashed(account.password),
+        ssh_client_key=account.ssh_client_key,
+    )
 
 
 def _named(asked: dict[str, Any]) -> tuple[str, str, str]:

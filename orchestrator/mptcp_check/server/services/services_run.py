@@ -1,12 +1,13 @@
 """The application servers from the configuration to their end, never as root."""
 
+import logging
 import os
 import pwd
 import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -16,9 +17,11 @@ from mptcp_check.errors import PreflightError, UsageError
 from mptcp_check.server.configuration import Configuration, Services
 from mptcp_check.server.line_protocol import listen
 from mptcp_check.server.services.programs import Programs
+from mptcp_check.server.services.server_keys import kept
 from mptcp_check.server.services.service import ServicesState
 from mptcp_check.server.services.services_process import MOST_CONNECTIONS, ServicesProcess
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
+from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest import machine
 from mptcp_guest.lab import Lab
 from mptcp_guest.messages import ServiceWanted, TransportName
@@ -30,8 +33,16 @@ CAPABILITIES: Final = ("net_bind_service", "sys_chroot", "setgid", "setuid")
 """Ports below 1024; and FTP, which locks each session into its folder (chroot, setgroups) and
 opens active data connections from port 20 as another user than its session's (seteuid)."""
 
-NEEDED: Final = ("mptcpize", "ss")
+NEEDED: Final = {
+    "mptcpize": "mptcpize",
+    "ss": "iproute2",
+    "setpriv": "util-linux",
+    "prlimit": "util-linux",
+}
+"""Tool -> the package that brings it."""
 _WITHIN_S: Final = 30.0
+
+log = logging.getLogger(__name__)
 
 
 def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: False) -> None:
@@ -48,12 +59,12 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         UsageError: The user is not there, or the control socket is taken.
     """
     chosen = configuration.services
-    wanted = listeners(chosen)
-    _require_tools(wanted)
+    _require_tools()
     if os.geteuid() == 0:
         _go_on_as(chosen)
     os.umask(0o077)
     chosen.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    keys = kept(chosen.state)
     stop = Stop()
     lab = Lab(work_directory=chosen.state, stop=stop, own_network=True)
     folders = SessionFolders(
@@ -66,6 +77,8 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         ),
         free_bytes=_free_bytes,
     )
+    hello = machine.hello(lab, Deadline.after(_WITHIN_S))
+    wanted = offered(listeners(chosen), hello["tools"])
     programs = Programs(
         lab,
         folders.files,
@@ -74,16 +87,21 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
             connections_count=chosen.connections,
             upload_bytes=chosen.session_bytes,
             passive_ports=chosen.passive_ports,
+            keys=keys.shared,
         ),
         monotonic_ns=clock.monotonic_ns,
         wall_ns=clock.wall_ns,
     )
-    hello = machine.hello(lab, Deadline.after(_WITHIN_S))
     process = ServicesProcess(
         programs,
         folders,
         ServicesState(
-            kernel=hello["kernel"], machine=hello["machine"], tools=hello["tools"], programs=()
+            kernel=hello["kernel"],
+            machine=hello["machine"],
+            tools=hello["tools"],
+            programs=(),
+            tls_certificate=keys.tls_certificate,
+            ssh_host_key=keys.ssh_host_key_public,
         ),
         wall_ns=clock.wall_ns,
         random_bytes=secrets.token_bytes,
@@ -110,11 +128,10 @@ def listeners(chosen: Services) -> list[ServiceWanted]:
     that opens connections itself, as active FTP does, opens them as its own socket is.  So FTP is
     there a second time, on plain TCP, at a port of its own.
     """
-    kinds: tuple[tuple[str, TransportName, tuple[int, ...]], ...] = (
-        ("http", "mptcp", chosen.http),
-        ("ftp", "mptcp", chosen.ftp),
+    kinds: list[tuple[str, TransportName, tuple[int, ...]]] = [
+        *((service, "mptcp", ports) for service, ports in chosen.ports_of.items()),
         ("ftp", "tcp", chosen.ftp_plain),
-    )
+    ]
     return [
         ServiceWanted(service=service, transport=transport, address=address, port=port)
         for address in chosen.listen
@@ -123,15 +140,38 @@ def listeners(chosen: Services) -> list[ServiceWanted]:
     ]
 
 
-def _require_tools(wanted: list[ServiceWanted]) -> None:
-    programs = [PROGRAMS[name] for name in dict.fromkeys(one["service"] for one in wanted)]
-    tools = (*NEEDED, *(program.tool for program in programs))
-    missing = [tool for tool in tools if shutil.which(tool, path=_PATH) is None]
+def offered(wanted: Sequence[ServiceWanted], tools: Mapping[str, str]) -> list[ServiceWanted]:
+    """Return what of it this computer has programs for; the log names the rest.
+
+    Args:
+        wanted: What the configuration says.
+        tools: The version of each tool; empty for one that is not there.
+
+    Raises:
+        PreflightError: None of them.
+    """
+    missing: dict[str, list[str]] = {}
+    for service in dict.fromkeys(one["service"] for one in wanted):
+        program, shared = PROGRAMS[service], SHARED[service]
+        if program.tool and not shared.own_program and not tools.get(program.tool):
+            missing.setdefault(program.package, []).append(service)
+    names = " ".join(missing)
+    for package, services in missing.items():
+        verb = "is" if len(services) == 1 else "are"
+        log.warning("%s %s not offered: apt install %s", ", ".join(services), verb, package)
+    gone = {service for services in missing.values() for service in services}
+    found = [one for one in wanted if one["service"] not in gone]
+    if wanted and not found:
+        raise PreflightError("there is no application server", hint=f"apt install {names}")
+    return found
+
+
+def _require_tools() -> None:
+    missing = [tool for tool in NEEDED if shutil.which(tool, path=_PATH) is None]
     if missing:
-        packages = {program.tool: program.package for program in programs}
-        names = " ".join(packages.get(tool, tool) for tool in missing)
+        packages = " ".join(dict.fromkeys(NEEDED[tool] for tool in missing))
         raise PreflightError(
-            f"the services need {', '.join(missing)}", hint=f"on Debian: apt install {names}"
+            f"the services need {', '.join(missing)}", hint=f"on Debian: apt install {packages}"
         )
 
 
@@ -160,9 +200,7 @@ def _go_on_as(chosen: Services) -> None:
             raise UsageError(f"{folder} cannot be made: {(e.strerror or str(e)).lower()}") from None
     shutil.chown(chosen.state, user.pw_uid, user.pw_gid)
     _lend(chosen.control.parent, user)
-    setpriv = shutil.which("setpriv", path=_PATH)
-    if setpriv is None:
-        raise PreflightError("the services need setpriv", hint="on Debian: apt install util-linux")
+    setpriv = shutil.which("setpriv", path=_PATH) or "setpriv"
     wanted = ",".join(f"+{name}" for name in CAPABILITIES)
     words = [
         *(setpriv, "--reuid", str(user.pw_uid), "--regid", str(user.pw_gid), "--clear-groups"),

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from mptcp_check.analysis.connection_outcome import ConnectionOutcome
 from mptcp_check.analysis.handover import HandoverSeen, Progress
+from mptcp_check.analysis.joinable import JOINABLE_BYTES
 from mptcp_check.analysis.outcome import (
-    JOINABLE_BYTES,
     WORST_FIRST,
     Judgement,
     Witness,

@@ -13,6 +13,7 @@ import pytest
 from mptcp_check import settings
 from mptcp_check.cli import run as run_module
 from mptcp_check.cli.main import main
+from mptcp_check.exchanges.scopes import Depth
 from mptcp_check.run import RunOptions
 from mptcp_check.settings_file import SETTINGS, Kind
 
@@ -133,6 +134,7 @@ def test_a_table_for_people_says_who_says_so(call: Call, home: Path) -> None:
         ("[run]\nsevrer = 'x'", "config.toml: [run]: 'sevrer' means nothing"),
         ("[run", "config.toml is not TOML"),
         ("[run]\nboot-timeout = 0", "'--boot-timeout': 0.0 is not in the range"),
+        ("[run]\nboot-timeout = nan", "'--boot-timeout': nan is not a number in the range"),
     ],
 )
 @pytest.mark.parametrize("command", [("run",), ("config", "show")])
@@ -157,6 +159,52 @@ def test_a_wrong_value_from_the_environment_is_said_to_be_from_there(
     assert done.code == 2
     assert "'soon' is not a valid float" in done.err
     assert "it comes from the environment" in done.err
+
+
+@pytest.mark.parametrize("said", ["nonsense", "1", "QUICK"])
+@pytest.mark.parametrize("command", [("run",), ("run", "--plan"), ("config", "show")])
+def test_a_depth_that_there_is_not_is_no_default(
+    call: Call, monkeypatch: pytest.MonkeyPatch, said: str, command: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("MPTCP_CHECK_RUN_DEPTH", said)
+
+    done = call(*command)
+
+    wrong = f"MPTCP_CHECK_RUN_DEPTH = '{said}' is not quick or default or full or metered"
+    assert (done.code, done.out) == (2, "")
+    assert done.err.splitlines()[0] == f"mptcp-check: {wrong}"
+
+
+@pytest.mark.parametrize("depth", list(Depth))
+def test_a_depth_from_the_environment_goes_before_the_file_and_after_the_command_line(
+    call: Call, home: Path, monkeypatch: pytest.MonkeyPatch, depth: Depth
+) -> None:
+    (home / "config.toml").write_text('[run]\ndepth = "quick"')
+    monkeypatch.setenv("MPTCP_CHECK_RUN_DEPTH", depth)
+
+    assert shown(call)["run.depth"] == (depth, "MPTCP_CHECK_RUN_DEPTH")
+    planned = call("run", "--plan", "--metered", "--json")
+    assert json.loads(planned.out)["depth"] == "metered"
+
+
+@pytest.mark.parametrize("variable", ["BOOT_TIMEOUT", "NO_UPLOAD", "FAIL_ON", "PLAN", "JSON"])
+def test_a_wrong_value_of_any_variable_is_an_error(
+    call: Call, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(f"MPTCP_CHECK_RUN_{variable}", "nan")
+
+    done = call("run")
+
+    assert done.code == 2
+    assert f"'--{variable.lower().replace('_', '-')}': " in done.err
+
+
+def test_a_variable_is_called_as_its_option(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPTCP_CHECK_RUN_JSON", "1")
+    monkeypatch.setenv("MPTCP_CHECK_LAB_LIST_JSON", "1")
+
+    assert json.loads(call("run", "--plan").out)["schema"] == "mptcp-check.plan/1"
+    assert json.loads(call("lab", "list").out)["schema"] == "mptcp-check.lab/1"
 
 
 def test_help_is_there_whatever_the_file_says(call: Call, home: Path) -> None:

@@ -14,11 +14,13 @@ from a_collector import PUBLIC, Collector, collector
 
 from a_stored_run import RUN, stored_run
 from mptcp_check.cli import run as command
+from mptcp_check.cli import verdict
 from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.main import main
-from mptcp_check.cli.run_upload import Uploaded, after_run, require_sense
+from mptcp_check.cli.run_upload import Uploaded, after_run, may_send_traces, require_sense
 from mptcp_check.errors import UsageError
-from mptcp_check.run import Finished
+from mptcp_check.machines.wishes import SessionWish
+from mptcp_check.run import Finished, RunOptions
 from mptcp_upload import consent, durable, manifest, server_session
 from mptcp_upload.consent import Purpose
 from mptcp_upload.errors import ConsentError
@@ -48,6 +50,13 @@ def run(home: Path) -> Path:
 def agreed(home: Path) -> Path:
     path = home / "agreed.json"
     consent.write(path, consent.agreed([Purpose.VERDICT]))
+    return path
+
+
+@pytest.fixture
+def agreed_to_traces(home: Path) -> Path:
+    path = home / "agreed-to-traces.json"
+    consent.write(path, consent.agreed([Purpose.VERDICT, Purpose.TRACES]))
     return path
 
 
@@ -205,21 +214,74 @@ def test_a_run_that_cannot_be_made_safe_stays_here(
     assert server.uploads == {}
 
 
-def test_the_ticket_goes_beside_the_bundle_and_never_in_it(
-    server: Collector, home: Path, agreed: Path
-) -> None:
-    run = stored_run(home / "runs" / RUN)
-    ticket = "e30.eyJpc3MiOiAibWVhc3VyZS0xIn0.c2lnbmF0dXJl"
+TICKET = "e30.eyJpc3MiOiAibWVhc3VyZS0xIn0.c2lnbmF0dXJl"
+
+
+@pytest.fixture
+def measured_at_a_server(run: Path) -> Path:
     url = "https://measure.example"
-    session = ServerSession(server=url, session_id="s1", run_id=RUN, ticket=ticket)
+    session = ServerSession(server=url, session_id="s1", run_id=RUN, ticket=TICKET)
     server_session.write(run, session)
     about = {k: v for k, v in manifest.read(run).items() if k != "members"}
     manifest.write(run, manifest.build(run, about=about))
+    return run
 
-    assert after_run(wish(server.url, agreed), run).state == "received"
-    assert server.tickets == [ticket]
-    assert ticket.encode() not in server.runs[RUN]
+
+def test_the_ticket_goes_beside_the_bundle_and_never_in_it(
+    server: Collector, measured_at_a_server: Path, agreed_to_traces: Path
+) -> None:
+    done = after_run(wish(server.url, agreed_to_traces), measured_at_a_server)
+
+    assert done.state == "received"
+    assert server.tickets == [TICKET]
+    assert TICKET.encode() not in server.runs[RUN]
     assert b'"server_id":"measure-1","session_id":"s1"' in server.runs[RUN]
+
+
+def test_who_agreed_to_the_verdict_only_gives_no_ticket_to_the_traces(
+    server: Collector, measured_at_a_server: Path, agreed: Path
+) -> None:
+    assert after_run(wish(server.url, agreed), measured_at_a_server).state == "received"
+    assert server.tickets == [""]
+
+
+def test_a_server_keeps_its_half_unless_it_was_said_that_no_traces_leave(
+    home: Path, agreed: Path, agreed_to_traces: Path
+) -> None:
+    assert may_send_traces(wish(None, None))  # nobody was asked yet
+    assert may_send_traces(wish(None, agreed_to_traces))
+    assert not may_send_traces(wish(None, agreed_to_traces, no_upload=True))
+    assert not may_send_traces(wish(None, agreed))
+    consent.write(home / "consent.json", consent.agreed([Purpose.ANALYSE]))
+    assert not may_send_traces(wish(None, None))
+    assert may_send_traces(wish(None, agreed_to_traces))
+
+
+@pytest.mark.parametrize(("words", "keeps"), [((), True), (("--no-upload",), False)])
+def test_the_command_tells_a_public_server_whether_to_keep_its_half(
+    home: Path,
+    run: Path,
+    words: tuple[str, ...],
+    keeps: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert home
+    told = []
+    finished = Finished(directory=run, document={"report": {"findings": []}})
+
+    def measured(options: RunOptions, _: object) -> Finished:
+        told.append(options.wanted.server)
+        return finished
+
+    monkeypatch.setattr(command, "run_everything", measured)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "--server", "https://measure.example", *words])
+
+    assert ended.value.code == 0
+    [server] = told
+    assert isinstance(server, SessionWish)
+    assert (server.keeps, str(server)) == (keeps, "https://measure.example")
 
 
 def test_the_command_says_how_the_upload_ended(
@@ -232,7 +294,7 @@ def test_the_command_says_how_the_upload_ended(
     document = {"report": {"findings": []}, "upload": {"state": "none", "url": None}}
     finished = Finished(directory=run, document=document)
     monkeypatch.setattr(command, "run_everything", lambda *_: finished)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
     to = ["--collector", server.url, "--collector-key", PUBLIC, "--consent", str(agreed)]
 
     def called(*more: str) -> tuple[int, dict[str, object]]:
@@ -267,7 +329,7 @@ def test_what_the_settings_say_of_uploads_holds_for_runs_too(
     )
     finished = Finished(directory=run, document={"report": {"findings": []}})
     monkeypatch.setattr(command, "run_everything", lambda *_: finished)
-    monkeypatch.setattr(command.verdict, "show", lambda *_, **__: None)
+    monkeypatch.setattr(verdict, "show", lambda *_, **__: None)
 
     with pytest.raises(SystemExit) as ended:
         main(["run"])

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mptcp_check.analysis.reporting import matrix
 from mptcp_check.cli import table, verdict
+from mptcp_check.cli.exchange_words import glimpse_text
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.model import Outcome
 from mptcp_check.watch import Glimpse
@@ -130,7 +131,7 @@ def test_a_second_try_says_that_it_is_one() -> None:
     glimpse = Glimpse(
         arrived=True, over_mptcp=False, subflow_count=1, duration_ns=1, trouble="", attempt=2
     )
-    assert table.glimpse_text(control, glimpse).plain == "✓ TCP, try 2"
+    assert glimpse_text(control, glimpse).plain == "✓ TCP, try 2"
 
 
 def test_every_deviation_is_told_once_with_its_tries() -> None:
@@ -149,10 +150,10 @@ def test_a_glimpse_never_calls_a_fallback_mptcp() -> None:
     control, mptcp = plan(["http"], Depth.QUICK)[:2]
     good = {"arrived": True, "duration_ns": 1, "trouble": "", "subflow_count": 2}
 
-    assert "TCP" in table.glimpse_text(control, Glimpse(over_mptcp=False, **good)).plain  # type: ignore[arg-type]
-    assert "fell back" in table.glimpse_text(mptcp, Glimpse(over_mptcp=False, **good)).plain  # type: ignore[arg-type]
-    assert "2 subflows" in table.glimpse_text(mptcp, Glimpse(over_mptcp=True, **good)).plain  # type: ignore[arg-type]
+    assert "TCP" in glimpse_text(control, Glimpse(over_mptcp=False, **good)).plain  # type: ignore[arg-type]
+    assert "fell back" in glimpse_text(mptcp, Glimpse(over_mptcp=False, **good)).plain  # type: ignore[arg-type]
+    assert "2 subflows" in glimpse_text(mptcp, Glimpse(over_mptcp=True, **good)).plain  # type: ignore[arg-type]
     lost = Glimpse(
         arrived=False, over_mptcp=True, duration_ns=1, trouble="9 of 10 bytes", subflow_count=2
     )
-    assert "9 of 10 bytes" in table.glimpse_text(mptcp, lost).plain
+    assert "9 of 10 bytes" in glimpse_text(mptcp, lost).plain

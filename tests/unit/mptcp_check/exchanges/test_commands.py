@@ -1,3 +1,6 @@
+from dataclasses import replace
+from itertools import pairwise
+
 import pytest
 
 from mptcp_check.exchanges import APPLICATIONS, credentials
@@ -84,6 +87,21 @@ def test_every_curl_depends_on_its_own_words_only(exchange: Exchange) -> None:
         assert ("--user" in words) == (exchange.app in LOGINS)
 
 
+def test_the_pieces_of_a_parallel_download_cover_the_file_once() -> None:
+    exchange = picked("http", "parallel", Transfer.DOWNLOAD, Family.IPV4)
+    downloads, joined = APPLICATIONS["http"].commands(exchange, IPV4)
+    ranges = [
+        tuple(int(end) for end in value.split("-"))
+        for word, value in pairwise(downloads)
+        if word == "--range"
+    ]
+    octets = [octet for first, last in ranges for octet in range(first, last + 1)]
+    assert octets == list(range(exchange.payload_bytes))
+    arrived = [value for word, value in pairwise(downloads) if word == "--output"]
+    assert joined == (WORD, "pieces", *arrived)
+    assert len(arrived) == 4
+
+
 def test_the_applications_say_who_opens_more_than_one_connection() -> None:
     opened = {
         (app.name, mode): (how.opened.by_client, how.opened.by_server)
@@ -98,6 +116,7 @@ def test_the_applications_say_who_opens_more_than_one_connection() -> None:
         ("ftps", "active"): (1, 1),
         ("ftps", "passive"): (2, 0),
         ("http", "close"): (3, 0),
+        ("http", "parallel"): (4, 0),
         ("http", "range"): (2, 0),
         ("iperf3", None): (2, 0),
         ("irc", None): (2, 0),
@@ -132,3 +151,22 @@ def test_ssh_reads_nobodys_configuration_and_takes_one_host_key(app: str) -> Non
     assert "StrictHostKeyChecking yes" in files["config"]
     assert files["known_hosts"].split()[1:] == KNOWN.ssh_host_key.split()
     assert KNOWN.password not in "".join(files.values())
+
+
+MARKER = "mpck-" + "a7" * 13
+SHARED = Target(
+    address="192.0.2.1",
+    file="x0003",
+    credentials=replace(KNOWN, user=MARKER, folder=MARKER),
+)
+SAYS_NO_MARKER = {"scp", "sftp", "ssh"}
+"""Their words are encrypted: they are claimed by their handshake."""
+
+
+def test_at_a_shared_server_every_connection_can_be_told() -> None:
+    for exchange in plan(sorted(APPLICATIONS), Depth.FULL):
+        application = APPLICATIONS[exchange.app]
+        words = [word for one in application.commands(exchange, SHARED) for word in one]
+        words += application.files(SHARED).values()
+        told = exchange.app in SAYS_NO_MARKER or any(MARKER in word for word in words)
+        assert told, (exchange.app, exchange.mode)

@@ -37,8 +37,15 @@ def test_a_real_network_is_not_blamed_for_what_nobody_can_do_to_it() -> None:
     assert "ran over" not in told
 
 
+def test_where_there_is_ipv6_only_the_reason_is_no_other() -> None:
+    told = said(Possible(paths={Family.IPV6: 2}, announced={}, upsets=frozenset()))
+    assert "nothing ran over ipv4: client and server do not both have an address" in told
+    assert "it exists over ipv4 only" in told
+    assert "no port" not in told
+
+
 def test_ports_that_something_else_has_are_named() -> None:
     without = [e for e in FULL if e.port != 8080]
-    assert "not tried, as something else has it on the server: port 8080 (http)" in list(
+    assert "not tried, as it is not to be had on the server: port 8080 (http)" in list(
         left_out.sentences(FULL, without)
     )

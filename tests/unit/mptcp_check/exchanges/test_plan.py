@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,6 +145,22 @@ def test_a_network_with_one_path_runs_each_thing_once_and_upsets_nothing() -> No
     assert not any(e.handover for e in found)
     assert [e.id for e in found] == list(range(len(found)))
     assert limited(plan(), NOTHING) == ()
+
+
+def test_what_is_meant_for_ipv4_runs_over_ipv6_where_there_is_nothing_else() -> None:
+    six = Possible(paths={Family.IPV6: 2}, announced={}, upsets=frozenset())
+    four = replace(six, paths={Family.IPV4: 2, Family.IPV6: 0})
+    for depth in (Depth.QUICK, Depth.METERED):
+        assert [replace(e, family=Family.IPV4) for e in limited(plan(depth=depth), six)] == list(
+            limited(plan(depth=depth), four)
+        )
+    full = limited(plan(depth=Depth.FULL), six)
+    assert {e.family for e in full} == {Family.IPV6}
+    assert len({replace(e, id=0) for e in full}) == len(full), "each thing once"
+    # commands of FTP that say an address of IPv4 have no twin
+    assert {(e.app, e.mode) for e in limited(plan(depth=Depth.FULL), four)} - {
+        (e.app, e.mode) for e in full
+    } == {("ftp", "active-port"), ("ftp", "passive-pasv")}
 
 
 def test_a_network_with_everything_runs_everything() -> None:

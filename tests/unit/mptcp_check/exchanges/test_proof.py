@@ -220,3 +220,27 @@ def test_two_connections_are_not_two_paths(
     exchange: Exchange, client: Mapping[str, int], joined: int, subflows: int
 ) -> None:
     assert proof(exchange, client, side(join_ack=joined)).subflow_count == subflows
+
+
+@pytest.mark.parametrize(
+    ("reinjected", "reset_sent", "found"),
+    [
+        pytest.param(1, 0, {}, id="a copy waited unread when its reader closed"),
+        pytest.param(0, 0, {"MPTcpExtMPRstRx": 1}, id="nothing was sent twice"),
+        pytest.param(
+            1, 1, {"MPTcpExtMPRstTx": 1, "MPTcpExtMPRstRx": 1}, id="the other end meant it"
+        ),
+    ],
+)
+def test_a_reset_is_trouble_unless_an_unread_copy_explains_it(
+    reinjected: int, reset_sent: int, found: dict[str, int]
+) -> None:
+    client = side(opened=1, syn=1, synack=1) | {"MPTcpExtMPRstTx": reset_sent}
+    server = side() | {"MPTcpExtMPTCPRetrans": reinjected, "MPTcpExtMPRstRx": 1}
+    assert proof(HTTP, client, server).trouble == found
+
+
+def test_a_copy_explains_no_reset_at_the_other_end() -> None:
+    client = side(opened=1, syn=1, synack=1) | {"MPTcpExtMPRstRx": 1}
+    server = side() | {"MPTcpExtMPTCPRetrans": 1}
+    assert proof(HTTP, client, server).trouble == {"MPTcpExtMPRstRx": 1}

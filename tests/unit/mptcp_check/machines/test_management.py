@@ -61,3 +61,11 @@ def test_a_guest_that_goes_silent_is_named_in_time(
 
     with pytest.raises(MachineError, match="'agent' could not be started on the probe machine"):
         guest[1].channel("agent")
+
+
+def test_a_command_that_does_not_end_is_given_up(guest: tuple[Guest, Management]) -> None:
+    behaviour, managed = guest
+    behaviour.may_answer.set()
+
+    with pytest.raises(MachineError, match="'sleep' did not end in time on the probe machine"):
+        managed.ask("sleep", timeout_s=0.3)

@@ -101,10 +101,11 @@ def having(
     *servers: KnownServer,
     apps: tuple[str, ...] = ("http",),
     named: bool = True,
+    keeps: bool = False,
 ) -> Iterator[tuple[session_server.MeasurementServer, list[str]]]:
     said: list[str] = []
     with session_server.server_by_session(
-        SessionWish(servers=servers or (SERVER,), text="/home/me/servers.toml"),
+        SessionWish(servers=servers or (SERVER,), text="/home/me/servers.toml", keeps=keeps),
         run_id="01hzy0run0000000000000000",
         apps=WantedApps(names=apps, named=named),
         scratch=folder,
@@ -166,6 +167,45 @@ def test_every_verb_that_measuring_asks_gets_what_an_agent_would_answer(
     assert list(wire.parts.captures.folder.iterdir()) == []
 
 
+def test_a_whole_run_leaves_its_capture_to_a_collector_and_nothing_else(
+    wire: Wire, tmp_path: Path
+) -> None:
+    with having(wire, tmp_path, keeps=True) as (server, _):
+        server.end.agent.call("capture_start", {})
+        server.end.agent.call("capture_stop", {})
+    assert wire.asked[-1] == ("POST", "finish")
+    assert wire.parts.services.accounts == {}
+    kept = server.session
+    assert kept is not None
+    assert (kept.server, kept.server_id) == ("https://192.0.2.1:34380", "test.example")
+    assert kept.run_id == "01hzy0run0000000000000000"
+    # what is written down opens the capture, and nothing any more
+    place = f"/v1/sessions/{kept.session_id}"
+    connection = Connection(server=SERVER, timeout_s=1)
+    said = connection.ask("GET", f"{place}/capture", ticket=kept.ticket)
+    assert (said["running"], said["file_bytes"]) == (False, len(wire.parts.captures.octets))
+    with pytest.raises(RefusedError, match="session is over"):
+        connection.ask("POST", f"{place}/services", ticket=kept.ticket)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_run_that_fails_leaves_nothing_at_the_server(
+    wire: Wire,
+    tmp_path: Path,
+    keeps: bool,  # noqa: FBT001
+) -> None:
+    def fails() -> None:
+        with having(wire, tmp_path, keeps=keeps) as (server, _):
+            server.end.agent.call("capture_start", {})
+            assert (server.session is not None) is keeps
+            raise ServerError("somebody pulled the cable")
+
+    with pytest.raises(ServerError, match="cable"):
+        fails()
+    assert wire.asked[-1][0] == "DELETE"
+    assert list(wire.parts.captures.folder.iterdir()) == []
+
+
 def test_counters_are_of_our_own_connections_and_enough_for_a_proof(
     wire: Wire, tmp_path: Path
 ) -> None:
@@ -212,7 +252,7 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
         assert server.place.addresses == {Family.IPV4: "192.0.2.1"}
         assert server.place.ports == {
             "http": 80, "http 8080": 8080, "ftp": 2100, ActiveControl: 2121}  # fmt: skip
-        assert server.place.passive_ports == (50000, 50999)
+        assert server.place.passive_ports == (50000, 50399)
         assert server.login is not None
         assert server.login.user == server.login.folder
     chosen = wire.parts.sessions.configuration
@@ -224,6 +264,13 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
             Family.IPV4: "198.51.100.7",
             Family.IPV6: "2001:db8::7",
         }
+    # its name may have an address of a family in which nothing listens
+    chosen = wire.parts.sessions.configuration
+    wire.parts.sessions.configuration = replace(
+        chosen, services=replace(chosen.services, listen=("::",))
+    )
+    with having(wire, tmp_path, apps=("http",)) as (server, _):
+        assert server.place.addresses == {Family.IPV6: "2001:db8::7"}
 
 
 def test_what_a_server_does_not_offer_is_refused_when_named_and_else_left_out(

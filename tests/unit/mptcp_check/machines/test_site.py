@@ -5,7 +5,14 @@ import pytest
 from mptcp_check.errors import MachineError, PreflightError, ServerError, UsageError
 from mptcp_check.machines.measurement_server import server_place
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
-from mptcp_check.machines.site import named, namespace_on, own_network, require_there, will_do
+from mptcp_check.machines.site import (
+    hearing,
+    named,
+    namespace_on,
+    own_network,
+    require_there,
+    will_do,
+)
 from mptcp_check.machines.wishes import InterfaceWish, SshHost, server_wish
 from mptcp_check.model import Family
 from mptcp_guest.messages import Found, SurveyResult
@@ -119,3 +126,14 @@ def test_a_server_behind_a_translator_listens_anywhere() -> None:
 def test_a_server_that_only_this_computer_reaches_is_refused(reached_at: str) -> None:
     with pytest.raises(ServerError, match="no client can reach it"):
         server_place(server_wish("ssh:box"), SURVEY, reached_at=reached_at, name="box")
+
+
+def test_routers_are_listened_to_where_the_server_has_ipv6_and_nobody_gave_an_address() -> None:
+    wishes = [InterfaceWish(name="eth0"), InterfaceWish(name="eth0", addresses=("10.0.0.9/24",))]
+    lab = namespace_on(wishes, [ETHERNET, ETHERNET])
+    assert hearing(lab, ["192.0.2.1"]) == lab
+    listening = hearing(lab, ["192.0.2.1", "2001:db8::1"])["interfaces"]
+    assert [(i["dhcp"], i.get("advertised", False)) for i in listening] == [
+        (True, True),
+        (False, False),
+    ]

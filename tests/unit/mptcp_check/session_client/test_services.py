@@ -16,6 +16,7 @@ DOCUMENT = {
     "password": "0f" * 12,
     "folder": MARKER,
     "addresses": ["192.0.2.1", "2001:db8::1"],
+    "families": [4, 6],
     "kernel": "6.18",
     "machine": "x86_64",
     "tools": {"nginx": "1.22"},
@@ -35,6 +36,9 @@ def test_what_a_server_tells_is_read() -> None:
     assert found.ports("http", "mptcp") == (80, 81)
     assert found.ports("ftp", "mptcp") == ()
     assert found.programs[2].restarts_count == 3
+    assert found.families == (4, 6)
+    without = {name: value for name, value in DOCUMENT.items() if name != "families"}
+    assert services.read(SERVER, without).families == (4, 6), "a server of before they were told"
     assert "0f0f" not in repr(found)
 
 
@@ -52,6 +56,9 @@ def test_what_a_server_tells_is_read() -> None:
         {"programs": [{"service": "http"}]},
         {"programs": None},
         {"tools": []},
+        {"families": 4},
+        {"families": [5]},
+        {"families": ["6"]},
     ],
 )
 def test_what_does_not_fit_is_not_taken(changes: dict[str, object]) -> None:

@@ -159,6 +159,22 @@ def test_consequences_are_not_shown_as_causes() -> None:
     assert "Nothing that this version looks for was seen" in report_html.render(document)
 
 
+def test_ports_are_told_in_the_order_of_numbers() -> None:
+    document = run("mp_capable_removed_from_syn")
+    report = document["report"]
+    (finding,) = (f for f in report["findings"] if f["state"] == "seen")
+    first = report["connections"][finding["connection"]]
+    for port in (443, 8080, 80):
+        report["findings"].append({**finding, "connection": len(report["connections"])})
+        report["connections"].append(
+            {**first, "id": len(report["connections"]), "server": f"10.77.0.2:{port}"}
+        )
+
+    own = first["server"].rpartition(":")[2]
+    told = ", ".join(sorted({own, "80", "443", "8080"}, key=int))
+    assert f"ports {told}" in Page(report_html.render(document)).shown
+
+
 def test_segments_that_never_arrived_stand_alone() -> None:
     shown = Page(report_html.render(run("mp_capable_syn_dropped"))).shown
 

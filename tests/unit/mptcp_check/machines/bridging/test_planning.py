@@ -42,6 +42,17 @@ def test_a_port_of_a_bridge_means_the_bridge() -> None:
     assert "ip link set dev mptcp-2 master br0" in commands
 
 
+def test_a_macvtap_hears_multicast_and_needs_no_promiscuous_mode() -> None:
+    """RFC 4861, section 4.3: neighbours ask by multicast, of groups that only the machine knows."""
+    commands = [" ".join(c) for c in planned(interface()).commands]
+
+    assert commands[-2:] == [
+        "ip link set dev mptcp-2 allmulticast on",
+        "ip link set dev mptcp-2 up",
+    ]
+    assert "promisc" not in " ".join(commands)
+
+
 @pytest.mark.parametrize(
     ("one", "kind", "network"),
     [
@@ -85,6 +96,16 @@ def test_wifi_is_explained() -> None:
 def test_a_bridged_machine_goes_past_the_vpn_and_says_so() -> None:
     attachment = planned(interface(), facts(interface(), vpn()))
     assert any("VPN wg0 is not measured" in note for note in attachment.notes)
+
+
+def test_a_bridge_keeps_its_own_address_whatever_the_tap_has() -> None:
+    found = planned(BRIDGE)
+    [address] = [command[-1] for command in found.commands if command[-2] == "address"]
+    assert address == f"fe{found.mac[2:]}"
+    join = next(n for n, command in enumerate(found.commands) if "master" in command)
+    assert (
+        found.commands.index(("ip", "link", "set", "dev", found.device, "address", address)) < join
+    )
 
 
 def test_somebody_elses_tap_is_refused() -> None:

@@ -226,9 +226,11 @@ def test_a_session_that_is_closed_gets_nothing_more_and_leaves_nothing(bench: Be
 # ------------------------------------------------------------------------------------ FTP
 
 
-def ftp(marker: str, line: bytes, answer: bytes, *, port: int = 40000, isn: int = 1) -> list[bytes]:
+def ftp(
+    marker: str, line: bytes, answer: bytes, *, port: int = 40000, isn: int = 1, at: int = 21
+) -> list[bytes]:
     talk = Talk()
-    flow = talk.subflow((NAT, port), (SERVER[0], 21), (isn, isn + 5_000_000))
+    flow = talk.subflow((NAT, port), (SERVER[0], at), (isn, isn + 5_000_000))
     for end, flags, payload in (
         (0, SYN, b""),
         (1, SYN | ACK, b""),
@@ -270,6 +272,24 @@ def test_ftps_active_data_goes_to_the_controls_own_address_whatever_it_says(
     elsewhere = plain(b"", client=(SERVER[0], 20), server=("10.0.0.9", 50000), isn=60)
     bench.take(control + elsewhere + data)
     assert bench.packets("a") == control + data
+
+
+def test_only_ftps_own_servers_announce_connections(bench: Bench) -> None:
+    # who has an echo's words, or an IRC server's USER, could announce a neighbour's connection
+    echoed = b"227 Entering Passive Mode (203,0,113,1,0,80)\r\n"
+    bench.take(ftp(ALICE, echoed, echoed, at=7))
+    neighbours = plain(said(BOB), client=(NAT, 40001), isn=50)
+    bench.take(neighbours)
+    assert bench.packets("b") == neighbours
+    assert not set(neighbours) & set(bench.packets("a"))
+
+
+def test_a_client_announces_no_connection_to_the_server(bench: Bench) -> None:
+    bench.take(ftp(ALICE, b"PORT 10,0,0,9,0,80\r\n", b"200 fine\r\n"))
+    neighbours = plain(said(BOB), client=(NAT, 40001), isn=50)
+    bench.take(neighbours)
+    assert bench.packets("b") == neighbours
+    assert not set(neighbours) & set(bench.packets("a"))
 
 
 def test_data_that_two_users_behind_one_address_announce_is_neithers(bench: Bench) -> None:

@@ -44,6 +44,7 @@ class Place:
             ring_dropped=lambda: self.dropped,
             free_bytes=lambda _: self.free,
             disk_free_min_bytes=1000,
+            ftp_ports=frozenset({21}),
         )
 
     def order(self, **changes: int) -> Order:

@@ -15,6 +15,7 @@ import pytest
 from measurement_server import Clock, S
 from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
 from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services import server_keys
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.remote_services import RemoteServices
 from mptcp_check.server.services.service import ServicesState
@@ -29,6 +30,7 @@ from ring_frames import nonce_marker
 ALICE = nonce_marker(1)
 LIMIT_S = 60.0
 ABOUT = ServicesState(kernel="6.18", machine="x86_64", tools={"nginx": "1.22"}, programs=())
+KEYS = server_keys.made().shared
 QUOTA = Quota(offer_bytes=9000, session_bytes=9000, session_files=3, disk_free_min_bytes=0)
 
 
@@ -64,7 +66,7 @@ def serving(folder: Path, clock: Clock, wanted: list[ServiceWanted]) -> Iterator
         lab,
         folders.files,
         wanted,
-        Caps(connections_count=8, upload_bytes=9000, passive_ports=(50000, 50009)),
+        Caps(connections_count=8, upload_bytes=900_000, passive_ports=(50000, 50009), keys=KEYS),
         monotonic_ns=time.monotonic_ns,  # noqa: TID251 - a test
         wall_ns=clock,
     )
@@ -180,8 +182,8 @@ def test_a_program_that_crashes_is_started_again_and_the_state_says_so(tmp_path:
     with serving(tmp_path, clock, [wanted]) as bench:
 
         def listens(restarts: int) -> bool:
-            [state] = bench.remote.state().programs
-            return (state.alive, state.restarts_count) == (True, restarts)
+            states = bench.remote.state().programs  # of those that can be used
+            return [(one.alive, one.restarts_count) for one in states] == [(True, restarts)]
 
         wait_for(lambda: listens(0))
         account = bench.remote.open(ALICE, until_ns=clock() + 60 * S)
@@ -208,5 +210,10 @@ def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path:
         ]
         with serving(tmp_path, Clock(), wanted) as bench:
             # something listens on the first one's port, and it is not that program
-            wait_for(lambda: bench.remote.state().programs[1].alive)
-            wait_for(lambda: "ended" in bench.remote.state().programs[0].because)
+            harmed, well = bench.programs._programs
+            wait_for(lambda: "ended" in harmed.because)
+            wait_for(lambda: well.listens)
+            assert bench.remote.available() is True
+            assert well.wanted["port"] in {
+                one.port for one in bench.remote.state().programs if one.alive
+            }

@@ -2,7 +2,7 @@
 
 import errno
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.service import Account
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
+from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest import payload
 from mptcp_guest.messages import Content
 from ring_frames import nonce_marker
@@ -111,9 +112,41 @@ def test_quotas_are_kept_and_told(place: Place) -> None:
     place.folders.offer(ALICE, "http", "x2", content(10))
     place.folders.offer(ALICE, "http", "x3", content(10))
     assert refused(place, "x4") == "quota-used"
-    assert refused(place, "x4", service="smtp") == "quota-used"
+    assert refused(place, "x4", service="gopher") == "request-invalid"
     place.folders.discard(ALICE, "http", "x1")
-    assert refused(place, "x4", service="smtp") == "request-invalid"
+    place.folders.offer(ALICE, "smtp", "x4", content(10))
+
+
+def test_what_programs_keep_in_the_closed_folder_counts_and_goes(place: Place) -> None:
+    closed = place.state / "closed" / ALICE
+    place.folders.offer(ALICE, "imap", "x1", content(4000))
+    assert len(list(closed.rglob("*.offered"))) == 1
+    assert refused(place, "x2", 4500) == "quota-used"
+    uploaded = closed / "imap" / ".x3" / "new"
+    uploaded.mkdir(parents=True)
+    (uploaded / "1.mail").write_bytes(b"To: x\n\n" + b"y" * 9000)
+    assert place.folders.restrain() == [ALICE]
+    assert uploaded.stat().st_mode & 0o777 == 0o500
+    found = place.folders.received(ALICE, "imap", "x3")
+    assert found is not None
+    assert found.bytes == 9000
+    place.folders.discard(ALICE, "imap", "x3")
+    place.folders.restrain()
+    place.folders.close(ALICE)
+    assert not closed.exists()
+    assert (place.state / "closed" / BOB).exists()
+
+
+def test_a_service_whose_contents_are_small_takes_no_large_one(place: Place) -> None:
+    most = SHARED["dns"].offer_bytes_max
+    assert most is not None
+    place.folders = SessionFolders(
+        place.state,
+        replace(QUOTA, offer_bytes=10**7, session_bytes=10**8),
+        free_bytes=lambda _: 10**9,
+    )
+    assert refused(place, "x1", most + 1, service="dns") == "quota-used"
+    assert place.folders.offer(ALICE, "dns", "x1", content(1000)).bytes == 1000
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_file(
