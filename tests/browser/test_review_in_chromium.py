@@ -18,6 +18,7 @@ from mptcp_check.model import Side
 from mptcp_collector.api import application
 from mptcp_collector.configuration import Retention
 from mptcp_collector.jobs import judge_child
+from mptcp_collector.meta.records import Changed
 
 pytestmark = pytest.mark.browser
 
@@ -25,6 +26,15 @@ WIDTHS = (390, 1200)
 FOUND = "mp_capable_removed_from_syn"
 RUN_ID = "01hzyrunwithafinding"
 WAIT_S = 60
+OTHERWISE = Changed(
+    run_id=RUN_ID,
+    rules_before="client 3",
+    rules_version="4",
+    outcome_before="mptcp",
+    outcome="fell_back_at_handshake",
+    appeared=(FOUND, "payload_altered"),
+    gone=("address_translated",),
+)
 
 
 def answered_here(_: str, arguments: tuple[str, ...], given: tuple[object, ...]) -> bytes:
@@ -51,6 +61,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         judging = replace(collector.judging, answer=answered_here)
         while judging.judge_received():
             pass
+        meta = collector.receiving.meta
+        for _ in range(2):
+            number = meta.begin_reanalysis("4", now_ns=clock.now_ns)
+            meta.add_change(number, OTHERWISE)
+            meta.end_reanalysis(number, len(cases))
         yield url
     collector.close()
 
@@ -187,3 +202,16 @@ def test_pages_can_be_read_and_named(browser: Page, site: str, path: str, scheme
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
     assert browser.value("document.documentElement.lang") == "en"
     assert browser.value("document.querySelectorAll('main').length") == 1
+
+
+def test_what_is_judged_otherwise_is_listed_with_both_verdicts(page: Page, site: str) -> None:
+    page.go(f"{site}/changes")
+    assert fits(page)
+    told = page.value("document.querySelector('table.changes tbody').innerText")
+    for words in (RUN_ID, "rules client 3", "rules 4", "fell back at the handshake"):
+        assert words in told
+    assert "MP_CAPABLE removed from the SYN" in told, "words, and not the name of a detector"
+    page.click("ul.files a")
+    page.wait(f"location.pathname === '/changes/1' && {LOADED}")
+    page.click("table.changes a")
+    page.wait(f"location.pathname === '/runs/{RUN_ID}' && {LOADED}")

@@ -22,6 +22,8 @@ PLAIN_PORT = 8081
 MPTCP = 262
 """IPPROTO_MPTCP."""
 FLAGS = {4: "", 6: "nodad"}
+ADDRESSED = {"port": "address f2:00:00:00:00:01"}
+"""A card whose address is higher than most: that of its bridge is the first to give way."""
 
 _sites = itertools.count()
 
@@ -111,7 +113,8 @@ def _wire(made: Site) -> None:
         joined = [f"link set dev {port} master br0"] if port != name else []
         ip(
             made.host,
-            f"link add {port} type veth peer name lan{link} netns {made.router}",
+            f"link add {port} {ADDRESSED.get(port, '')} type veth "
+            f"peer name lan{link} netns {made.router}",
             *joined,
             *(f"address add {address(link, 2, v)} dev {name} {FLAGS[v]}" for v in (4, 6)),
             f"link set dev {port} up",

@@ -132,6 +132,14 @@ def test_qemu_stays_in_its_sandbox_with_taps_and_open_files(up: Up) -> None:
     assert up.machine.first["attached"][0]["descriptor"] is not None
 
 
+def test_the_bridge_keeps_its_address(up: Up) -> None:
+    ports = up.site.run(up.site.host, "ip", "-o", "link", "show", "master", "br0").splitlines()
+    own = up.site.run(up.site.host, "cat", "/sys/class/net/br0/address")
+
+    assert len(ports) == 2
+    assert own == "f2:00:00:00:00:01\n"
+
+
 @pytest.mark.parametrize("version", [4, 6])
 @pytest.mark.parametrize(("nic", "link"), [(MACVTAP_NIC, "lan0"), (BRIDGE_NIC, "lan2")])
 def test_a_neighbour_finds_the_machine_that_has_not_spoken_first(

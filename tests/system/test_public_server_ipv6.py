@@ -10,7 +10,7 @@ from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.flows.endpoints import source
 from system.cli import Said
 from system.public_server import public_server
-from system.real_site import SERVER, SERVER6, Site, site
+from system.real_site import LAPTOP, SERVER, SERVER6, SSH_PORT, Site, site
 
 pytestmark = pytest.mark.lab
 
@@ -112,6 +112,21 @@ def test_a_server_of_both_families_is_measured_over_both(
     for side in ("client", "server"):
         ends = {"10.88.0.20", "10.88.1.20", SERVER}
         assert sources(said, side) == ends | {"[fd88::20]", "[fd88:1::20]", f"[{SERVER6}]"}
+
+
+@pytest.mark.slow
+def test_a_box_by_ssh_measures_over_the_families_that_it_has(place: Site) -> None:
+    public = f'public = ["{SERVER}", "{SERVER6}"]'
+    machine = ("--machine", f"ssh:{LAPTOP}:{SSH_PORT}")
+    with public_server(place, listen='["0.0.0.0", "::"]', services=public) as server:
+        command = ("run", "--json", "--apps", "http", *machine, *server.option)
+        said = place.call("desk", *command, limit_s=LIMIT_S)
+
+    whole(said)
+    six = [e for e in said.document["exchanges"] if e["family"] == "ipv6"]
+    assert {e["transport"] for e in six} == {"tcp", "mptcp"}
+    ends = {LAPTOP, "10.88.1.10", SERVER, "[fd88::10]", "[fd88:1::10]", f"[{SERVER6}]"}
+    assert sources(said, "client") == sources(said, "server") == ends
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ KEEP_S: Final = 3600.0
 JUDGE_S: Final = 2.0
 JOIN_S: Final = 5.0
 BACKLOG: Final = 2048
-THREADS: Final = 64
+THREADS: Final = 16
 LISTENING: Final = "listening on port "
 FINISH_S: Final = 20
 
@@ -93,7 +93,7 @@ def listening(host: str, port: int) -> socket.socket:
 def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
-        # they wait for the disk more than they work: as many as upload at once
+        # they wait for the disk more than they work, but many that work only cost each other
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         tasks = [asyncio.create_task(_repeat(every_s, one)) for every_s, one in beside]
         yield

@@ -5,11 +5,12 @@ plain sockets; MPTCP comes by mptcpize (an own ``multipath`` word only from ngin
 Each place is one thing that boxes treat differently; all of them hand out the same files.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_guest import messages
-from mptcp_guest.serving.program import USER, Place, Program, socket_address
+from mptcp_guest.serving.program import USER, Place, Program, Together, socket_address
 
 CONNECTIONS_COUNT = 128
 TRICKLE_BYTES = 512
@@ -36,28 +37,30 @@ def command(directory: Path) -> list[str]:
     return ["nginx", "-e", error_log, "-p", str(directory), "-c", str(directory / "nginx.conf")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where one of nginx's servers is reached."""
+
+    address: str
+    """IPv4 or IPv6, without brackets."""
+    port: int
+    tls: bool = False
+    """Whether it speaks TLS, and HTTP/2 to who asks for it."""
+
+
 def configuration(
-    directory: Path,
-    files: Path,
-    *,
-    address: str,
-    port: int,
-    tls: bool = False,
-    sharing: Sharing | None = None,
+    directory: Path, files: Path, listening: Sequence[Listening], *, sharing: Sharing | None = None
 ) -> str:
-    """Return the configuration of one server on one address.
+    """Return the configuration of one nginx.
 
     Args:
         directory: nginx's own, for its log, pid, keys and temporary files.
         files: What is served; uploads go to its ``up``.
-        address: IPv4 or IPv6, without brackets.
-        port: To listen on.
-        tls: Whether it speaks TLS, and HTTP/2 to who asks for it.
+        listening: Its servers, which all serve the same.
         sharing: Where sessions share the server; none gives `files` to whoever asks.
     """
-    listen = socket_address(address, port) + (" ssl http2" if tls else "")
-    listen += " ipv6only=on" if ":" in address else ""
-    keys = _KEYS.format(directory=directory) if tls else ""
+    listens = "\n".join(f"    listen {_words(one)};" for one in listening)
+    keys = _KEYS.format(directory=directory) if any(one.tls for one in listening) else ""
     # temporary files on the file system of the uploads: a finished one is renamed, never copied
     temporary = "\n".join(
         f"  {kind}_temp_path {directory}/{kind};"
@@ -91,7 +94,7 @@ http {{
   absolute_redirect off;
 {temporary}
   server {{
-    listen {listen};
+{listens}
 {keys}\
     {session}root {home};
     location /down/ {{ }}
@@ -136,19 +139,38 @@ _KEYS = """\
 """
 
 
-def _prepare(
-    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
+def _words(listening: Listening) -> str:
+    tls = " ssl http2" if listening.tls else ""
+    only = " ipv6only=on" if ":" in listening.address else ""
+    return f"{socket_address(listening.address, listening.port)}{tls}{only}"
+
+
+def _prepare_all(
+    place: Place,
+    wanted: Sequence[messages.ServiceWanted],
+    arguments: messages.ServicesStartArguments,
 ) -> list[str]:
-    tls = wanted["service"] == HTTPS.name
-    if tls:
+    listening = [
+        Listening(address=w["address"], port=w["port"], tls=w["service"] == HTTPS.name)
+        for w in wanted
+    ]
+    if any(one.tls for one in listening):
         place.written(CERTIFICATE, arguments["tls_certificate"])
         place.written(KEY, arguments["tls_key"], secret=True)
-    text = configuration(
-        place.directory, place.files, address=wanted["address"], port=wanted["port"], tls=tls
-    )
-    place.written("nginx.conf", text)
+    place.written("nginx.conf", configuration(place.directory, place.files, listening))
     return command(place.directory)
 
 
-PROGRAM = Program(name="http", tool="nginx", package="nginx-light", prepare=_prepare)
-HTTPS = Program(name="https", tool="nginx", package="nginx-light", prepare=_prepare)
+def _prepare(
+    place: Place, wanted: messages.ServiceWanted, arguments: messages.ServicesStartArguments
+) -> list[str]:
+    return _prepare_all(place, [wanted], arguments)
+
+
+NGINX = Together(name="nginx", prepare=_prepare_all)
+"""An nginx takes an emulated machine a tenth of a second to start: one serves all that it can."""
+
+PROGRAM = Program(
+    name="http", tool="nginx", package="nginx-light", prepare=_prepare, together=NGINX
+)
+HTTPS = Program(name="https", tool="nginx", package="nginx-light", prepare=_prepare, together=NGINX)

@@ -1,6 +1,6 @@
 """What a server program is to the lab: how it is started, what it hands out and takes in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +44,17 @@ Prepare = Callable[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Together:
+    """A server that can be several services at once, as far as they have one transport."""
+
+    name: str
+    prepare: Callable[
+        [Place, Sequence[messages.ServiceWanted], messages.ServicesStartArguments], list[str]
+    ]
+    """As `Program.prepare`, for all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """One kind of server."""
 
@@ -55,6 +66,8 @@ class Program:
     """Debian's, that brings it; empty likewise."""
     prepare: Prepare
     shelf: Shelf = FILES
+    together: Together | None = None
+    """With which others it can be one process; none is a process for each."""
 
 
 def socket_address(address: str, port: int) -> str:

@@ -1,10 +1,11 @@
-"""The servers of a run: one process per service, transport and address, so that each is named.
+"""The servers of a run: each service, transport and address is named.
 
 MPTCP instances run under mptcpize on the addresses for MPTCP, plain ones on the addresses for the
 control.  A server counts as started when its socket listens, and listens as MPTCP or does not.
 """
 
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
@@ -26,9 +27,8 @@ LAST_LOOK_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """One server program."""
+    """One service, and the server program that it has, maybe with others."""
 
-    name: str
     wanted: messages.ServiceWanted
     directory: Path
     child: Popen[bytes]
@@ -38,12 +38,14 @@ class Running:
         exit_code = self.child.poll()
         logs = (self.directory / "output.log", self.directory / "error.log")
         words = b"".join(log.read_bytes() for log in logs if log.exists())
+        wanted = self.wanted
+        service, transport = wanted["service"], wanted["transport"]
         return messages.ServiceState(
-            name=self.name,
-            service=self.wanted["service"],
-            transport=self.wanted["transport"],
-            address=self.wanted["address"],
-            port=self.wanted["port"],
+            name=f"{service} {transport} {wanted['address']} {wanted['port']}",
+            service=service,
+            transport=transport,
+            address=wanted["address"],
+            port=wanted["port"],
             alive=exit_code is None,
             exit_code=exit_code,
             log_tail=words[-LOG_TAIL_BYTES:].decode(errors="replace"),
@@ -78,8 +80,8 @@ class Services:
             place.mkdir(parents=True, exist_ok=True)
             shutil.chown(place, USER, USER)
         try:
-            for wanted in arguments["services"]:
-                self._running.append(self._start(wanted, arguments, until))
+            for number, wanted in enumerate(kindred(arguments["services"])):
+                self._running += self._start(number, wanted, arguments, until)
             self._await_listening(until)
         except (RefusalError, OSError):
             self.stop()
@@ -118,22 +120,26 @@ class Services:
 
     def _start(
         self,
-        wanted: messages.ServiceWanted,
+        number: int,
+        wanted: Sequence[messages.ServiceWanted],
         arguments: messages.ServicesStartArguments,
         until: Deadline,
-    ) -> Running:
-        name = f"{wanted['service']} {wanted['transport']} {wanted['address']} {wanted['port']}"
+    ) -> Iterator[Running]:
         # short: dovecot's sockets are below it, and a socket's path has 107 bytes (unix(7))
-        directory = self._directory / str(len(self._running))
+        directory = self._directory / str(number)
         directory.mkdir(parents=True)
         place = Place(lab=self._lab, directory=directory, files=self._files, until=until)
-        command = _program(wanted["service"]).prepare(place, wanted, arguments)
-        wrapper = ["mptcpize", "run"] if wanted["transport"] == "mptcp" else []
+        program = _program(wanted[0]["service"])
+        if program.together:
+            command = program.together.prepare(place, wanted, arguments)
+        else:
+            command = program.prepare(place, wanted[0], arguments)
+        wrapper = ["mptcpize", "run"] if wanted[0]["transport"] == "mptcp" else []
         with (directory / "output.log").open("wb") as log:
             child = self._lab.start(
                 self._lab.inside([*wrapper, *command]), stdout=log, stderr=log, cwd=directory
             )
-        return Running(name=name, wanted=wanted, directory=directory, child=child)
+        return (Running(wanted=one, directory=directory, child=child) for one in wanted)
 
     def _await_listening(self, until: Deadline) -> None:
         missing: list[Running] = []
@@ -156,6 +162,27 @@ class Services:
             raise RefusalError(
                 "failed" if in_time else "deadline", f"{state['name']} {ended}: {state['log_tail']}"
             )
+
+
+def kindred(
+    services: Iterable[messages.ServiceWanted],
+) -> list[list[messages.ServiceWanted]]:
+    """Return what shall be served, process by process; PURE.
+
+    Raises:
+        RefusalError: There is no such service.
+    """
+    found: list[list[messages.ServiceWanted]] = []
+    shared: dict[tuple[str, str], list[messages.ServiceWanted]] = {}
+    for wanted in services:
+        together = _program(wanted["service"]).together
+        own: list[messages.ServiceWanted] = []
+        if together:
+            own = shared.setdefault((together.name, wanted["transport"]), own)
+        own.append(wanted)
+        if len(own) == 1:
+            found.append(own)
+    return found
 
 
 def listeners(text: str) -> set[tuple[str, str]]:

@@ -79,18 +79,17 @@ def read_probe(text: str, *, name: str) -> Probed:
         PreflightError: It is no answer of Python's.
     """
     try:
-        user_id, python, platform, mptcp = json.loads(text.strip().splitlines()[-1])
-        return Probed(
-            user_id=int(user_id),
-            python=(int(python[0]), int(python[1])),
-            platform=str(platform),
-            mptcp=bool(mptcp),
-        )
-    except (ValueError, TypeError, IndexError, KeyError, RecursionError):
-        raise PreflightError(
-            f"{name} answered {text[:80]!r} where Python was asked who it is",
-            hint="its shell's startup files must not print anything",
-        ) from None
+        said = json.loads(text.strip().splitlines()[-1])
+    except (ValueError, IndexError, RecursionError):
+        said = None
+    match said:
+        case [int(user_id), [int(major), int(minor), *_], str(platform), bool(mptcp)]:
+            return Probed(user_id=user_id, python=(major, minor), platform=platform, mptcp=mptcp)
+        case _:
+            raise PreflightError(
+                f"{name} answered {text[:80]!r} where Python was asked who it is",
+                hint="its shell's startup files must not print anything",
+            )
 
 
 def require(probed: Probed, *, name: str) -> None:

@@ -17,8 +17,11 @@ from mptcp_collector.meta.records import Upload
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.spool import Part
 
-ROOM_BYTES: Final = 1 << 20
-"""What is held of a request before it goes to the disk."""
+ROOM_BYTES: Final = 1 << 18
+"""What is held of a request before it goes to the disk.
+
+Little enough that what was received is still in the processor's cache when it is hashed.
+"""
 
 
 _ROOMS_MAX: Final = 64

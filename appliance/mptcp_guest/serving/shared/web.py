@@ -15,9 +15,7 @@ def _prepare(place: Place, wanted: messages.ServiceWanted, caps: Caps) -> list[s
     text = http.configuration(
         place.directory,
         place.files,
-        address=wanted["address"],
-        port=wanted["port"],
-        tls=tls,
+        [http.Listening(address=wanted["address"], port=wanted["port"], tls=tls)],
         sharing=http.Sharing(
             marker=MARKER,
             connections_count=caps.connections_count,

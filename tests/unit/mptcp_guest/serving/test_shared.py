@@ -82,7 +82,8 @@ def test_nginx_itself_accepts_its_configuration_for_sessions(place: Place, servi
     for word in ("client_max_body_size 4321;", "worker_connections 77;", "error.log emerg;"):
         assert word in text
     assert ("ssl http2" in text) == (service == "https")
-    alone = http.configuration(Path("/w"), Path("/w/files"), address="::1", port=80)
+    listening = [http.Listening(address="::1", port=80)]
+    alone = http.configuration(Path("/w"), Path("/w/files"), listening)
     assert "session" not in alone
 
 
