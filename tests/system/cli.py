@@ -41,6 +41,20 @@ class Said:
         found: dict[str, Any] = json.loads(self.out)
         return found
 
+    @property
+    def seen(self) -> set[str]:
+        """The behaviours that a run found."""
+        findings = self.document["report"]["findings"]
+        return {f["behaviour"] for f in findings if f["state"] == "seen"}
+
+    @property
+    def one_line(self) -> str:
+        """The message; a traceback or a second message fails the test."""
+        assert "Traceback" not in self.err
+        lines = [line for line in self.err.splitlines() if line.startswith("mptcp-check: ")]
+        assert len(lines) == 1, self.err
+        return lines[0]
+
 
 def call(
     *arguments: str,

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 
 from mptcp_check.machines import qemu
 from system.cli import Said, wait_for_line, wait_until
-from system.real_site import LAPTOP, ODD_PORT, SERVER, SSH_PORT, Site, run, site
+from system.real_site import LAPTOP, ODD_PORT, SERVER, SSH_PORT, Site, run
 
 pytestmark = pytest.mark.lab
 
@@ -26,12 +25,6 @@ QUICK = ("run", "--quick", "--json")
 HTTP = (*QUICK, "--apps", "http")
 
 Settings = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
 
 
 def settings(place: Site) -> Settings:
@@ -80,14 +73,6 @@ def seen(document: dict[str, Any]) -> set[str]:
 
 def ftp_modes(document: dict[str, Any]) -> set[str | None]:
     return {e["mode"] for e in document["exchanges"] if e["app"] == "ftp"}
-
-
-def one_line(said: Said) -> str:
-    """Return the message; a traceback or a second message fails the test."""
-    assert "Traceback" not in said.err
-    lines = [line for line in said.err.splitlines() if line.startswith("mptcp-check: ")]
-    assert len(lines) == 1, said.err
-    return lines[0]
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +217,7 @@ def test_a_hypervisor_that_ends_tcp_itself_is_refused_with_the_way_out(
         after = place.run("laptop", "ip", "-br", "link")
 
     assert said.code == PREFLIGHT, said.err
-    assert "the machine is not really on the network of br0 (bridge): a user-mode" in one_line(said)
+    assert "the machine is not really on the network of br0 (bridge): a user-mode" in said.one_line
     assert "join the machine to the network itself" in " ".join(said.err.split())
     assert after == before
     assert not out.exists()
@@ -308,7 +293,7 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(
     said = place.call("laptop", *HTTP, *arguments)
 
     assert said.code == code, said.err
-    assert message in one_line(said) + said.err
+    assert message in said.one_line + said.err
     assert settings(place) == before
     assert (agents(place), folders()) == ([], [])
 
@@ -337,7 +322,7 @@ def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
 
     assert said.code == PREFLIGHT, said.err
     assert "--machine host makes a network namespace and captures packets, which needs root" in (
-        one_line(said)
+        said.one_line
     )
     assert "start it with sudo" in said.err
     assert (left, runs) == ([], [])
@@ -354,7 +339,7 @@ def test_a_host_key_that_is_not_known_is_refused(place: Site) -> None:
         place.trust()
 
     assert said.code == PREFLIGHT
-    assert f"the host key of {SERVER}:{SSH_PORT} is not known" in one_line(said)
+    assert f"the host key of {SERVER}:{SSH_PORT} is not known" in said.one_line
     assert known.read_text().count(SERVER) == 3
 
 
@@ -366,7 +351,7 @@ def test_another_host_key_than_the_known_one_is_refused(place: Site) -> None:
         place.trust()
 
     assert said.code == PREFLIGHT
-    assert "has another host key than the one that is known" in one_line(said)
+    assert "has another host key than the one that is known" in said.one_line
 
 
 BOX = f"{SERVER}:{ODD_PORT}"
@@ -388,14 +373,14 @@ def test_a_box_that_cannot_serve_says_why(place: Site, python: object, message: 
     said = place.call("laptop", *HTTP, *BOTH, "--server", f"ssh:{BOX}")
 
     assert said.code == PREFLIGHT, said.err
-    assert message in one_line(said)
+    assert message in said.one_line
 
 
 def test_a_port_that_is_taken_is_named(place: Site) -> None:
     said = place.call("laptop", *HTTP, *BOTH, "--server", f"{TO_SERVER[-1]},http={SSH_PORT}")
 
     assert said.code == UNREACHABLE
-    assert f"port {SSH_PORT} for http is taken on the server" in one_line(said)
+    assert f"port {SSH_PORT} for http is taken on the server" in said.one_line
 
 
 def test_an_interface_that_goes_away_in_mid_run_ends_the_run(place: Site) -> None:

@@ -27,26 +27,14 @@ from mptcp_collector.meta.records import CaptureState, ServerCapture, Verdict
 from mptcp_upload import consent
 from mptcp_upload.consent import Purpose
 from system.cli import PROGRAM, wait_until
-from system.public_server import API_PORT, PublicServer, public_server
-from system.real_site import DESK, Site, site
+from system.public_server import API_PORT, PublicServer
+from system.real_site import DESK, Site
 
 pytestmark = pytest.mark.lab
 
 FOUND = "mp_capable_removed_from_syn"
 SERVER_KEY = "site.pem"
 JUDGED_S = 300
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(place: Site) -> Iterator[PublicServer]:
-    with public_server(place) as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 The boxes have every program of this computer but those that a test hides from them.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from system.cli import Said
-from system.real_site import LAPTOP, POOR_PORT, SERVER, SSH_PORT, Site, site
+from system.real_site import LAPTOP, POOR_PORT, SERVER, SSH_PORT, Site
 
 pytestmark = pytest.mark.lab
 
@@ -18,12 +17,6 @@ HOST = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
 QUICK = ("run", "--quick", "--json")
 LIMIT_S = 900
 SITE_SERVER = f"ssh:{SERVER}:{SSH_PORT}"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
 
 
 def words(said: Said) -> str:

@@ -5,7 +5,6 @@ and the kernels' Multipath TCP are real, and the server's parts are its own proc
 """
 
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,9 @@ from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.machines.namespace import entered
 from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_guest.messages import Content
-from system.cli import Said, wait_until
-from system.public_server import PublicServer, public_server
-from system.real_site import SERVER, Site, site
+from system.cli import wait_until
+from system.public_server import PublicServer
+from system.real_site import SERVER, Site
 
 pytestmark = pytest.mark.lab
 
@@ -26,31 +25,6 @@ HTTP = (*RUN, "--apps", "http")
 NOT_REACHED = 5
 LOGIN_DENIED = 67
 FELL_BACK = "fell_back_at_handshake"
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(place: Site) -> Iterator[PublicServer]:
-    with public_server(place) as made:
-        yield made
-
-
-def seen(said: Said) -> set[str]:
-    findings = said.document["report"]["findings"]
-    return {f["behaviour"] for f in findings if f["state"] == "seen"}
-
-
-def one_line(said: Said) -> str:
-    """Return the message; a traceback or a second message fails the test."""
-    assert "Traceback" not in said.err
-    lines = [line for line in said.err.splitlines() if line.startswith("mptcp-check: ")]
-    assert len(lines) == 1, said.err
-    return lines[0]
 
 
 def test_a_run_has_a_session_with_both_captures_and_leaves_nothing(
@@ -63,7 +37,7 @@ def test_a_run_has_a_session_with_both_captures_and_leaves_nothing(
     assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 3
     assert all(e["proven"] and e["sha256_ok"] for e in document["exchanges"])
     assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
-    assert seen(said) == set()
+    assert said.seen == set()
     assert document["integrity"]["troubles"] == []
     assert document["server"] == f"{server.url}:34380"
     capture = read((Path(document["directory"]) / "captures" / "server.pcapng").read_bytes())
@@ -95,7 +69,7 @@ def test_behind_a_translator_the_session_still_has_its_own_packets(
 
     assert said.code == 0, said.err
     assert [e["outcome"] for e in said.document["exchanges"]] == ["tcp", "mptcp"] * 3
-    assert seen(said) == {"address_translated"}
+    assert said.seen == {"address_translated"}
     assert "only translated addresses or ports" in " ".join(said.document["summary"])
 
 
@@ -120,7 +94,7 @@ def test_a_box_on_the_way_is_named(
 
     assert said.code == 1, said.err
     behaviour, outcome = found
-    assert seen(said) == {behaviour}
+    assert said.seen == {behaviour}
     outcomes = {e["outcome"] for e in said.document["exchanges"] if e["transport"] == "mptcp"}
     assert outcomes == {outcome}
 
@@ -176,7 +150,7 @@ def test_a_server_that_cannot_be_used_is_one_line_and_5(
     said = place.call("laptop", *HTTP, "--server", option, "--out", str(out))
 
     assert said.code == NOT_REACHED
-    assert words in one_line(said)
+    assert words in said.one_line
     assert "next step" in said.err
     assert not out.exists()
 
@@ -185,8 +159,9 @@ def test_a_drained_server_is_told_as_that(place: Site, server: PublicServer) -> 
     config = str(server.folder / "server.toml")
     server.command("drain", "--config", config)
     try:
-        assert wait_until(lambda: "being drained" in one_line(
-            place.call("laptop", *HTTP, *server.option)))  # fmt: skip
+        assert wait_until(
+            lambda: "being drained" in place.call("laptop", *HTTP, *server.option).one_line
+        )
     finally:
         server.command("drain", "--undo", "--config", config)
 

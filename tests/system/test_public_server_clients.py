@@ -3,7 +3,6 @@
 A machine of ours, a box that ssh reaches; Vagrant's machine is in `test_vagrant`.
 """
 
-from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -11,29 +10,12 @@ import pytest
 
 from mptcp_check.analysis.capture.capture_file import read
 from system.cli import Said
-from system.public_server import PublicServer, public_server
-from system.real_site import LAPTOP, SSH_PORT, Site, site
+from system.public_server import PublicServer
+from system.real_site import LAPTOP, SSH_PORT, Site
 
 pytestmark = pytest.mark.lab
 
 RUN = ("run", "--json", "--quick")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server(place: Site) -> Iterator[PublicServer]:
-    with public_server(place) as made:
-        yield made
-
-
-def seen(said: Said) -> set[str]:
-    findings = said.document["report"]["findings"]
-    return {f["behaviour"] for f in findings if f["state"] == "seen"}
 
 
 def whole(said: Said) -> None:
@@ -44,7 +26,7 @@ def whole(said: Said) -> None:
     assert {e["outcome"] for e in exchanges} == {"tcp", "mptcp"}
     assert all(e["proven"] and e["sha256_ok"] for e in exchanges)
     assert all(e["subflows"] == 2 for e in exchanges if e["transport"] == "mptcp")
-    assert seen(said) == set()
+    assert said.seen == set()
     assert document["integrity"]["troubles"] == []
     for side in ("client", "server"):
         capture = read((Path(document["directory"]) / "captures" / f"{side}.pcapng").read_bytes())
@@ -94,7 +76,7 @@ def test_what_a_box_took_away_is_claimed_from_that_clients_capture(
             place.clear()
 
     assert said.code == 0, said.err
-    assert seen(said) == {"mp_join_removed"}
+    assert said.seen == {"mp_join_removed"}
     assert said.document["integrity"]["troubles"] == []
     outcomes = {e["outcome"] for e in said.document["exchanges"] if e["transport"] == "mptcp"}
     assert outcomes == {"mptcp_degraded"}

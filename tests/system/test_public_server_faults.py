@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from system.cli import PROGRAM, Said, wait_until
 from system.public_server import PublicServer, public_server
-from system.real_site import Site, site
+from system.real_site import Site
 
 pytestmark = pytest.mark.lab
 
@@ -20,20 +19,6 @@ BOTH = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
 HTTP = ("run", "--json", "--quick", *BOTH, "--apps", "http")
 NOT_REACHED = 5
 PATIENCE_S = 180
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
-
-
-def one_line(said: Said) -> str:
-    """Return the message; a traceback or a second message fails the test."""
-    assert "Traceback" not in said.err
-    lines = [line for line in said.err.splitlines() if line.startswith("mptcp-check: ")]
-    assert len(lines) == 1, said.err
-    return lines[0]
 
 
 def running(place: Site, server: PublicServer, *words: str) -> "subprocess.Popen[str]":
@@ -87,7 +72,7 @@ def test_a_session_whose_time_ends_in_mid_run_is_told(place: Site) -> None:
         said = place.call("laptop", "run", "--json", *BOTH, *short.option)
 
     assert said.code == NOT_REACHED, said.err
-    assert "the session is over: its time ran out" in one_line(said)
+    assert "the session is over: its time ran out" in said.one_line
     assert "fewer --apps" in " ".join(said.err.split())
 
 
@@ -126,7 +111,7 @@ def test_a_capture_service_that_is_restarted_in_mid_run_is_told(place: Site) -> 
     # nothing is lost that was promised in silence: the run says which side missed packets
     assert child.returncode == NOT_REACHED, err
     said = Said(code=child.returncode, out="", err=err)
-    assert one_line(said)
+    assert said.one_line
 
 
 @pytest.mark.slow
@@ -161,4 +146,4 @@ def test_a_server_whose_disk_is_full_takes_no_run_and_says_so(place: Site) -> No
             subprocess.run(["umount", small], check=True)
 
     assert said.code == NOT_REACHED, said.err
-    assert "has no room left on its disk" in one_line(said)
+    assert "has no room left on its disk" in said.one_line

@@ -36,11 +36,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield found
 
 
-def seen(said: Said) -> set[str]:
-    findings = said.document["report"]["findings"]
-    return {f["behaviour"] for f in findings if f["state"] == "seen"}
-
-
 def sources(said: Said, side: str) -> set[str]:
     """Return who sent anything in a capture."""
     octets = (Path(said.document["directory"]) / "captures" / f"{side}.pcapng").read_bytes()
@@ -54,7 +49,7 @@ def whole(said: Said) -> None:
     exchanges = said.document["exchanges"]
     assert {e["outcome"] for e in exchanges} == {"tcp", "mptcp"}
     assert all(e["proven"] and e["sha256_ok"] for e in exchanges)
-    assert seen(said) == set()
+    assert said.seen == set()
     assert said.document["integrity"]["troubles"] == []
 
 
@@ -90,7 +85,7 @@ def test_conditions_and_a_handover_over_ipv6_alone(place: Site) -> None:
     assert handed
     assert {e["outcome"] for e in handed} == {"mptcp"}
     assert all(e["handover"]["other_paths_bytes"] > 1_000_000 for e in handed)
-    assert seen(said) == set()
+    assert said.seen == set()
 
 
 @pytest.mark.slow
@@ -145,5 +140,5 @@ def test_a_machine_on_a_bridge_takes_the_ipv6_that_a_router_advertises(place: Si
     assert {e["outcome"] for e in six} == {"tcp", "mptcp"}
     assert all(e["proven"] and e["sha256_ok"] for e in six)
     assert max(e["subflows"] for e in six) == 2
-    assert seen(said) == set()
+    assert said.seen == set()
     assert said.document["integrity"]["troubles"] == []

@@ -22,19 +22,13 @@ from mptcp_guest import dns_message, mqtt, resp
 from mptcp_guest.messages import DNS_ZONE, Content
 from system.cli import Said, wait_until
 from system.public_server import ONE, PublicServer, public_server
-from system.real_site import SERVER, Site, site
+from system.real_site import SERVER, Site
 
 pytestmark = pytest.mark.lab
 
 BOTH = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
 LIMIT_S = 120
 OFFERED = [name for name, app in APPLICATIONS.items() if app.service in SHARED]
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -1,21 +1,13 @@
 """The whole suite of one application on a real network of namespaces."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from system.real_site import SERVER, SSH_PORT, Site, site
+from system.real_site import SERVER, SSH_PORT, Site
 
 pytestmark = pytest.mark.lab
 
 FULL_LIMIT_S = 1800
 """On a busy computer of two cores."""
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with site(tmp_path_factory.mktemp("site")) as found:
-        yield found
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ from mptcp_appliance import cache, images
 from mptcp_check import settings
 from mptcp_check.settings import IMAGE
 from system.cli import (
-    Said,
     call,
     interrupt,
     machines,
@@ -25,14 +24,6 @@ from system.cli import (
 pytestmark = pytest.mark.system
 
 QUICK = ("run", "--quick", "--apps", "http")
-
-
-def one_line(said: Said) -> str:
-    """Return the message; a traceback or a second message fails the test."""
-    assert "Traceback" not in said.err
-    lines = [line for line in said.err.splitlines() if line.startswith("mptcp-check: ")]
-    assert len(lines) == 1, said.err
-    return lines[0]
 
 
 def nothing_is_left(out: Path) -> bool:
@@ -51,7 +42,7 @@ def test_a_name_that_does_not_exist_is_refused_before_anything_starts(
 ) -> None:
     said = call("run", *arguments)
 
-    assert (said.code, message in one_line(said)) == (2, True)
+    assert (said.code, message in said.one_line) == (2, True)
     assert "there are: " in said.err or "known are: " in said.err
 
 
@@ -59,7 +50,7 @@ def test_a_folder_that_exists_is_refused(tmp_path: Path) -> None:
     said = call(*QUICK, "--out", str(tmp_path))
 
     assert said.code == 2
-    assert f"{tmp_path} exists already" in one_line(said)
+    assert f"{tmp_path} exists already" in said.one_line
 
 
 def test_without_qemu_the_missing_program_is_named(tmp_path: Path) -> None:
@@ -68,7 +59,7 @@ def test_without_qemu_the_missing_program_is_named(tmp_path: Path) -> None:
     said = call(*QUICK, "--out", str(tmp_path / "run"), path=str(tmp_path))
 
     assert said.code == 3
-    assert "qemu-system-x86_64 is not installed" in one_line(said)
+    assert "qemu-system-x86_64 is not installed" in said.one_line
     assert nothing_is_left(tmp_path / "run")
 
 
@@ -95,7 +86,7 @@ def test_an_image_that_was_changed_is_not_booted(tmp_path: Path) -> None:
     said = call(*QUICK, home=tmp_path)
 
     assert said.code == 3
-    assert image.kernel.name in one_line(said)
+    assert image.kernel.name in said.one_line
     assert not list((tmp_path / "runs").glob("*"))
 
 
@@ -104,7 +95,7 @@ def test_a_machine_that_does_not_boot_in_time_is_ended(tmp_path: Path) -> None:
     said = call(*QUICK, "--boot-timeout", "1", "--out", str(out))
 
     assert said.code == 4
-    assert "machine did not answer in time" in one_line(said)
+    assert "machine did not answer in time" in said.one_line
     assert "last words are in" in said.err
     assert nothing_is_left(out)
 

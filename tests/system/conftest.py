@@ -1,0 +1,22 @@
+"""What several modules measure over: each has its own, made anew."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from system.public_server import PublicServer, public_server
+from system.real_site import Site, site
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Give a laptop, its router and a server, with real networks between them."""
+    with site(tmp_path_factory.mktemp("site")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(place: Site) -> Iterator[PublicServer]:
+    """Give a public measurement server at the far end."""
+    with public_server(place) as made:
+        yield made
