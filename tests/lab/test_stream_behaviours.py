@@ -255,7 +255,10 @@ def test_what_was_lost_on_a_path_that_is_gone_goes_over_the_other() -> None:
 
     assert seen.transferred.whole
     assert seen.transferred.still_mptcp
-    assert consequences(seen)["server"].get("SubflowStale", 0) > 0
+    # what goes over the other may be the last before the kernel takes the subflow for stale
+    counted = consequences(seen)
+    counted["server"].pop("SubflowStale", None)
+    assert counted == clean(paths=2)
     assert seen.counters[Side.SERVER]["MPTcpExtMPTCPRetrans"] > 0
 
 

@@ -4,8 +4,8 @@ Real boxes: a radio that lost its cell, a firewall or NAT whose state was flushe
 route that leads nowhere while it converges.
 
 Linux 6.18: on one of two subflows the transfer stalls for some time-outs of that subflow (0.3 s
-to 2.7 s), ``MPTcpExtSubflowStale`` counts, and what was lost goes over the other
-(``MPTcpExtMPTCPRetrans``); on the only one the application waits like one over TCP (measured; RFC
+to 2.7 s), what was lost goes over the other (``MPTcpExtMPTCPRetrans``), and
+``MPTcpExtSubflowStale`` counts unless that was the last; on the only one the application waits like one over TCP (measured; RFC
 8684, section 3.3.6).
 """
 
