@@ -280,14 +280,17 @@ def test_a_box_that_lets_data_out_in_order_only_hides_a_loss_until_the_time_out(
 
 @PATHS
 def test_an_impaired_path_is_slow_and_nothing_else(paths: int) -> None:
-    seen = observe_behind(
+    impaired: list[Behaviour] = [
         Loss(Lost(probability=0.01, burst_count=2), rng=rng()),
         Delay(Delayed(delay_ns=3_000_000, jitter_ns=2_000_000), rng=rng()),
         Reordering(rng=rng()),
         Duplication(rng=rng()),
-        paths=paths,
-    )
+    ]
+    with lab(behind(*impaired), paths=paths) as network:
+        seen = network.observe(address=SERVER_IPV4, deadline_s=10.0)
 
+    # which of them acts is chance: a busy computer may send little over the first of two paths
+    assert sum(box.acted_count for box in impaired) > 0
     assert seen.transferred.whole
     assert seen.transferred.still_mptcp
     assert consequences(seen) == clean(paths=paths)

@@ -5,8 +5,8 @@ route that leads nowhere while it converges.
 
 Linux 6.18: on one of two subflows the transfer stalls for some time-outs of that subflow (0.3 s
 to 2.7 s), what was lost goes over the other (``MPTcpExtMPTCPRetrans``), and
-``MPTcpExtSubflowStale`` counts unless that was the last; on the only one the application waits like one over TCP (measured; RFC
-8684, section 3.3.6).
+``MPTcpExtSubflowStale`` counts unless that was the last; on the only one the application waits
+like one over TCP (measured; RFC 8684, section 3.3.6).
 """
 
 import enum
