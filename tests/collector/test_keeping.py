@@ -303,7 +303,8 @@ def test_half_a_backup_is_none(server: Parts, stored: Configuration, tmp_path: P
     _back_up(stored, folder)
     rows_path = folder / backup.ROWS
     whole = rows_path.read_bytes()
-    for octets in (whole[:-20], b"", whole[:30] + b"\0" + whole[31:]):
+    other = bytes([whole[30] ^ 0xFF])
+    for octets in (whole[:-20], b"", whole[:30] + other + whole[31:]):
         rows_path.write_bytes(octets)
         with pytest.raises(UsageError, match="no whole backup"):
             _restore(configuration(tmp_path / "new"), folder)
