@@ -1,7 +1,7 @@
 """What some bytes say once their encodings are undone: each view is bytes again, to look at.
 
-Escapes (percent, C, HTML, JSON, quoted-printable), hexadecimal, base64 at every alignment, UTF-16
-and compressed data. None of them raises on any bytes, and none expands without a cap.
+Escapes (percent, C, HTML, JSON, quoted-printable), hexadecimal, base64 at every alignment, UTF-16,
+UTF-32 and compressed data. None of them raises on any bytes, and none expands without a cap.
 """
 
 import base64
@@ -49,10 +49,15 @@ _BASE64: Final = re.compile(
 _LINE_END: Final = re.compile(rb"(?:\\r)?\\n|\r?\n")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z])[^;\s]{1,8};")
+_OCTET: Final = re.compile(rb"&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{1,2})|0*(?P<decimal>[0-9]{1,3}));")
 _UTF16: Final = (
     ("utf-16-le", re.compile(rb"(?:[\t-\xff]\0){3,}"), 0),
     ("utf-16-be", re.compile(rb"(?:\0[\t-\xff]){3,}"), 1),
 )
+_WIDER: Final = tuple(
+    (width, re.compile(rb"[\t-\xff](?:\0{%d}[\t-\xff]){2,}" % (width - 1))) for width in (4, 8, 16)
+)
+"""UTF-32 in either order, and what is UTF-16 or UTF-32 twice: a letter in so many bytes."""
 
 
 def views(content: bytes) -> Iterator[View]:
@@ -82,6 +87,13 @@ def _entities(text: bytes, at: int) -> Iterator[View]:
     if b"&" in text and _ENTITY.search(text) is not None:
         unescaped = html.unescape(text.decode("ascii")).encode(errors="replace")
         yield View(how="HTML", at=at, content=unescaped)
+        # a browser reads other letters out of numbers that are none; a program may mean bytes
+        yield View(how="numbers of bytes", at=at, content=_OCTET.sub(_octet, text))
+
+
+def _octet(match: re.Match[bytes]) -> bytes:
+    number = int(match["hex"], 16) if match["hex"] else int(match["decimal"])
+    return bytes([number]) if number < 256 else match[0]  # noqa: PLR2004 - of a byte
 
 
 def _hexadecimal(text: bytes, at: int) -> Iterator[View]:
@@ -109,6 +121,9 @@ def _wide(content: bytes) -> Iterator[View]:
     for how, pattern, parity in _UTF16:
         for run in pattern.finditer(content):
             yield View(how=how, at=run.start(), content=run[0][parity::2])
+    for width, pattern in _WIDER:
+        for run in pattern.finditer(content):
+            yield View(how=f"a letter in {width} bytes", at=run.start(), content=run[0][::width])
 
 
 def _compressed(content: bytes) -> Iterator[View]:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from a_stored_run import stored_run
@@ -73,6 +73,8 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "upper case": bytes.upper,
     "UTF-16-LE": lambda t: t.decode("latin-1").encode("utf-16-le"),
     "UTF-16-BE": lambda t: t.decode("latin-1").encode("utf-16-be"),
+    "UTF-32-LE": lambda t: t.decode("latin-1").encode("utf-32-le"),
+    "UTF-32-BE": lambda t: t.decode("latin-1").encode("utf-32-be"),
     "hexadecimal": lambda t: t.hex().encode(),
     "hexadecimal with spaces": lambda t: t.hex(" ").encode().upper(),
     "hexadecimal, C": lambda t: ", ".join(f"0x{b:02x}" for b in t).encode(),
@@ -116,8 +118,9 @@ def test_a_canary_is_found_behind_every_encoding(canary: str, encoding: str) -> 
     assert found(hidden(CANARIES[canary], encoding))
 
 
-OF_TEXT_ONLY = {"UTF-16-LE", "UTF-16-BE", "entities", "upper case"}
-TO_BYTES = {"UTF-16-LE", "UTF-16-BE", "gzip", "zlib", "zlib, stored", "zstd", "bzip2", "xz"}
+WIDE = {"UTF-16-LE", "UTF-16-BE", "UTF-32-LE", "UTF-32-BE"}
+OF_TEXT_ONLY = {*WIDE, "entities", "upper case"}
+TO_BYTES = {*WIDE, "gzip", "zlib", "zlib, stored", "zstd", "bzip2", "xz"}
 
 
 @pytest.mark.parametrize(
@@ -225,6 +228,8 @@ _WITHOUT_CASE = sorted(set(ENCODINGS) - {"upper case"})
     how=st.lists(st.sampled_from(_WITHOUT_CASE), min_size=1, max_size=2),
     member=st.sampled_from(["report.json", "logs/probe.log", "exchanges.json"]),
 )
+@example(name="a00000", host=0x0B000001, how=["UTF-16-BE"] * 2, member="logs/probe.log")
+@example(name="a00000", host=0x0B000001, how=["UTF-16-LE", "UTF-16-BE"], member="report.json")
 def test_what_was_known_never_leaves_in_any_encoding(
     tmp_path_factory: pytest.TempPathFactory, name: str, host: int, how: list[str], member: str
 ) -> None:
