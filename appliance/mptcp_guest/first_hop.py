@@ -10,7 +10,6 @@ section 3.1).  The kernel knows nothing of it and resets what is answered, so no
 """
 
 import contextlib
-import math
 import select
 import socket
 import struct
@@ -21,7 +20,7 @@ from mptcp_guest import clock, messages
 from mptcp_guest.lab import Lab
 from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
-from mptcp_guest.waiting import Deadline
+from mptcp_guest.waiting import Deadline, milliseconds
 
 RETRY_S = 1.0
 SYN, RST, ACK = 0x02, 0x04, 0x10
@@ -161,7 +160,7 @@ def _heard(
     poll = select.poll()
     poll.register(raw, select.POLLIN)  # and POLLERR, which needs no asking
     while until.left_s:
-        if not poll.poll(math.ceil(until.left_s * 1000)):
+        if not poll.poll(milliseconds(until.left_s)):
             continue
         error = _icmp_error(raw)
         if error is not None:

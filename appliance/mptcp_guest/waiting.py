@@ -99,7 +99,7 @@ class Stop:
         poll.register(self.fileno, select.POLLIN)
         if descriptor is not None:
             poll.register(descriptor, select.POLLIN)
-        ready = [number for number, _ in poll.poll(_milliseconds(seconds))]
+        ready = [number for number, _ in poll.poll(milliseconds(seconds))]
         if self.fileno in ready:
             raise RefusalError("stopped", "the orchestrator went away")
         return bool(ready)
@@ -113,11 +113,11 @@ def ends_within(process: Popen[bytes], seconds: float) -> bool:
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(_milliseconds(seconds)))
+        return bool(poll.poll(milliseconds(seconds)))
     finally:
         os.close(descriptor)
 
 
-def _milliseconds(seconds: float) -> int:
+def milliseconds(seconds: float) -> int:
     """Return a time for poll(2): never less, so that what waits to a deadline ends after it."""
     return math.ceil(seconds * 1000)

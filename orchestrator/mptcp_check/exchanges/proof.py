@@ -127,7 +127,8 @@ def prove(exchange: Exchange, before: Counters, after: Counters) -> Proof:
         before: Both ends' counters before the client started.
         after: Both ends' counters once the connections are gone.
     """
-    moved = _moved(before, after)
+    client, server = _grown(before.client, after.client), _grown(before.server, after.server)
+    moved = _added(client, server)
     handshake_fallbacks = sum(moved.get(name, 0) for name in HANDSHAKE_FALLBACKS)
     tried, answered = moved.get(CAPABLE_TRIED, 0), moved.get(CAPABLE_ANSWERED, 0)
     opened, joins_tried = moved.get(OPENED, 0), moved.get(JOINS_TRIED, 0)
@@ -157,7 +158,7 @@ def prove(exchange: Exchange, before: Counters, after: Counters) -> Proof:
         joins_completed_count=moved.get(JOINS_COMPLETED, 0),
         announced_count=moved.get(ANNOUNCED_RECEIVED, 0),
         backup_joins_count=moved.get(BACKUPS_RECEIVED, 0),
-        trouble=_trouble(before, after),
+        trouble=_trouble(client, server),
     )
 
 
@@ -200,23 +201,25 @@ def _untrustworthy(before: Counters, after: Counters) -> str:
     return ""
 
 
-def _trouble(before: Counters, after: Counters) -> dict[str, int]:
+def _trouble(client: Mapping[str, int], server: Mapping[str, int]) -> dict[str, int]:
     """Return the counters of `TROUBLE` that moved, without what an unread copy explains.
 
     A socket that is closed while a second copy of data waits unread resets its subflow with a
     reason, and counts nothing (Linux 6.12 to 6.18); only who had sent the copy counts the reset.
     All had arrived by then: it says that an acknowledgment was late, nothing about the path.
+
+    Args:
+        client: By how much the client's counters moved.
+        server: And the server's.
     """
-    moved = _moved(before, after)
-    client, server = _grown(before.client, after.client), _grown(before.server, after.server)
+    moved = _added(client, server)
     for end, other in ((client, server), (server, client)):
         if end.get(REINJECTED, 0) > 0 and not other.get(RESET_SENT, 0):
             moved[RESET_RECEIVED] = moved.get(RESET_RECEIVED, 0) - end.get(RESET_RECEIVED, 0)
     return {name: moved[name] for name in TROUBLE if moved.get(name, 0) > 0}
 
 
-def _moved(before: Counters, after: Counters) -> dict[str, int]:
-    client, server = _grown(before.client, after.client), _grown(before.server, after.server)
+def _added(client: Mapping[str, int], server: Mapping[str, int]) -> dict[str, int]:
     return {name: client.get(name, 0) + server.get(name, 0) for name in {*client, *server}}
 
 

@@ -4,11 +4,11 @@ Who has a session is told them over the interface, and believes nothing else: th
 and no name of the operator's.
 """
 
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
+from mptcp_appliance import durable
 from mptcp_check.exchanges import credentials
 from mptcp_guest.serving.sharing import Keys
 
@@ -47,8 +47,9 @@ def kept(state: Path) -> ServerKeys:
     folder.mkdir(mode=0o700, exist_ok=True)
     names = ServerKeys.__dataclass_fields__
     if not all((folder / name).exists() for name in names):
-        for name, text in asdict(made()).items():
-            _write_whole(folder / name, text)
+        durable.replace_all(
+            {folder / name: text.encode() for name, text in asdict(made()).items()}, mode=0o600
+        )
     return ServerKeys(**{name: (folder / name).read_text() for name in names})
 
 
@@ -61,11 +62,3 @@ def made() -> ServerKeys:
         ssh_host_key=own.ssh_host_key,
         ssh_host_key_public=known.ssh_host_key,
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    fresh = path.with_suffix(".new")
-    number = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(number, "w") as file:
-        file.write(text)
-    fresh.replace(path)
