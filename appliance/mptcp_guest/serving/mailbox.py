@@ -22,33 +22,24 @@ def command(directory: Path) -> list[str]:
     return ["dovecot", "-F", "-c", str(directory / "dovecot.conf")]
 
 
-def configuration(
-    protocol: str,
-    directory: Path,
-    files: Path,
-    wanted: messages.ServiceWanted,
-    *,
-    inside_tls: bool,
-    password: str,
+def common(
+    protocol: str, directory: Path, box: str, wanted: messages.ServiceWanted, *, inside_tls: bool
 ) -> str:
-    """Return dovecot's configuration; PURE.
+    """Return what of dovecot's configuration does not depend on who may log in; PURE.
 
     Args:
         protocol: ``imap`` or ``pop3``.
         directory: Its own, for sockets and state; certificate and key are there.
-        files: Where mail is.
+        box: Where mail is, with dovecot's own variables.
         wanted: Where it listens.
         inside_tls: TLS from the first byte; else STARTTLS is offered.
-        password: Of everybody.
     """
     port, nobody = wanted["port"], 0
     plain, tls = (nobody, port) if inside_tls else (port, nobody)
-    box = f"{files}/imap" if protocol == "imap" else f"{files}/pop3/%u"
     return f"""\
 base_dir = {directory}/run
 state_dir = {directory}/state
 instance_name = {directory.name}
-log_path = {directory}/error.log
 protocols = {protocol}
 listen = {wanted["address"]}
 ssl = yes
@@ -59,10 +50,7 @@ auth_mechanisms = plain login
 mail_location = maildir:{box}:INDEX=MEMORY
 # what was sent, byte for byte
 mail_save_crlf = yes
-mail_uid = {USER}
-mail_gid = {USER}
 first_valid_uid = 1
-# both hold a process ready for each; the first login waits for it
 service {protocol}-login {{
   inet_listener {protocol} {{
     port = {plain}
@@ -75,6 +63,34 @@ service {protocol}-login {{
 namespace inbox {{
   inbox = yes
 }}
+"""
+
+
+def configuration(
+    protocol: str,
+    directory: Path,
+    files: Path,
+    wanted: messages.ServiceWanted,
+    *,
+    inside_tls: bool,
+    password: str,
+) -> str:
+    """Return dovecot's configuration for one run; PURE.
+
+    Args:
+        protocol: As `common` has it, and what follows too.
+        directory: Its own.
+        files: Where mail is.
+        wanted: Where it listens.
+        inside_tls: TLS from the first byte.
+        password: Of everybody.
+    """
+    box = f"{files}/imap" if protocol == "imap" else f"{files}/pop3/%u"
+    return f"""\
+{common(protocol, directory, box, wanted, inside_tls=inside_tls)}\
+log_path = {directory}/error.log
+mail_uid = {USER}
+mail_gid = {USER}
 passdb {{
   driver = static
   args = password={password}

@@ -42,16 +42,12 @@ def dovecot(
     It is not started by root (https://doc.dovecot.org/2.3/configuration_manual/howto/rootless/), so
     no process changes its user or root directory.
     """
-    port, nobody = wanted["port"], 0
     inside_tls = wanted["service"].endswith("s")
-    plain, tls = (nobody, port) if inside_tls else (port, nobody)
     directory, closed = place.directory, closed_beside(place.files)
     box = f"{closed}/%n/imap" if protocol == "imap" else f"{closed}/%n/pop3/%d"
     count = min(connections_count, PROCESSES_COUNT)
     return f"""\
-base_dir = {directory}/run
-state_dir = {directory}/state
-instance_name = {directory.name}
+{mailbox.common(protocol, directory, box, wanted, inside_tls=inside_tls)}\
 log_path = /dev/stderr
 # each login is a line, and nobody reads them
 info_log_path = /dev/null
@@ -59,23 +55,12 @@ info_log_path = /dev/null
 auth_verbose = no
 login_log_format_elements =
 mail_log_prefix = "mail: "
-protocols = {protocol}
-listen = {wanted["address"]}
-ssl = yes
-ssl_cert = <{directory}/certificate.pem
-ssl_key = <{directory}/key.pem
-disable_plaintext_auth = no
-auth_mechanisms = plain login
 default_internal_user = {user}
 default_internal_group = {group}
 default_login_user = {user}
 default_client_limit = {4 * count}
 default_process_limit = {count}
 mail_max_userip_connections = 8
-mail_location = maildir:{box}:INDEX=MEMORY
-# what was sent, byte for byte
-mail_save_crlf = yes
-first_valid_uid = 1
 first_valid_gid = 1
 service anvil {{
   chroot =
@@ -90,20 +75,10 @@ service {protocol}-login {{
   process_min_avail = 1
   process_limit = 1
   client_limit = {4 * count}
-  inet_listener {protocol} {{
-    port = {plain}
-  }}
-  inet_listener {protocol}s {{
-    port = {tls}
-    ssl = yes
-  }}
 }}
 service {protocol} {{
   process_limit = {count}
   vsz_limit = 256 M
-}}
-namespace inbox {{
-  inbox = yes
 }}
 passdb {{
   driver = passwd-file
