@@ -79,6 +79,8 @@ class ServerNetwork:
     fingerprint: str = ""
     process: subprocess.Popen[bytes] | None = None
     stop: threading.Event = field(default_factory=threading.Event)
+    awaited: tuple[str, ...] = ("capture",)
+    """What must be ready when a test begins."""
     sessions: list[tuple[int, RemoteSession]] = field(default_factory=list)
     """Whose they are, and those that a test began."""
 
@@ -130,7 +132,8 @@ class ServerNetwork:
         assert self.process is not None
         while time.monotonic() < end and self.process.poll() is None:  # noqa: TID251 - a test
             with entered(self.namespace("user1")), contextlib.suppress(ServerError):
-                if self.connection().ask("GET", "/v1/health")["capture"] == "ready":
+                health = self.connection().ask("GET", "/v1/health")
+                if all(health[name] == "ready" for name in self.awaited):
                     return
             time.sleep(0.1)
         raise AssertionError((self.folder / "log").read_text())
@@ -218,18 +221,17 @@ def _words(pid: int) -> bytes:
 
 
 @contextlib.contextmanager
-def server_network(
-    folder: Path, more: str = "", services: str = 'run = "off"'
-) -> Iterator[ServerNetwork]:
+def server_network(folder: Path, more: str = "", services: str = "") -> Iterator[ServerNetwork]:
     """Make all of it, and remove all of it.
 
     Args:
         folder: Where it keeps everything.
         more: Further sections of its configuration; the last one is ``[capture]``.
-        services: Of the section of the application servers.
+        services: Of the section of the application servers; empty: there are none.
     """
     stem = f"mptcpsrv-{os.getpid()}-{next(_numbers)}"
-    network = ServerNetwork(stem=stem, folder=folder)
+    awaited = ("capture", "services") if services else ("capture",)
+    network = ServerNetwork(stem=stem, folder=folder, awaited=awaited)
     names = ("server", "middle", *(f"user{number}" for number in USERS))
     threads: list[threading.Thread] = []
     try:
@@ -330,7 +332,7 @@ def _configure(network: ServerNetwork, more: str, services: str) -> None:
         [tickets]
         signing_key = "{folder}/k.pem"
         [services]
-        {services}
+        {services or 'run = "off"'}
         [metrics]
         listen = "127.0.0.1:9434"
         {more or "[capture]"}

@@ -57,8 +57,8 @@ class Sessions:
     random_bytes: Callable[[int], bytes]
     read_counters: Callable[[], dict[str, int]]
     address_log: AddressLog
-    lame_duck: bool = False
-    """While it is set nothing new begins, and what runs goes on to its end."""
+    lame_duck: Callable[[], bool] = lambda: False
+    """Says whether nothing new shall begin, while what runs goes on to its end."""
     refused: dict[str, int] = field(default_factory=dict)
     """Names of problems -> how many new sessions were refused by them."""
     created_count: int = 0
@@ -81,7 +81,7 @@ class Sessions:
         return created
 
     def _create(self, run_id: str, block: str) -> Created:
-        if self.lame_duck:
+        if self.lame_duck():
             raise ProblemError("lame-duck")
         now_ns = self.wall_ns()
         nonce = self.random_bytes(marker.NONCE_BYTES).hex()

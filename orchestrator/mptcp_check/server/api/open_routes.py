@@ -24,7 +24,7 @@ router = APIRouter(prefix="/v1")
 def health(sessions: AllSessions) -> Health:
     """Say whether new sessions can be had; a lame duck keeps the ones it has."""
     return Health(
-        status="lame-duck" if sessions.lame_duck else "ok",
+        status="lame-duck" if sessions.lame_duck() else "ok",
         capture="ready" if sessions.captures.available() else "unavailable",
         services="ready" if sessions.services.available() else "unavailable",
         server=sessions.configuration.server.id,

@@ -71,6 +71,7 @@ def run(configuration: Configuration, *, configuration_path: Path) -> None:
         random_bytes=secrets.token_bytes,
         read_counters=kernel_counters.read,
         address_log=address_log(configuration),
+        lame_duck=(configuration.server.state / LAME_DUCK).exists,
     )
     try:
         asyncio.run(_serve(sessions, certificates, listening, measured, configuration_path))
@@ -147,18 +148,12 @@ async def _serve(
 
 
 async def _tick(sessions: Sessions) -> None:
-    duck = sessions.configuration.server.state / LAME_DUCK
     while True:
         try:
-            await asyncio.to_thread(_tidy, sessions, duck)
+            await asyncio.to_thread(sessions.tidy)
         except Exception:
             log.exception("tidying failed; it is tried again")
         await asyncio.sleep(TICK_S)
-
-
-def _tidy(sessions: Sessions, duck: Path) -> None:
-    sessions.lame_duck = duck.exists()
-    sessions.tidy()
 
 
 def _reload(certificates: Certificates) -> None:

@@ -37,7 +37,9 @@ class Measures:
                     label="problem",
                     values=dict(sessions.refused),
                 ),
-                _one("lame_duck", "gauge", "1 while it is being drained.", int(sessions.lame_duck)),
+                _one(
+                    "lame_duck", "gauge", "1 while it is being drained.", int(sessions.lame_duck())
+                ),
                 _one("connections_open", "gauge", "API connections.", door.caps.open_count),
                 _one(
                     "connections_refused_total",

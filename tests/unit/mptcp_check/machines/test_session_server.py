@@ -341,7 +341,7 @@ def test_the_first_of_a_list_that_can_be_used_is_taken_and_the_report_says_why(
 
 
 def test_a_drained_server_makes_no_session(wire: Wire, tmp_path: Path) -> None:
-    wire.parts.sessions.lame_duck = True
+    wire.parts.sessions.lame_duck = lambda: True
     with pytest.raises(ServerError, match="it is being drained"), having(wire, tmp_path):
         pytest.fail("it came up")
 

@@ -59,7 +59,7 @@ def test_the_log_names_networks_and_never_users(
     with caplog.at_level(logging.INFO):
         server.session(server.client("192.0.2.77")).post("/finish")
         server.session(server.client("2001:db8:1:2:3:4:5:6")).post("/finish")
-        server.sessions.lame_duck = True
+        server.sessions.lame_duck = lambda: True
         server.client("192.0.2.78").post("/v1/sessions", json={})
     assert "192.0.2.0/24 session" in caplog.text
     assert "2001:db8:1::/56 session" in caplog.text

@@ -338,7 +338,7 @@ def test_a_full_server_and_a_lame_duck_say_so_and_keep_what_they_have(tmp_path: 
         held = server.session(server.client("192.0.2.1"))
         refused = server.client("198.51.100.1").post("/v1/sessions", json=wish())
         assert problem(refused) == "server-full"
-        server.sessions.lame_duck = True
+        server.sessions.lame_duck = lambda: True
         refused = server.client("198.51.100.1").post("/v1/sessions", json=wish())
         assert problem(refused) == "lame-duck"
         assert server.client().get("/v1/health").json()["status"] == "lame-duck"
