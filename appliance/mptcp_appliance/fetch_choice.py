@@ -36,20 +36,29 @@ def choose(offered: Catalogue, wanted: Wanted, *, url: str) -> tuple[Entry, dict
         interface=manifest.INTERFACE,
     )
     if entry is None:
-        there = sorted(
-            {f"{e.name} {e.architecture} (interface {e.interface})" for e in offered.images}
-        )
-        raise ImageError(
-            f"the catalogue {url} has no image {wanted.name} for {wanted.architecture} "
-            f"(interface {manifest.INTERFACE})",
-            hint=f"It has: {', '.join(there) or 'nothing'}.",
-        )
+        raise _none(offered, wanted, url=url)
     formats = {part.format for part in entry.parts.values()}
     missing = sorted(set(wanted.formats) - formats)
     if missing:
+        others = ", ".join(sorted(formats - _ALWAYS))
         raise ImageError(
-            f"the image {entry.folder} does not come as {', '.join(missing)}",
-            hint=f"It comes as: {', '.join(sorted(formats))}.",
+            f"the catalogue's image {entry.name} does not come as {', '.join(missing)}",
+            hint=f"It comes as: {others}."
+            if others
+            else "It comes as it is booted by QEMU only, without --format.",
         )
     kinds = _ALWAYS | set(wanted.formats)
     return entry, {name: part for name, part in entry.parts.items() if part.format in kinds}
+
+
+def _none(offered: Catalogue, wanted: Wanted, *, url: str) -> ImageError:
+    """Return the error for a catalogue without the image, or with one for another version."""
+    message = f"the catalogue {url} has no image {wanted.name} for {wanted.architecture}"
+    kinds = {(e.name, e.architecture) for e in offered.images}
+    if (wanted.name, wanted.architecture) in kinds:
+        return ImageError(
+            f"{message} that this version of mptcp-check can boot",
+            hint="Use the version of mptcp-check that its publishers use.",
+        )
+    there = ", ".join(f"{name} {architecture}" for name, architecture in sorted(kinds))
+    return ImageError(message, hint=f"It has: {there or 'nothing'}.")

@@ -101,7 +101,14 @@ def read_manifest(directory: Path) -> Manifest:
     path = directory / MANIFEST
     try:
         return manifest.parse(strict_json.read_limited(path, manifest.LIMIT_BYTES))
-    except (OSError, ValueError) as e:
+    except (FileNotFoundError, NotADirectoryError) as e:
+        raise ImageError(
+            f"{directory} is not the folder of an image: it has no {MANIFEST}",
+            hint="`mptcp-check image list --json` names the folders of those that are here.",
+        ) from e
+    except OSError as e:
+        raise ImageError(f"the manifest {path} cannot be read: {e.strerror or e}") from e
+    except ValueError as e:
         raise ImageError(f"the manifest {path} cannot be read: {e}", hint=again(directory)) from e
 
 
@@ -177,8 +184,10 @@ def add_parts(directory: Path, kinds: Mapping[str, tuple[str, str]]) -> Image:
     return read(directory)
 
 
-def again(directory: Path) -> str:
+def again(directory: Path, origin: Origin | None = None) -> str:
     """Return the way out of an image that cannot be used."""
+    if origin is not None:
+        return f"Run `mptcp-check image fetch {origin.catalogue}`: it is fetched again."
     if directory.parent.name == FETCHED:
         return f"Run `mptcp-check image fetch`, or remove the folder {directory}."
-    return f"Remove the folder {directory} and run again: the image is then built anew."
+    return f"If it was built here, remove the folder {directory}: the next run builds it anew."

@@ -50,8 +50,9 @@ _HINTS = (
         "To install another architecture's packages: apt install qemu-user-static binfmt-support",
     ),
     (
-        ("newuidmap", "newgidmap", "subuid"),
-        "Without root, mmdebstrap needs: apt install uidmap, and a line for you in /etc/subuid.",
+        ("newuidmap", "newgidmap", "subuid", "unable to pick chroot mode"),
+        ("Without root, mmdebstrap needs: sudo apt install uidmap; unless /etc/subuid has you: "
+        "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"),
     ),
 )  # fmt: skip
 """What tools say when they fail, and the next step."""

@@ -117,17 +117,35 @@ def read(path: Path, password: Callable[[], str]) -> SecretKey:
         ImageError: It cannot be read, others may read it, or it does not open.
     """
     try:
-        if path.stat().st_mode & _OTHERS:
-            raise ImageError(
-                f"the secret key {path} can be read by others", hint=f"Run: chmod 600 {path}"
-            )
+        others = path.stat().st_mode & _OTHERS
         data = strict_json.read_limited(path, signing.LIMIT_BYTES)
+    except FileNotFoundError:
+        raise ImageError(
+            f"there is no secret key {path}", hint=f"Make one: mptcp-check image keygen {path}"
+        ) from None
     except OSError as e:
         raise ImageError(f"the secret key {path} cannot be read: {e.strerror}") from None
+    if _is_public(data):
+        raise ImageError(
+            f"{path} is a public key, which signs nothing",
+            hint="Name the file that `mptcp-check image keygen` was told.",
+        )
+    if others:
+        raise ImageError(
+            f"the secret key {path} can be read by others", hint=f"Run: chmod 600 {path}"
+        )
     try:
         return parse(data, password)
     except ValueError as e:
         raise ImageError(f"the secret key {path} cannot be used: {e}") from None
+
+
+def _is_public(data: bytes) -> bool:
+    try:
+        signing.parse_public_key(data.decode())
+    except ValueError:
+        return False
+    return True
 
 
 def create(path: Path, content: bytes) -> None:

@@ -22,9 +22,14 @@ def _verify(image: Image, name: str) -> None:
     try:
         found = file_digest(path)
     except OSError as e:
-        raise ImageError(f"{path} cannot be read: {e}", hint=again(image.directory)) from e
+        raise ImageError(f"{path} cannot be read: {e}", hint=_again(image)) from e
     if found != part.sha256:
         raise ImageError(
-            f"{path} was changed: its SHA-256 is {found}, it was built with {part.sha256}",
-            hint=again(image.directory),
+            f"{path} was changed after it was {'fetched' if image.origin else 'built'}: "
+            f"its SHA-256 begins with {found[:12]}, not with {part.sha256[:12]}",
+            hint=_again(image),
         )
+
+
+def _again(image: Image) -> str:
+    return again(image.directory, image.origin)

@@ -91,6 +91,56 @@ def test_vagrant_takes_the_box_for_virtualbox_in(image: Image, tmp_path: Path) -
     assert facts["create-type"] == "streamOptimized"
 
 
+PLUGIN = """\
+class Plugin < Vagrant.plugin("2")
+  name "one of the user's"
+end
+"""
+GEM = """\
+Gem::Specification.new do |s|
+  s.name = "{name}"
+  s.version = "0.0.1"
+  s.summary = "for a test"
+  s.authors = ["a test"]
+  s.files = ["lib/{name}.rb"]
+end
+"""
+
+
+def with_plugins(home: Path, *names: str) -> Path:
+    """Make a home of Vagrant's as `vagrant plugin install` leaves it, without asking a server."""
+    ruby = subprocess.run(["ruby", "-e", "print RUBY_VERSION"], check=True, capture_output=True)
+    gems = home / "gems" / ruby.stdout.decode()
+    for name in names:
+        library = gems / "gems" / f"{name}-0.0.1" / "lib"
+        library.mkdir(parents=True)
+        (library / f"{name}.rb").write_text(PLUGIN)
+        (gems / "specifications").mkdir(exist_ok=True)
+        (gems / "specifications" / f"{name}-0.0.1.gemspec").write_text(GEM.format(name=name))
+    entry = {
+        "ruby_version": ruby.stdout.decode(),
+        "vagrant_version": "2.3.4",
+        "gem_version": "",
+        "require": "",
+        "sources": [],
+    }
+    installed = {"version": "1", "installed": dict.fromkeys(names, entry)}
+    (home / "plugins.json").write_text(json.dumps(installed))
+    return home
+
+
+def test_our_vagrant_has_the_providers_plugins_of_the_user_and_no_other(tmp_path: Path) -> None:
+    theirs = with_plugins(tmp_path / "theirs", "vagrant-qemu", "vagrant-vbguest")
+    home = vagrant_folder.boxes_home(tmp_path / "ours")
+
+    vagrant_folder.lend_plugins(home, theirs)
+
+    program = VagrantProgram(folder=tmp_path, home=home, environment={})
+    plugins = {plugin.name for plugin in program.plugin_list()}
+    assert "vagrant-qemu" in plugins
+    assert "vagrant-vbguest" not in plugins
+
+
 def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     logs.mkdir()

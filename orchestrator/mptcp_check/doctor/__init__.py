@@ -31,7 +31,6 @@ PROBES: Mapping[Section, tuple[Probe, ...]] = {
     ),
     Section.MACHINES: (
         hypervisors.hypervisors,
-        hypervisors.acceleration,
         image.appliance,
         catalogues.catalogues,
     ),

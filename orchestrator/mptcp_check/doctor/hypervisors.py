@@ -4,19 +4,22 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.errors import MptcpCheckError
-from mptcp_check.machines import accelerator, process, qemu
+from mptcp_check.machines import accelerator, image_accelerator, process, qemu
 from mptcp_check.machines.accelerator import Accelerator
+from mptcp_check.machines.vagrant_folder import PLUGINS
 
 TIMEOUT_S = 10.0
 VAGRANT_TIMEOUT_S = 30.0
 """Ruby starts slowly."""
 OLDEST_VAGRANT = (2, 3)
+VAGRANT = "vagrant"
 QEMU_ADVICE = "install qemu-system-x86 (Debian) or qemu (Homebrew)"
 KVM = Path("/dev/kvm")
 NESTED_ADVICE = (
@@ -30,14 +33,23 @@ FIRMWARE_ADVICE = (
     "switch virtualization on in the firmware (VT-x, AMD-V); without it machines are emulated"
 )
 SLOWER = "nothing to do: it works, some seconds slower"
+NESTED_BROKEN = (
+    "nothing to do: this computer is a virtual machine itself and its nested virtualization does "
+    "not work, so machines are emulated, some seconds slower"
+)
 
 PROVIDERS: Mapping[str, tuple[str, ...]] = {
+    "libvirt": ("virsh", "--connect", "qemu:///system", "version"),
     "virtualbox": ("VBoxManage", "--version"),
-    "libvirt": ("virsh", "--version"),
-    "vmware_desktop": ("vmrun", "-v"),
-    "parallels": ("prlctl", "--version"),
+    "qemu": ("qemu-img", "--version"),
 }
-"""How each provider's own program says that it is there."""
+"""How each provider's own program says that it works, in the order of `wishes.PROVIDERS`."""
+PROVIDER_ADVICE: Mapping[str, str] = {
+    "libvirt": "`sudo systemctl start libvirtd`, `sudo usermod -aG libvirt $USER`, "
+    "then log in again",
+    "virtualbox": "run `VBoxManage --version` by hand, or install VirtualBox again",
+    "qemu": "run `qemu-img --version` by hand, or install QEMU again",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,20 +71,49 @@ def ask(argv: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Said:
         done = process.run(argv, timeout_s=timeout_s)
     except (MptcpCheckError, OSError) as e:
         return Said(trouble=str(e))
-    first = next(iter(done.stdout.decode(errors="replace").splitlines()), "").strip()
     if done.exit_code != 0:
-        words = next(iter(done.stderr.strip().splitlines()), "")
-        return Said(trouble=f"{argv[0]} ended with {done.exit_code}: {words[:200] or 'silent'}")
-    return Said(text=first[:200])
+        words = _first_line(process.plain(done.stderr.encode())).removeprefix("error: ")
+        return Said(trouble=f"{argv[0]} ended with {done.exit_code}: {words or 'silent'}")
+    return Said(text=_first_line(process.plain(done.stdout)))
 
 
-def hypervisors(_question: Question) -> Iterator[Check]:
-    """Give whether QEMU, and Vagrant with a provider, can run machines."""
-    vagrant = ask(["vagrant", "--version"], timeout_s=VAGRANT_TIMEOUT_S)
-    providers = {}
-    if vagrant.installed:
-        providers = {name: ask(argv) for name, argv in PROVIDERS.items()}
-    yield from judge_hypervisors(ask([qemu.PROGRAM, "--version"]), vagrant, providers)
+def _first_line(text: str) -> str:
+    return next(iter(text.splitlines()), "").strip()[:200]
+
+
+def hypervisors(question: Question) -> Iterator[Check]:
+    """Give whether QEMU, and Vagrant with a provider, can run machines, and with what help."""
+    providers = PROVIDERS if shutil.which(VAGRANT) else {}
+    with ThreadPoolExecutor() as pool:  # one that hangs does not add to another that does
+        vagrant = pool.submit(ask, [VAGRANT, "--version"], timeout_s=VAGRANT_TIMEOUT_S)
+        plugins = pool.submit(ask_plugins) if providers else None
+        own = pool.submit(ask, [qemu.PROGRAM, "--version"])
+        others = {name: pool.submit(ask, argv) for name, argv in providers.items()}
+        said = {name: asking.result() for name, asking in others.items()}
+    there = plugins.result() if plugins else frozenset()
+    yield from judge_hypervisors(
+        own.result(), vagrant.result(), {n: with_plugin(n, s, there) for n, s in said.items()}
+    )
+    key = image_accelerator.host_key(own.result().text)
+    known = accelerator.known(question.places.accelerators, key=key)
+    yield judge_acceleration(known[-1] if known else None, _processor())
+
+
+def ask_plugins() -> frozenset[str]:
+    """Return the names of the plugins that Vagrant has; none where it does not say."""
+    try:
+        done = process.run([VAGRANT, "plugin", "list"], timeout_s=VAGRANT_TIMEOUT_S)
+    except (MptcpCheckError, OSError):
+        return frozenset()
+    return frozenset(re.findall(r"(?m)^(\S+) \(", process.plain(done.stdout)))
+
+
+def with_plugin(provider: str, said: Said, plugins: Collection[str]) -> Said:
+    """Return what became of asking a provider that may need a plugin of Vagrant's; PURE."""
+    plugin = PLUGINS.get(provider)
+    if plugin is None or plugin in plugins or said.trouble:
+        return said
+    return Said(trouble=f"the plugin {plugin} is not installed", installed=False)
 
 
 def judge_hypervisors(
@@ -88,20 +129,15 @@ def judge_qemu(said: Said, *, vagrant_works: bool) -> Check:
     """Judge QEMU's version; PURE."""
     name, bad = "QEMU", Status.WARN if vagrant_works else Status.FAIL
     instead = "; without it, `run --machine vagrant`" if vagrant_works else ""
-    if said.trouble:
-        detail = f"{qemu.PROGRAM} is not installed" if not said.installed else said.trouble
+    if not said.installed:
+        detail = f"{qemu.PROGRAM} is not installed"
         return Check(name=name, status=bad, detail=detail, advice=QEMU_ADVICE + instead)
-    version = qemu.version(said=said.text.encode())
-    if version is None or version < qemu.OLDEST_VERSION:
+    trouble = said.trouble or qemu.version_trouble(said.text)
+    if trouble:
         oldest = ".".join(map(str, qemu.OLDEST_VERSION))
-        return Check(
-            name=name,
-            status=bad,
-            detail=f"{said.text!r} is too old, or no version"
-            if said.text
-            else f"{qemu.PROGRAM} says no version",
-            advice=f"install QEMU {oldest} or newer{instead}",
-        )
+        advice = f"run `{qemu.PROGRAM} --version` by hand, and install QEMU {oldest} or newer"
+        return Check(name=name, status=bad, detail=trouble, advice=advice + instead)
+    version = qemu.version(said=said.text.encode()) or ()
     return Check(name=name, status=Status.PASS, detail=".".join(map(str, version)))
 
 
@@ -128,16 +164,26 @@ def judge_vagrant(said: Said, providers: Mapping[str, Said]) -> Check:
             advice="install Vagrant 2.3.4 or newer",
         )
     working = [p for p, answer in providers.items() if not answer.trouble]
-    broken = [f"{p}: {a.trouble}" for p, a in providers.items() if a.trouble and a.installed]
+    broken = {p: a.trouble for p, a in providers.items() if a.trouble and a.installed}
+    detail = f"{said.text} with {', '.join(working)}" if working else said.text
+    if broken:
+        which, trouble = next(iter(broken.items()))
+        instead = f"; or name another: --machine vagrant:{working[0]}" if working else ""
+        return Check(
+            name=name,
+            status=Status.WARN,
+            detail=f"{detail}; {which} does not work: {trouble}",
+            advice=f"for `--machine vagrant` only: {PROVIDER_ADVICE[which]}{instead}",
+        )
     if not working:
         return Check(
             name=name,
             status=Status.WARN,
-            detail=f"{said.text}, but no provider works"
-            + (f" ({'; '.join(broken)})" if broken else ""),
-            advice="install VirtualBox, or libvirt with the plugin vagrant-libvirt",
+            detail=f"{detail}, and nothing that it could run machines with",
+            advice="for `--machine vagrant` only: install VirtualBox, or libvirt with the plugin "
+            "vagrant-libvirt (docs/vagrant.md)",
         )
-    return Check(name=name, status=Status.PASS, detail=f"{said.text} with {', '.join(working)}")
+    return Check(name=name, status=Status.PASS, detail=detail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,12 +200,6 @@ class Processor:
     """macOS: kern.hv_support."""
 
 
-def acceleration(question: Question) -> Iterator[Check]:
-    """Give whether hardware helps: what boots here told, or what the system offers."""
-    known = accelerator.known(question.places.accelerators)
-    yield judge_acceleration(known[-1] if known else None, _processor())
-
-
 def judge_acceleration(last: Accelerator | None, processor: Processor) -> Check:
     """Judge the last boot's answer, and without one what the system offers; PURE."""
     name = "Acceleration"
@@ -170,7 +210,8 @@ def judge_acceleration(last: Accelerator | None, processor: Processor) -> Check:
     offer, advice = _offer(processor)
     if last is not None:
         detail = f"software emulation: {last.reason}"
-        return Check(name=name, status=Status.WARN, detail=detail, advice=advice or SLOWER)
+        otherwise = NESTED_BROKEN if "hypervisor" in processor.flags else SLOWER
+        return Check(name=name, status=Status.WARN, detail=detail, advice=advice or otherwise)
     if advice:
         return Check(name=name, status=Status.WARN, detail=offer, advice=advice)
     return Check(name=name, status=Status.PASS, detail=f"{offer}; the first run tries it")

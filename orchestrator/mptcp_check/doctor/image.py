@@ -1,5 +1,6 @@
 """The appliance's image: is it there, and is it what was built?"""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ BUILDERS = {
     "make": "make",
 }
 """Programs that build it, and Debian's packages."""
+WITHOUT_ROOT = {"newuidmap": "uidmap"}
+"""What a user who is not root needs as well: the packages are installed in a user namespace."""
 
 
 def appliance(question: Question) -> Iterator[Check]:
@@ -38,19 +41,20 @@ def appliance(question: Question) -> Iterator[Check]:
         detail = f"verified: every file is {whence} ({cached.digest[:12]})"
         yield Check(name=NAME, status=Status.PASS, detail=detail)
     else:
-        yield judge_missing({p: shutil.which(p) for p in BUILDERS}, platform=sys.platform)
+        wanted = BUILDERS if os.geteuid() == 0 else BUILDERS | WITHOUT_ROOT
+        yield judge_missing({p: shutil.which(p) for p in wanted}, platform=sys.platform)
 
 
 def judge_missing(found: Mapping[str, str | None], *, platform: str) -> Check:
     """Judge whether an image that is not there can be built here; PURE."""
     missing = [program for program, path in found.items() if path is None]
     if platform != "linux" or missing:
-        packages = ", ".join(BUILDERS[p] for p in missing)
+        packages = " ".join((BUILDERS | WITHOUT_ROOT)[p] for p in missing)
         return Check(
             name=NAME,
             status=Status.FAIL,
             detail="there is none, and none can be built here",
-            advice=f"install {packages}, then `mptcp-check image build`; or {FETCH}"
+            advice=f"`sudo apt install {packages}`, then `mptcp-check image build`; or {FETCH}"
             if platform == "linux"
             else FETCH,
         )

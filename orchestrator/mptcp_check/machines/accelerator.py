@@ -80,9 +80,18 @@ def find(
     return found
 
 
-def known(record: Path) -> tuple[Accelerator, ...]:
-    """Return the answers that earlier runs found, oldest first."""
-    return tuple(Accelerator(name=a["name"], reason=a["reason"]) for a in _read(record).values())
+def known(record: Path, *, key: str) -> tuple[Accelerator, ...]:
+    """Return the answers that earlier runs found, oldest first.
+
+    Args:
+        record: See `find`.
+        key: How their keys begin.
+    """
+    return tuple(
+        Accelerator(name=a["name"], reason=a["reason"])
+        for asked, a in _read(record).items()
+        if asked.startswith(key)
+    )
 
 
 def _read(record: Path) -> dict[str, dict[str, str]]:

@@ -6,19 +6,31 @@ from pathlib import Path
 
 from mptcp_appliance import boot
 from mptcp_appliance.image import Image
-from mptcp_check.errors import MachineError
+from mptcp_check.errors import MachineError, PreflightError
 from mptcp_check.machines import accelerator, process, qemu
 from mptcp_check.machines.accelerator import Accelerator
+
+TIMEOUT_S = 10.0
 
 
 def qemu_version() -> str:
     """Return the first line of what QEMU says of itself.
 
     Raises:
-        MptcpCheckError: There is no QEMU, or it does not end.
+        PreflightError: There is no QEMU, it does not end, or cannot run machines of ours.
     """
-    said = process.run([qemu.PROGRAM, "--version"], timeout_s=10).stdout.decode(errors="replace")
-    return (said.splitlines() or [""])[0]
+    done = process.run([qemu.PROGRAM, "--version"], timeout_s=TIMEOUT_S)
+    said = process.plain(done.stdout) or process.plain(done.stderr.encode())
+    first = next(iter(said.splitlines()), "")
+    trouble = qemu.version_trouble(first)
+    if trouble:
+        raise PreflightError(trouble, hint="`mptcp-check doctor` says what to do about QEMU")
+    return first
+
+
+def host_key(version: str) -> str:
+    """Return how the keys of all answers begin that concern this QEMU and this host kernel."""
+    return f"{version}; {platform.platform()}; "
 
 
 def image_accelerator(
@@ -40,7 +52,7 @@ def image_accelerator(
         return accelerator.find(
             qemu=qemu.PROGRAM,
             boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{version}; {platform.platform()}; {image.digest}",
+            key=f"{host_key(version)}{image.digest}",
             record=record,
             scratch=scratch,
             progress=progress,

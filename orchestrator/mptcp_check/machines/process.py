@@ -14,6 +14,9 @@ from mptcp_check.errors import PreflightError
 
 KEEPER = Path(__file__).with_name("keeper.py")
 
+MOST_UNREADABLE = 1 / 3
+"""Share of signs that are none of a text; of random bytes it is nearly two thirds."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Child:
@@ -134,21 +137,34 @@ def find(program: str) -> str:
 
 
 def tail(path: Path, limit_bytes: int = 2000) -> str:
-    """Return the end of a file as lines that can be printed; empty when there is none.
-
-    A guest and a broken program write anything: what a terminal would obey is left out.
-    """
+    """Return the end of a file as lines that can be printed; empty when there is none."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - limit_bytes))
-            text = file.read(limit_bytes).decode(errors="replace")
+            return plain(file.read(limit_bytes))
     except OSError:
         return ""
-    lines = ("".join(c if c.isprintable() else " " for c in line) for line in text.splitlines())
-    return "\n".join(lines).strip()
+
+
+def plain(said: bytes) -> str:
+    """Return what a program said as lines that can be printed; PURE.
+
+    A guest and a broken program write anything: what a terminal would obey is left out, and of
+    what is hardly text only the size is told.
+    """
+    lines = said.decode(errors="replace").splitlines()
+    signs = "".join(lines)
+    unreadable_count = sum(not _readable(c) for c in signs)
+    if unreadable_count > MOST_UNREADABLE * len(signs):
+        return f"{len(said)} bytes that are no text"
+    return "\n".join("".join(c if _readable(c) else " " for c in line) for line in lines).strip()
 
 
 def last_words(path: Path, limit_bytes: int = 400) -> str:
     """Return the end of a file as one line for a message; empty when there is none."""
     return " ".join(tail(path, limit_bytes).split())
+
+
+def _readable(sign: str) -> bool:
+    return sign.isprintable() and sign != "\N{REPLACEMENT CHARACTER}"

@@ -136,6 +136,17 @@ class Machine:
         self._child.kill()
 
 
+def version_trouble(said: str) -> str:
+    """Return why this QEMU cannot run machines, by the line it says of itself; empty if it can."""
+    found = version(said=said.encode())
+    oldest = ".".join(map(str, OLDEST_VERSION))
+    if found is None:
+        return f"{PROGRAM} does not say its version, but {said[:100]!r}"
+    if found < OLDEST_VERSION:
+        return f"QEMU {found[0]}.{found[1]} is too old, machines need {oldest} or newer"
+    return ""
+
+
 def version(*, said: bytes) -> tuple[int, int] | None:
     """Return QEMU's version from the output of ``--version``, or none if it cannot be read."""
     words = said.decode(errors="replace").split()

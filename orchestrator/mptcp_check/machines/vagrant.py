@@ -10,7 +10,7 @@ import json
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -106,6 +106,13 @@ def environment(spec: VagrantSpec, *, client: paramiko.PKey, console: Path) -> d
     }
 
 
+def _program(home: Path, *, folder: Path, environment: Mapping[str, str]) -> VagrantProgram:
+    """Return Vagrant for the machine of a folder: our home, the user's plugins for providers."""
+    boxes = vagrant_folder.boxes_home(home)
+    vagrant_folder.lend_plugins(boxes, vagrant_folder.user_home())
+    return VagrantProgram(folder=folder, home=boxes, environment=environment)
+
+
 class VagrantMachine:
     """A machine that Vagrant started; `vagrant_guest` makes one."""
 
@@ -181,11 +188,7 @@ def vagrant_guest(
         # the hypervisor writes into it, maybe as somebody else, and it stays ours to read
         console.touch(mode=0o644)
         (folder / "Vagrantfile").write_bytes(vagrantfile())
-        program = VagrantProgram(
-            folder=folder,
-            home=vagrant_folder.boxes_home(spec.home),
-            environment=said(console=console),
-        )
+        program = _program(spec.home, folder=folder, environment=said(console=console))
         machine = VagrantMachine(spec, program, console)
         with _destroyed(machine, folder, keep=(console, program.log), logs=logs):
             began_ns = now_ns()
@@ -284,11 +287,7 @@ def destroy_remains(home: Path) -> tuple[str, ...]:
     destroyed = []
     with vagrant_folder.remains(home) as folders:
         for folder in folders:
-            program = VagrantProgram(
-                folder=folder,
-                home=vagrant_folder.boxes_home(home),
-                environment={"MPTCP_CHECK_NAME": folder.name},
-            )
+            program = _program(home, folder=folder, environment={"MPTCP_CHECK_NAME": folder.name})
             with suppress(MptcpCheckError):
                 program.tear_down(within_s=DESTROY_S)
                 vagrant_folder.forget(folder)

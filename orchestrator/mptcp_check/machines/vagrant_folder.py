@@ -6,6 +6,8 @@ whose lock nobody holds, and has their machines destroyed (`vagrant.destroy_rema
 """
 
 import fcntl
+import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,12 +20,58 @@ from mptcp_check.errors import MachineError, UsageError
 _LOCK: Final = "lock"
 _MACHINES: Final = "machines"
 
+PLUGINS: Final = {"libvirt": "vagrant-libvirt", "qemu": "vagrant-qemu"}
+"""Providers that come with a plugin of Vagrant's."""
+
+_LIST: Final = "plugins.json"
+_GEMS: Final = "gems"
+_LIST_BYTES: Final = 1 << 20
+
 
 def boxes_home(home: Path) -> Path:
     """Return Vagrant's own home below ours: the user's boxes, plugins and keys are elsewhere."""
     path = home / "vagrant"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def user_home() -> Path:
+    """Return Vagrant's home of the user, where plugins are installed; it need not exist."""
+    said = os.environ.get("VAGRANT_HOME")
+    return Path(said) if said else Path.home() / ".vagrant.d"
+
+
+def lend_plugins(boxes: Path, theirs: Path) -> None:
+    """Let our Vagrant use the providers' plugins that the user installed for theirs.
+
+    No other plugin: some change every machine that is started, as vagrant-vbguest does.
+
+    Args:
+        boxes: From `boxes_home`.
+        theirs: From `user_home`; only read.
+    """
+    lent = _installed(theirs / _LIST)
+    gems, fresh = boxes / _GEMS, boxes / f"{_GEMS}.{os.getpid()}"
+    if lent:
+        if gems.is_dir() and not gems.is_symlink():
+            shutil.rmtree(gems)  # Vagrant makes an empty one
+        fresh.symlink_to((theirs / _GEMS).absolute())
+        fresh.replace(gems)
+    elif gems.is_symlink():
+        gems.unlink(missing_ok=True)
+    listed = boxes / f"{_LIST}.{os.getpid()}"
+    listed.write_text(json.dumps({"version": "1", "installed": lent}))
+    listed.replace(boxes / _LIST)
+
+
+def _installed(file: Path) -> dict[str, object]:
+    """Return Vagrant's entries of the providers' plugins; none where they cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            installed = json.loads(stream.read(_LIST_BYTES))["installed"]
+        return {name: installed[name] for name in PLUGINS.values() if name in installed}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 @contextmanager

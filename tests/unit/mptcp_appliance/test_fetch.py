@@ -19,7 +19,7 @@ from image_catalogues import (
     published,
     serving,
 )
-from mptcp_appliance import catalogue, image, rollback, signing, store
+from mptcp_appliance import catalogue, image, manifest, rollback, signing, store
 from mptcp_appliance.catalogue import CATALOGUE
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.fetch_source import address
@@ -475,10 +475,19 @@ def test_redirects_are_followed_but_not_in_a_circle(
 def test_an_image_that_is_not_offered_names_what_is(server: Server, laptop: Laptop) -> None:
     with pytest.raises(ImageError, match="has no image other for amd64") as caught:
         laptop.fetch(server[0], PUBLIC, name="other")
-    assert "appliance amd64 (interface 1)" in caught.value.hint
+    assert "appliance amd64" in caught.value.hint
     with pytest.raises(ImageError, match="does not come as vmdk") as caught:
         laptop.fetch(server[0], formats=("vmdk",))
-    assert "direct" in caught.value.hint
+    assert "without --format" in caught.value.hint
+
+
+def test_an_image_for_another_version_of_this_program_is_not_taken(
+    server: Server, laptop: Laptop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manifest, "INTERFACE", manifest.INTERFACE + 1)
+    with pytest.raises(ImageError, match="that this version of mptcp-check can boot") as caught:
+        laptop.fetch(server[0], PUBLIC)
+    assert "the version of mptcp-check" in caught.value.hint
 
 
 def test_a_disk_format_is_fetched_when_it_is_asked_for_and_added_later(

@@ -64,6 +64,7 @@ def test_a_missing_tool_is_named_with_its_package() -> None:
         ("E: write failed: No space left on device", "Free some disk space"),
         ("Err:1 http://m.invalid Temporary failure resolving 'm.invalid'", "Check the network"),
         ("E: newuidmap failed", "apt install uidmap"),
+        ("E: unable to pick chroot mode automatically (use --mode …)", "--add-subuids"),
         ("E: something new", ""),
     ],
 )

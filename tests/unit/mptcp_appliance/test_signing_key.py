@@ -105,8 +105,9 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ImageError, match="cannot be read: No such file"):
+    with pytest.raises(ImageError, match="there is no secret key") as caught:
         signing_key.read(tmp_path / "none", never)
+    assert "image keygen" in caught.value.hint
     with pytest.raises(ImageError, match="cannot be written: No such file"):
         signing_key.create(tmp_path / "none" / "k.key", b"")
 

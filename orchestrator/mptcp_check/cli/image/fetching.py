@@ -27,12 +27,24 @@ class InterruptedFetchError(MptcpCheckError):
 
 @click.command()
 @click.argument("catalogue", required=False)
-@click.option("--key", help="The catalogue's public key or a file with it; needed the first time.")
-@click.option("--replace-key", is_flag=True, help="Trust --key from now on instead of another one.")
-@click.option("--architecture", help="Debian's name.  [default: this computer's]")
-@click.option("--name", default=IMAGE, show_default=True, help="Which image.")
 @click.option(
-    "--format", "formats", multiple=True, help="Also as qcow2, ...: what the catalogue offers."
+    "--key",
+    metavar="KEY",
+    help="The catalogue's public key or a file with it; needed the first time.",
+)
+@click.option("--replace-key", is_flag=True, help="Trust --key from now on instead of another one.")
+@click.option(
+    "--architecture",
+    metavar="NAME",
+    help="amd64 or arm64, for another computer.  [default: this computer's]",
+)
+@click.option("--name", metavar="NAME", default=IMAGE, show_default=True, help="Which image.")
+@click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    multiple=True,
+    help="Also as qcow2, raw, box-libvirt, ...: what the catalogue offers; repeat for more.",
 )
 def fetch(
     *,
@@ -48,7 +60,13 @@ def fetch(
     CATALOGUE is a URL or a folder; without one it is the only one that is known here. Its key
     is given once, and remembered; take it from the people who publish the images, not from
     their server. What is cut goes on where it stopped when the command is repeated.
-    """
+
+    \b
+    Examples:
+      mptcp-check image fetch https://lab.example/images --key RWQ...
+      mptcp-check image fetch                       the newest, once the catalogue is known
+      mptcp-check image fetch /media/stick/images --key lab.key.pub --format qcow2
+    """  # noqa: D301 - \b is click's
     if replace_key and not key:
         raise UsageError("--replace-key needs the key", hint="--key KEY --replace-key")
     trusted_key = keys.public_key(key) if key else None
@@ -114,7 +132,12 @@ def _address(given: str | None, places: Places) -> str:
     known = sorted(rollback.pins(places.catalogues))
     if len(known) != 1:
         raise UsageError(
-            f"which catalogue? {len(known)} are known here",
-            hint=f"name one: {', '.join(known)}" if known else "give its URL, and --key KEY",
+            f"{len(known)} catalogues are known here: which one?"
+            if known
+            else "no catalogue of images is known on this computer",
+            hint=f"name one: {', '.join(known)}"
+            if known
+            else "ask those who publish images for its address and key, then: "
+            "`mptcp-check image fetch URL --key KEY`",
         )
     return known[0]

@@ -1,6 +1,7 @@
 """`mptcp-check image keygen`: a key pair for a catalogue, as minisign has them."""
 
 import os
+import sys
 from pathlib import Path
 from typing import TextIO
 
@@ -10,6 +11,9 @@ from mptcp_appliance import signing, signing_key
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.signing import PublicKey
 from mptcp_check.errors import UsageError
+
+TERMINAL = Path("/dev/tty")
+"""Where a password is asked for, whatever standard input is."""
 
 
 @click.command()
@@ -24,7 +28,11 @@ def keygen(*, secret_key: Path, no_password: bool, password_file: TextIO | None)
     """Make a key pair: SECRET_KEY for signing, SECRET_KEY.pub for everybody else.
 
     `minisign` takes both, and keys that it made are as good.
-    """
+
+    \b
+    Examples:
+      mptcp-check image keygen lab.key
+    """  # noqa: D301 - \b is click's
     public_path = secret_key.with_name(f"{secret_key.name}.pub")
     if public_path.exists():
         raise UsageError(f"{public_path} exists already", hint="name another file")
@@ -51,8 +59,21 @@ def password(file: TextIO | None, path: Path) -> str:
     """Return the password of a key: the first line of a file, or what a person types."""
     if file is not None:
         return file.readline().rstrip("\r\n")
+    _require_terminal(f"the password of {path}")
     found: str = click.prompt(f"Password of {path}", hide_input=True, err=True)
     return found
+
+
+def _require_terminal(what: str) -> None:
+    """Raise `UsageError` where nobody can be asked for a password, as in a monthly job."""
+    try:
+        TERMINAL.open("rb").close()
+    except OSError:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"there is no terminal to ask for {what}",
+                hint="--password-file FILE; its first line is the password, - is standard input",
+            ) from None
 
 
 def public_key(given: str) -> PublicKey:
@@ -81,6 +102,7 @@ def _new_password(file: TextIO | None) -> str:
     if file is not None:
         found = file.readline().rstrip("\r\n")
     else:
+        _require_terminal("a new password")
         found = click.prompt(
             "New password", hide_input=True, confirmation_prompt=True, err=True, default=""
         )

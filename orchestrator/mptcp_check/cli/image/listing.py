@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich import box
-from rich.table import Table
+from rich.console import Console
+from rich.text import Text
 
 from mptcp_appliance import cache, fetch_place, images, rollback, store, strict_json
 from mptcp_appliance.catalogue import Entry
@@ -23,13 +23,22 @@ Row = dict[str, object]
 
 @click.command("list")
 @click.argument("catalogue", required=False)
-@click.option("--key", help="The catalogue's public key or a file with it; needed the first time.")
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="The catalogue's public key or a file with it; needed the first time.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the list as one JSON document.")
 def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> None:
     """List the images on this computer, or those that CATALOGUE offers.
 
     Here only sizes are looked at; `mptcp-check image verify` compares digests and signatures.
-    """
+
+    \b
+    Examples:
+      mptcp-check image list
+      mptcp-check image list https://lab.example/images
+    """  # noqa: D301 - \b is click's
     places = settings.places()
     if catalogue is None:
         rows = here(places)
@@ -54,7 +63,9 @@ def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps(document, indent=2))
     elif rows:
-        live.console(stderr=False).print(_table(rows))
+        if catalogue is not None:
+            click.echo(_about(document), err=True)
+        show(live.console(stderr=False), rows)
         replaced_count = sum(bool(row.get("replaced")) for row in rows)
         if replaced_count:
             click.echo(
@@ -63,6 +74,12 @@ def list_images(*, catalogue: str | None, key: str | None, as_json: bool) -> Non
             )
     else:
         click.echo("There are no images; `mptcp-check image build` or `image fetch`.", err=True)
+
+
+def _about(document: Row) -> str:
+    """Say whose catalogue it is, in a line."""
+    title = f"{document['title']}: " if document["title"] else ""
+    return f"{title}version {document['version']}, good until {document['expires']}"
 
 
 def here(places: Places) -> list[Row]:
@@ -124,28 +141,38 @@ def _formats(parts: Iterable[Part]) -> list[str]:
     return sorted({part.format for part in parts if part.role in roles})
 
 
-def _table(rows: Iterable[Row]) -> Table:
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for title in ("image", "kernel", "formats", "MB", "digest", "from", "folder"):
-        shown.add_column(title, overflow="fold")
+def show(console: Console, rows: Iterable[Row]) -> None:
+    """Print two lines for each image: what it is, and where it is."""
+    usable = [row for row in rows if not row.get("replaced") and not row.get("problem")]
+    columns = [_cells(row) for row in usable]
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
+    for row, cells in zip(usable, columns, strict=True):
+        name, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        _line(console, Text.assemble((name, "bold"), "  ", "  ".join(others)))
+        _line(console, Text(f"  {_whence(row)}", "dim"))
     for row in rows:
         if row.get("replaced"):  # of another version of the program, whose manifest may be another
-            shown.add_row("replaced", "", "", "", "", "", Path(str(row["folder"])).name)
-            continue
-        if row.get("problem"):
-            shown.add_row(
-                "not usable", "", "", "", "", str(row["problem"]), Path(str(row["folder"])).name
-            )
-            continue
-        formats = row["formats"]
-        size_bytes = row["bytes"]
-        shown.add_row(
-            f"{row['name']} {row['architecture']}",
-            str(row["kernel_release"]),
-            ", ".join(formats) if isinstance(formats, list) else "",
-            str(size_bytes // 10**6) if isinstance(size_bytes, int) else "",
-            str(row["digest"])[:12],
-            str(row["from"]) or "built here",
-            Path(str(row["folder"])).name,
-        )
-    return shown
+            _line(console, Text("replaced by a newer one"))
+            _line(console, Text(f"  {row['folder']}", "dim"))
+        elif row.get("problem"):
+            _line(console, Text(f"not usable: {row['problem']}", "red"))
+            _line(console, Text(f"  {row['folder']}", "dim"))
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    formats, size_bytes = row["formats"], row["bytes"]
+    return (
+        f"{row['name']} {row['architecture']}",
+        f"{size_bytes // 10**6} MB" if isinstance(size_bytes, int) else "",
+        f"kernel {row['kernel_release']}",
+        ", ".join(formats) if isinstance(formats, list) else "",
+        f"digest {str(row['digest'])[:12]}",
+    )
+
+
+def _whence(row: Row) -> str:
+    return f"from {row['from']}: {row['folder']}" if row["from"] else f"built here: {row['folder']}"
+
+
+def _line(console: Console, text: Text) -> None:
+    console.print(text, soft_wrap=True)  # a path is copied, so nothing cuts it

@@ -21,7 +21,12 @@ def prune(*, dry_run: bool, as_json: bool) -> None:
 
     What a run can boot stays, and so does every image from a catalogue. Each build leaves the
     last two that it replaced; this removes those too.
-    """
+
+    \b
+    Examples:
+      mptcp-check image prune --dry-run
+      mptcp-check image prune
+    """  # noqa: D301 - \b is click's
     with live.watching(live.console()) as watch:
         removed = cache.prune(
             map(images.load, images.names()),

@@ -84,7 +84,13 @@ def sign(  # noqa: PLR0913 - one option each
 
     FOLDER is that of an image; without one it is the image that was built here. The images'
     digests are compared before they are signed.
-    """
+
+    \b
+    Examples:
+      mptcp-check image sign --secret-key lab.key --catalogue /srv/www/images
+      mptcp-check image sign --secret-key lab.key --catalogue /srv/www/images --format qcow2
+      mptcp-check image sign --renew --secret-key lab.key --catalogue /srv/www/images
+    """  # noqa: D301 - \b is click's
     images = () if renew else folder or (_built(),)
     key = _key(secret_key, password_file)
     old = _key(old_key, password_file) if old_key else None

@@ -25,7 +25,11 @@ def test(boot_timeout: float) -> None:
     They come with the kernel's source and were written by those who wrote the protocol. The image
     that has them is the appliance with the tools that they call; it is built if the cache does not
     have it. Some minutes under software emulation.
-    """
+
+    \b
+    Examples:
+      mptcp-check image test
+    """  # noqa: D301 - \b is click's
     places = settings.places()
     with live.watching(live.console()) as watch:
         watch.step("Building the appliance image with the kernel's selftests")

@@ -17,7 +17,9 @@ from mptcp_check.settings import IMAGE
 
 @click.command()
 @click.argument("folder", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--key", help="Public key, or a file with it: the images must be signed by it.")
+@click.option(
+    "--key", metavar="KEY", help="Public key, or a file with it: the images must be signed by it."
+)
 @click.option("--all", "every", is_flag=True, help="All images on this computer.")
 def verify(*, folder: tuple[Path, ...], key: str | None, every: bool) -> None:
     """Compare images with their manifests, and their signatures with the trusted keys.
@@ -25,7 +27,13 @@ def verify(*, folder: tuple[Path, ...], key: str | None, every: bool) -> None:
     FOLDER is that of an image; without one, it is the image that a run would boot. The same
     happens before every boot: digests of all files for every image, and the signature for one
     that came from a catalogue. An image that was built here is trusted by its own manifest.
-    """
+
+    \b
+    Examples:
+      mptcp-check image verify
+      mptcp-check image verify --all
+      mptcp-check image verify /srv/www/images/appliance-* --key lab.key.pub
+    """  # noqa: D301 - \b is click's
     places = settings.places()
     trusted = public_key(key) if key else None
     chosen = [*folder]

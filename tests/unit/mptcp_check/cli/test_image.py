@@ -15,6 +15,7 @@ from mptcp_appliance import fetch_part, signing_key
 from mptcp_appliance.errors import ImageError
 from mptcp_check import clock, doctor, machinery, networks, settings, wanted
 from mptcp_check.cli import main as entry
+from mptcp_check.cli.image import keys
 from mptcp_check.doctor import Status
 from mptcp_check.errors import PreflightError
 from mptcp_check.machines import network, process, wishes
@@ -141,8 +142,13 @@ def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path
     ]
     offered = json.loads(call("list", catalogue, "--json").out)
     assert (offered["version"], offered["images"][0]["digest"]) == (1, row["digest"])
-    assert "appliance amd64" in call("list").out
-    assert "6.12.1-test" in call("list", catalogue).out
+    assert call("list").out.splitlines() == [
+        f"appliance amd64  1 MB  kernel 6.12.1-test  direct, efi  digest {str(row['digest'])[:12]}",
+        f"  from {catalogue.as_uri()}: {folder}",
+    ]
+    shown = call("list", catalogue)
+    assert "kernel 6.12.1-test" in shown.out
+    assert "version 1, good until 20" in shown.err
 
 
 def test_replaced_images_are_marked_and_pruned(call: Call) -> None:
@@ -185,7 +191,9 @@ def test_verify_names_every_image_that_is_not_as_it_was(
     said = call("verify", "--all")
     assert (said.code, str(fetched_one) in said.out) == (3, True)
     assert f"{built_one}/kernel was changed" in said.line
-    assert call("verify", catalogue / "none").code == 3
+    none = call("verify", catalogue)
+    assert (none.code, "is not the folder of an image" in none.line) == (3, True)
+    assert "remove" not in none.err.lower()  # nobody is told to remove what was never an image
 
 
 def test_verify_by_a_key_is_for_those_who_publish(call: Call, catalogue: Path) -> None:
@@ -207,7 +215,7 @@ def test_verify_without_an_image_says_how_to_get_one(call: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("fetch",), 2, "which catalogue? 0 are known here"),
+        (("fetch",), 2, "no catalogue of images is known"),
         (("fetch", "ftp://x/y"), 2, "is not the address of a catalogue"),
         (("fetch", "{out}"), 3, "so its key must be given"),
         (("fetch", "{out}", "--key", "nonsense"), 2, "--key 'nonsense' is no public key"),
@@ -227,7 +235,7 @@ def test_verify_without_an_image_says_how_to_get_one(call: Call) -> None:
         (
             ("sign", "{out}", "--secret-key", "{out}/none", "--catalogue", "{out}"),
             2,
-            "cannot be read: No such file",
+            "there is no secret key",
         ),
     ],
 )
@@ -336,6 +344,12 @@ def test_a_key_with_a_password_asks_for_it_or_reads_it_from_a_file(
     (tmp_path / "password").write_text("geheim\n")
     (tmp_path / "wrong").write_text("falsch\n")
     (tmp_path / "empty").write_text("")
+    monkeypatch.setattr(keys, "TERMINAL", tmp_path / "none")
+    nobody = call("keygen", tmp_path / "new.key")
+    assert (nobody.code, "there is no terminal to ask for a new password" in nobody.line) == (
+        2,
+        True,
+    )
     key, image = tmp_path / "new.key", made_image(tmp_path / "image")
     assert call("keygen", key, "--password-file", tmp_path / "empty").code == 2
     assert call("keygen", key, "--password-file", tmp_path / "password").code == 0
@@ -343,6 +357,14 @@ def test_a_key_with_a_password_asks_for_it_or_reads_it_from_a_file(
 
     wrong = call(*sign, "--password-file", tmp_path / "wrong")
     assert (wrong.code, "the password is wrong" in wrong.line) == (2, True)
+    nobody = call(*sign)
+    assert (nobody.code, "there is no terminal to ask for the password of" in nobody.line) == (
+        2,
+        True,
+    )
+    assert "--password-file" in nobody.err
+    public = call(*sign[:3], f"{key}.pub", *sign[4:])
+    assert (public.code, "is a public key, which signs nothing" in public.line) == (2, True)
     assert not (tmp_path / "out").exists()
     said = call(*sign, "--password-file", tmp_path / "password")
     assert said.code == 0, said.err

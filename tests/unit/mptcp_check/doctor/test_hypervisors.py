@@ -7,6 +7,7 @@ import pytest
 from mptcp_check.doctor import hypervisors
 from mptcp_check.doctor.check import Status
 from mptcp_check.doctor.hypervisors import Processor, Said, cpu_flags, judge_acceleration
+from mptcp_check.machines import wishes
 from mptcp_check.machines.accelerator import Accelerator
 
 QEMU = Said(text="QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18)")
@@ -32,6 +33,7 @@ def judged(
         (Said(text="QEMU emulator version 6.2.0"), MISSING, {}, (Status.FAIL, Status.PASS)),
         (Said(text="Segmentation \x1b[31mfault"), MISSING, {}, (Status.FAIL, Status.PASS)),
         (Said(), MISSING, {}, (Status.FAIL, Status.PASS)),
+        (Said(text="8000 bytes that are no text"), MISSING, {}, (Status.FAIL, Status.PASS)),
         (Said(trouble="qemu did not end within 10 s"), MISSING, {}, (Status.FAIL, Status.PASS)),
         (QEMU, Said(trouble="vagrant ended with 1"), {}, (Status.PASS, Status.WARN)),
         (QEMU, Said(text="%$#!"), VIRTUALBOX, (Status.PASS, Status.WARN)),
@@ -50,9 +52,40 @@ def test_what_is_missing_is_told_with_what_to_install() -> None:
     assert "qemu-system-x86_64 is not installed / install qemu-system-x86" in found["QEMU"][1]
 
 
-def test_a_provider_that_is_broken_is_named() -> None:
-    broken = {"virtualbox": Said(trouble="VBoxManage ended with 1: the kernel module")}
-    assert "virtualbox: VBoxManage ended with 1" in judged(QEMU, VAGRANT, broken)["Vagrant"][1]
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("QEMU emulator version 6.2.0", "QEMU 6.2 is too old, machines need 7.2 or newer"),
+        ("%$#!", "does not say its version, but '%$#!'"),
+    ],
+)
+def test_a_qemu_that_will_not_do_is_told_with_what_it_said(text: str, words: str) -> None:
+    said = judged(Said(text=text), MISSING, {})["QEMU"][1]
+    assert words in said
+    assert "run `qemu-system-x86_64 --version` by hand" in said
+
+
+def test_a_provider_that_is_broken_is_named_with_what_to_do() -> None:
+    broken = {"libvirt": Said(trouble="virsh ended with 1: failed to connect")}
+    alone = judged(QEMU, VAGRANT, broken)["Vagrant"]
+    assert alone[0] is Status.WARN
+    assert "libvirt does not work: virsh ended with 1" in alone[1]
+    assert "systemctl start libvirtd" in alone[1]
+    beside = judged(QEMU, VAGRANT, broken | VIRTUALBOX | broken)["Vagrant"]
+    assert "--machine vagrant:virtualbox" in beside[1]
+
+
+def test_only_providers_that_this_program_drives_count() -> None:
+    assert tuple(hypervisors.PROVIDERS) == wishes.PROVIDERS
+    assert set(hypervisors.PROVIDERS) == set(hypervisors.PROVIDER_ADVICE)
+
+
+def test_a_provider_without_its_plugin_cannot_be_used() -> None:
+    there = Said(text="7.2")
+    assert hypervisors.with_plugin("qemu", there, {"vagrant-libvirt"}).trouble
+    assert hypervisors.with_plugin("libvirt", there, {"vagrant-libvirt"}) == there
+    assert hypervisors.with_plugin("virtualbox", there, ()) == there
+    assert hypervisors.with_plugin("libvirt", MISSING, ()) == MISSING
 
 
 def tool(folder: Path, script: str) -> str:
@@ -66,7 +99,8 @@ def tool(folder: Path, script: str) -> str:
     ("script", "said"),
     [
         ("echo 7.0; echo more", "7.0"),
-        ("printf '\\377\\376garbage'", "\ufffd\ufffdgarbage"),
+        ("printf '\\377\\033[2Jgarbage'", "[2Jgarbage"),
+        ("head -c 9 /dev/zero", "9 bytes that are no text"),
         ("true", ""),
     ],
 )
@@ -92,6 +126,12 @@ TCG = Accelerator(name="tcg", reason="KVM cannot be used: permission denied")
         (KVM, Processor(platform="linux"), Status.PASS, "KVM has booted a guest"),
         (TCG, Processor(platform="linux", kvm_usable=True), Status.WARN, "nothing to do"),
         (TCG, Processor(platform="linux", kvm_there=True), Status.WARN, "usermod -aG kvm"),
+        (
+            TCG,
+            Processor(platform="linux", kvm_usable=True, flags=frozenset({"hypervisor"})),
+            Status.WARN,
+            "its nested virtualization does not work",
+        ),
         (None, Processor(platform="linux", kvm_usable=True), Status.PASS, "the first run tries"),
         (None, Processor(platform="linux", kvm_there=True), Status.WARN, "not yours to open"),
         (

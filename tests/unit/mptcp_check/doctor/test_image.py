@@ -9,6 +9,7 @@ from mptcp_check.doctor.image import judge_missing
     [
         ({"mmdebstrap": "/x", "mksquashfs": "/y"}, "linux", Status.WARN, "the first run builds it"),
         ({"mmdebstrap": None, "mksquashfs": "/y"}, "linux", Status.FAIL, "install mmdebstrap"),
+        ({"mmdebstrap": "/x", "newuidmap": None}, "linux", Status.FAIL, "apt install uidmap`"),
         ({"mmdebstrap": "/x", "mksquashfs": None}, "linux", Status.FAIL, "squashfs-tools"),
         ({"mmdebstrap": None, "mksquashfs": None}, "darwin", Status.FAIL, "image fetch"),
     ],

@@ -65,7 +65,8 @@ def test_the_answer_is_kept_and_not_asked_again(tmp_path: Path) -> None:
 
     assert again == first
     assert said == []
-    assert accelerator.known(tmp_path / "record.json") == (first,)
+    assert accelerator.known(tmp_path / "record.json", key="ke") == (first,)
+    assert accelerator.known(tmp_path / "record.json", key="another QEMU") == ()
 
 
 def test_another_key_asks_again(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mptcp_check.errors import MptcpCheckError, PreflightError
 from mptcp_check.machines import process
@@ -104,6 +106,26 @@ def test_a_tail_is_the_end_of_a_file(tmp_path: Path) -> None:
 
     assert process.tail(file, 7) == "the end"
     assert process.tail(tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"", ""),
+        (b"\x1b[2Jno \x07module\r\nof the kernel\n", "[2Jno  module\nof the kernel"),
+        ("kein Gerät gefunden".encode(), "kein Gerät gefunden"),
+        (bytes(range(128, 256)) + b"!", "129 bytes that are no text"),
+        (bytes(300), "300 bytes that are no text"),
+    ],
+)
+def test_what_a_program_says_is_shown_as_text_or_not_at_all(said: bytes, shown: str) -> None:
+    assert process.plain(said) == shown
+
+
+@given(st.binary(max_size=300))
+def test_no_program_can_write_what_a_terminal_obeys(said: bytes) -> None:
+    shown = process.plain(said)
+    assert all(line.isprintable() for line in shown.split("\n"))
 
 
 def test_a_program_that_hangs_takes_what_it_started_with_it(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from mptcp_check.machines import vagrant_folder
+
+ENTRY = {"ruby_version": "3.1.2", "gem_version": ""}
+
+
+def theirs(folder: Path, *names: str) -> Path:
+    (folder / "gems" / "3.1.2").mkdir(parents=True)
+    installed = {"version": "1", "installed": dict.fromkeys(names, ENTRY)}
+    (folder / "plugins.json").write_text(json.dumps(installed))
+    return folder
+
+
+def lent(boxes: Path) -> set[str]:
+    return set(json.loads((boxes / "plugins.json").read_text())["installed"])
+
+
+def test_providers_plugins_are_lent_and_nothing_else(tmp_path: Path) -> None:
+    boxes = vagrant_folder.boxes_home(tmp_path / "ours")
+    (boxes / "gems" / "3.1.2").mkdir(parents=True)  # Vagrant makes it when there is none
+    home = theirs(tmp_path / "theirs", "vagrant-qemu", "vagrant-vbguest")
+
+    for _ in range(2):  # each start does it
+        vagrant_folder.lend_plugins(boxes, home)
+
+    assert lent(boxes) == {"vagrant-qemu"}
+    assert (boxes / "gems").resolve() == home / "gems"
+    assert sorted(path.name for path in boxes.iterdir()) == ["gems", "plugins.json"]
+
+
+def test_a_plugin_that_was_uninstalled_is_not_lent_any_more(tmp_path: Path) -> None:
+    boxes = vagrant_folder.boxes_home(tmp_path / "ours")
+    home = theirs(tmp_path / "theirs", "vagrant-libvirt")
+    vagrant_folder.lend_plugins(boxes, home)
+    (home / "plugins.json").unlink()
+
+    vagrant_folder.lend_plugins(boxes, home)
+
+    assert lent(boxes) == set()
+    assert not (boxes / "gems").exists()
+    assert (home / "gems" / "3.1.2").is_dir()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"installed": 1}', '{"installed": []}', "\0"])
+def test_a_list_of_plugins_that_cannot_be_read_lends_nothing(tmp_path: Path, content: str) -> None:
+    boxes = vagrant_folder.boxes_home(tmp_path / "ours")
+    home = theirs(tmp_path / "theirs")
+    (home / "plugins.json").write_text(content)
+
+    vagrant_folder.lend_plugins(boxes, home)
+
+    assert lent(boxes) == set()
+
+
+def test_vagrants_home_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("VAGRANT_HOME", raising=False)
+    assert vagrant_folder.user_home() == tmp_path / ".vagrant.d"
+    monkeypatch.setenv("VAGRANT_HOME", "/elsewhere")
+    assert vagrant_folder.user_home() == Path("/elsewhere")
