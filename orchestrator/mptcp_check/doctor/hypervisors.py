@@ -20,6 +20,7 @@ VAGRANT_TIMEOUT_S = 30.0
 """Ruby starts slowly."""
 OLDEST_VAGRANT = (2, 3)
 VAGRANT = "vagrant"
+VAGRANT_ONLY = "for `--machine vagrant` only: "
 QEMU_ADVICE = "install qemu-system-x86 (Debian) or qemu (Homebrew)"
 KVM = Path("/dev/kvm")
 NESTED_ADVICE = (
@@ -94,8 +95,9 @@ def hypervisors(question: Question) -> Iterator[Check]:
     yield from judge_hypervisors(
         own.result(), vagrant.result(), {n: with_plugin(n, s, there) for n, s in said.items()}
     )
-    key = image_accelerator.host_key(own.result().text)
-    known = accelerator.known(question.places.accelerators, key=key)
+    version = own.result().text
+    key = image_accelerator.host_key(version)
+    known = accelerator.known(question.places.accelerators, key=key) if version else ()
     yield judge_acceleration(known[-1] if known else None, _processor())
 
 
@@ -152,7 +154,7 @@ def judge_vagrant(said: Said, providers: Mapping[str, Said]) -> Check:
             name=name,
             status=Status.WARN,
             detail=said.trouble,
-            advice="run `vagrant --version` by hand, or install Vagrant again",
+            advice=f"{VAGRANT_ONLY}run `vagrant --version` by hand, or install Vagrant again",
         )
     found = re.search(r"(\d+)\.(\d+)", said.text)
     version = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
@@ -160,8 +162,10 @@ def judge_vagrant(said: Said, providers: Mapping[str, Said]) -> Check:
         return Check(
             name=name,
             status=Status.WARN,
-            detail=f"{said.text[:60]!r} is too old, or no version",
-            advice="install Vagrant 2.3.4 or newer",
+            detail=f"{said.text} is too old"
+            if found
+            else f"{VAGRANT} does not say its version, but {said.text[:60]!r}",
+            advice=f"{VAGRANT_ONLY}install Vagrant 2.3.4 or newer",
         )
     working = [p for p, answer in providers.items() if not answer.trouble]
     broken = {p: a.trouble for p, a in providers.items() if a.trouble and a.installed}
@@ -173,14 +177,14 @@ def judge_vagrant(said: Said, providers: Mapping[str, Said]) -> Check:
             name=name,
             status=Status.WARN,
             detail=f"{detail}; {which} does not work: {trouble}",
-            advice=f"for `--machine vagrant` only: {PROVIDER_ADVICE[which]}{instead}",
+            advice=f"{VAGRANT_ONLY}{PROVIDER_ADVICE[which]}{instead}",
         )
     if not working:
         return Check(
             name=name,
             status=Status.WARN,
             detail=f"{detail}, and nothing that it could run machines with",
-            advice="for `--machine vagrant` only: install VirtualBox, or libvirt with the plugin "
+            advice=f"{VAGRANT_ONLY}install VirtualBox, or libvirt with the plugin "
             "vagrant-libvirt (docs/vagrant.md)",
         )
     return Check(name=name, status=Status.PASS, detail=detail)

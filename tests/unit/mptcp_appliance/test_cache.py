@@ -213,8 +213,8 @@ def test_a_changed_file_is_named_with_both_digests(tmp_path: Path, name: str) ->
     with pytest.raises(ImageError, match=f"{name} was changed") as caught:
         verify(image)
 
-    assert file_digest(path) in caught.value.message
-    assert len([w for w in caught.value.message.replace(",", " ").split() if len(w) == 64]) == 2
+    for digest in (file_digest(path), image.parts[name].sha256):
+        assert digest[:12] in caught.value.message
     assert str(image.directory) in caught.value.hint
 
 
@@ -250,7 +250,7 @@ def test_a_broken_manifest_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ImageError, match=r"manifest .*manifest\.json cannot be read") as caught:
         cache.find(WANTED, cache_dir=tmp_path, architecture="amd64")
-    assert "Remove the folder" in caught.value.hint
+    assert "remove the folder" in caught.value.hint
 
 
 def test_modules_said_to_decide_nothing_about_an_image_exist() -> None:
