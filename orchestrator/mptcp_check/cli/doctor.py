@@ -10,6 +10,8 @@ from rich.text import Text
 
 from mptcp_check import settings
 from mptcp_check.doctor import Examined, Question, Section, Status, examine
+from mptcp_check.machines import wishes
+from mptcp_check.session_client import server_list
 
 PREFLIGHT_FAILED = 3
 MARKS = {Status.PASS: ("✓", "green"), Status.WARN: ("!", "yellow"), Status.FAIL: ("✗", "bold red")}
@@ -25,7 +27,12 @@ NOT_ASKED = "Not looked at: server, captive portal, clock difference. --server n
     metavar="NAME",
     help="The interface to measure over, as for `run`; may be repeated.",
 )
-@click.option("--server", default="", metavar="URL", help="The measurement server to ask, once.")
+@click.option(
+    "--server",
+    default="",
+    metavar="SERVER",
+    help="The measurement server to ask, as for `run`: https://HOST, LIST.toml, or ssh:HOST.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON document.")
 def doctor(*, interfaces: tuple[str, ...], server: str, as_json: bool) -> int:
     """Check what the main job needs on this computer.
@@ -37,7 +44,11 @@ def doctor(*, interfaces: tuple[str, ...], server: str, as_json: bool) -> int:
       mptcp-check doctor
       mptcp-check doctor --iface eth0 --server https://measure.example
     """  # noqa: D301 - \b is click's
-    question = Question(places=settings.places(), interfaces=interfaces, server=server)
+    question = Question(
+        places=settings.places(),
+        interfaces=tuple(wishes.interface_wish(text).name for text in interfaces),
+        server=wishes.measurement_server(server, server_list.load) if server else None,
+    )
     found = examine(question)
     if as_json:
         click.echo(json.dumps(document(found), indent=2))

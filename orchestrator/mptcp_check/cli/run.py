@@ -193,7 +193,7 @@ def run(  # noqa: PLR0913 - one per option
     )
     if wish.is_said:
         import_module(UPLOAD).require_sense(wish)
-    server_wish = _server(server) if server else None
+    server_wish = wishes.measurement_server(server, server_list.load) if server else None
     if isinstance(server_wish, wishes.SessionWish):
         keeps = import_module(UPLOAD).may_send_traces(wish)
         server_wish = replace(server_wish, keeps=keeps)
@@ -221,12 +221,6 @@ def run(  # noqa: PLR0913 - one per option
         document = {**finished.document, "upload": uploaded.document()}
         click.echo(json.dumps(document, indent=None if jsonl else 2))
     return _exit_code(finished, fail_on, uploaded.exit_code)
-
-
-def _server(text: str) -> wishes.ServerWish | wishes.SessionWish:
-    if wishes.is_session_wish(text):
-        return wishes.session_wish(text, server_list.load)
-    return wishes.server_wish(text)
 
 
 def _exit_code(finished: Finished, fail_on: str | None, of_upload: int) -> int:

@@ -3,6 +3,7 @@
 import enum
 from dataclasses import dataclass
 
+from mptcp_check.machines.wishes import ServerWish, SessionWish
 from mptcp_check.settings import Places
 
 
@@ -40,8 +41,8 @@ class Question:
     places: Places
     interfaces: tuple[str, ...] = ()
     """Named by the user; then the main job needs them."""
-    server: str = ""
-    """URL of the measurement server; empty when none is configured: then nobody is asked."""
+    server: ServerWish | SessionWish | None = None
+    """The measurement server; none when none is configured: then nobody is asked."""
 
     @property
     def needs_network(self) -> bool:

@@ -49,7 +49,8 @@ def judge(facts: HostFacts, question: Question) -> Iterator[Check]:
         else:
             yield judge_attachment(attachment, uid=facts.uid, bad=bad)
     yield judge_vpn(facts.interfaces)
-    yield judge_ipv6(chosen)
+    if wired := [i for i in chosen if i.kind is not InterfaceKind.TAP]:
+        yield judge_ipv6(wired)
 
 
 def judge_interfaces(chosen: Sequence[HostInterface]) -> Check:

@@ -73,6 +73,20 @@ def ssh_box(
         yield replace(box, agent=Translated(box.agent, translated))
 
 
+def require_usable(host: SshHost) -> None:
+    """See that a box can be a server: it is reached and known, has Python, and we are root there.
+
+    Raises:
+        PreflightError: Its host key is not known or another one, or it lacks something.
+        ServerError: It cannot be reached, or takes no key of ours.
+    """
+    with _opened(host, ServerError) as remote:
+        try:
+            _prepared(remote, str(host))
+        except MachineError as e:
+            raise ServerError(e.message, hint=e.hint) from None
+
+
 def _visited(
     stack: ExitStack,
     host: SshHost,

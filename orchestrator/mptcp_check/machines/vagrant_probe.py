@@ -37,9 +37,14 @@ def provider(wish: str | None) -> str:
     """Return the provider that is wished, else the first that seems to be installed.
 
     Raises:
-        PreflightError: None is.
+        PreflightError: It is not, or none is.
     """
     if wish is not None:
+        if shutil.which(PROGRAMS[wish]) is None:
+            raise PreflightError(
+                f"{wish} is not installed here: there is no {PROGRAMS[wish]}",
+                hint="install it (docs/vagrant.md), or use --machine qemu",
+            )
         return wish
     usable = (p for p in PROVIDERS if shutil.which(PROGRAMS[p]))
     found = next(usable, None)
@@ -62,7 +67,14 @@ def bridged_networks(
     said = ""
     if provider == "virtualbox":
         asked = process.run(providers.VIRTUALBOX_COMMAND, timeout_s=60)
-        said = asked.stdout.decode(errors="replace")
+        if asked.exit_code != 0:
+            words = " ".join(process.plain(asked.stderr.encode()).split())
+            raise PreflightError(
+                f"'{' '.join(providers.VIRTUALBOX_COMMAND)}' failed "
+                f"(exit code {asked.exit_code}): {words[:400] or 'it said nothing'}",
+                hint="VirtualBox itself does not work: run that by hand",
+            )
+        said = process.plain(asked.stdout)
     return tuple(bridged_network(i, provider, said=said, platform=sys.platform) for i in interfaces)
 
 

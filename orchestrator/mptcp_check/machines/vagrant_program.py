@@ -148,7 +148,7 @@ class VagrantProgram(vagrant.Vagrant):  # type: ignore[misc] # it has no types
     @staticmethod
     def _unreadable(verb: str, said: str) -> MachineError:
         return MachineError(
-            f"what 'vagrant {verb}' said cannot be read: {said[:80]!r}",
+            f"what 'vagrant {verb}' said cannot be read: {process.plain(said.encode())[:80]!r}",
             hint="run it by hand: a plugin may be broken",
         )
 

@@ -164,9 +164,21 @@ def interface_wish(text: str) -> InterfaceWish:
     )
 
 
-def is_session_wish(text: str) -> bool:
-    """Say whether ``--server`` names public servers: one by its URL, or a list of them."""
-    return text.startswith("https://") or text.endswith(LISTS)
+def measurement_server(
+    text: str, load: Callable[[Path], tuple[KnownServer, ...]]
+) -> ServerWish | SessionWish:
+    """Read ``--server``.
+
+    Args:
+        text: What the user wrote.
+        load: Reads a list of servers.
+
+    Raises:
+        UsageError: It is of no form that is known.
+    """
+    if text.startswith("https://") or text.endswith(LISTS):
+        return session_wish(text, load)
+    return server_wish(text)
 
 
 def session_wish(text: str, load: Callable[[Path], tuple[KnownServer, ...]]) -> SessionWish:

@@ -18,6 +18,8 @@ class Candidate:
     server: KnownServer
     usable: bool
     because: str
+    hint: str = ""
+    """The next step, where there is one for this server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +51,11 @@ def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
             because = _why(server, asked, of=len(servers))
             return Choice(server=server, because=because, asked=tuple(asked))
     found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
-    raise ServerError(
-        f"no measurement server can be used: {found}",
-        hint="try again later, or name others; `mptcp-check run` without --server needs none",
-    )
+    own = asked[0].hint if len(asked) == 1 else ""
+    raise ServerError(f"no measurement server can be used: {found}", hint=own or OTHERS)
 
 
+OTHERS = "try again later, or name others; `mptcp-check run` without --server needs none"
 NO_CAPTURE = "it cannot capture now"
 NO_SERVICES = "its application servers do not run"
 
@@ -64,7 +65,7 @@ def _look(server: KnownServer, health: Health) -> Candidate:
         document = health(server)
     except ServerError as e:
         because = e.message.removeprefix(f"{server.url} ")
-        return Candidate(server=server, usable=False, because=because)
+        return Candidate(server=server, usable=False, because=because, hint=e.hint)
     if document.get("status") == "lame-duck":
         return Candidate(server=server, usable=False, because="it is being drained")
     if document.get("status") != "ok":

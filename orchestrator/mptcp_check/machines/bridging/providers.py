@@ -70,10 +70,14 @@ def virtualbox_name(interface: HostInterface, said: str) -> str:
     for one in listed:
         if interface.mac and one.mac == interface.mac.lower():
             return one.name
-    names = ", ".join(one.name for one in listed)
+    if not listed:
+        raise PreflightError(
+            "VirtualBox names no interface that it bridges to",
+            hint=f"run `{' '.join(VIRTUALBOX_COMMAND)}` by hand to see why",
+        )
     raise PreflightError(
         f"VirtualBox does not bridge to {interface.title}",
-        hint=f"it bridges to: {names}" if names else f"see `{' '.join(VIRTUALBOX_COMMAND)}`",
+        hint=f"it bridges to: {', '.join(one.name for one in listed)}",
     )
 
 

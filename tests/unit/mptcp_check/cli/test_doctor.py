@@ -7,6 +7,7 @@ from rich.console import Console
 
 from mptcp_check.cli import doctor as command
 from mptcp_check.doctor import Check, Examined, Question, Section, Status
+from mptcp_check.errors import UsageError
 
 GOOD = Check(name="Python", status=Status.PASS, detail="3.11.2")
 SLOW = Check(name="Acceleration", status=Status.WARN, detail="emulation", advice="nothing to do")
@@ -69,6 +70,21 @@ def test_long_lines_stay_in_their_column() -> None:
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--server", "nonsense"], "'nonsense' is not a measurement server"),
+        (["--server", "http://m.example"], "is not a measurement server"),
+        (["--server", "none.toml"], "none.toml cannot be read"),
+        (["--iface", "a/b"], "'a/b' is not the name of a network interface"),
+    ],
+)
+def test_what_run_would_not_take_is_refused(arguments: list[str], words: str) -> None:
+    result = click.testing.CliRunner().invoke(command.doctor, arguments, standalone_mode=False)
+    assert isinstance(result.exception, UsageError)
+    assert words in result.exception.message
+
+
 @pytest.mark.parametrize(("checks", "code"), [([GOOD, SLOW], 0), ([GOOD, BAD], 3)])
 def test_a_failed_check_is_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, checks: list[Check], code: int
@@ -84,7 +100,8 @@ def test_a_failed_check_is_exit_code_3(
     result = click.testing.CliRunner().invoke(command.doctor, arguments, standalone_mode=False)
 
     assert result.return_value == code
-    assert (asked[0].interfaces, asked[0].server) == (("en0", "en1"), "https://m.example")
+    assert asked[0].interfaces == ("en0", "en1")
+    assert str(asked[0].server) == "https://m.example"
     document = json.loads(result.stdout)
     assert document["schema"] == "mptcp-check.doctor/1"
     assert document["checks"][0] == {

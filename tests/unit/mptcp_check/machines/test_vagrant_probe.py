@@ -1,7 +1,9 @@
 """Which provider, which of its names for a network, and what went away."""
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -77,10 +79,34 @@ def test_the_first_provider_that_is_installed_is_taken(monkeypatch: pytest.Monke
     monkeypatch.setattr(shutil, "which", lambda name: f"/bin/{name}" if name in there else None)
 
     assert provider(None) == "virtualbox"
-    assert provider("qemu") == "qemu"
+    assert provider("virtualbox") == "virtualbox"
+    with pytest.raises(PreflightError, match="qemu is not installed here: there is no qemu-img"):
+        provider("qemu")
     there.clear()
     with pytest.raises(PreflightError, match="nothing here to run a machine with"):
         provider(None)
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo the kernel module is missing >&2; exit 1", "exit code 1.*kernel module is missing"),
+        ("exit 1", "exit code 1.*it said nothing"),
+        ("head -c 4000 /dev/zero", "names no interface"),
+        ("echo 'Name: en9: Wi-Fi'", "does not bridge to eth0"),
+    ],
+)
+def test_a_virtualbox_that_does_not_work_is_told_in_its_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, script: str, words: str
+) -> None:
+    program = tmp_path / "VBoxManage"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    with pytest.raises(PreflightError, match=words) as error:
+        vagrant_probe.bridged_networks([ETHERNET], "virtualbox")
+    assert error.value.hint
 
 
 def test_the_report_says_how_a_card_is_joined() -> None:

@@ -13,10 +13,11 @@ from mptcp_check.machines.wishes import (
     MachineKind,
     MachineWish,
     ServerWish,
+    SessionWish,
     SshHost,
     interface_wish,
-    is_session_wish,
     machine_wish,
+    measurement_server,
     server_wish,
     session_wish,
 )
@@ -95,13 +96,13 @@ def test_a_public_server_is_named_by_its_url_and_maybe_a_fingerprint() -> None:
     [server] = wish.servers
     assert (server.host, server.port, server.fingerprint) == ("box.example", 7, "ab" * 31 + "cd")
     assert str(wish) == "https://box.example:7"
-    assert is_session_wish("https://box")
-    assert not is_session_wish("ssh:box")
+    assert isinstance(measurement_server("https://box", no_list), SessionWish)
+    assert isinstance(measurement_server("ssh:box", no_list), ServerWish)
 
 
 def test_a_file_is_a_list_of_public_servers() -> None:
     known = (KnownServer(host="a", port=1),)
-    assert is_session_wish("servers.toml")
+    assert isinstance(measurement_server("servers.toml", lambda _: known), SessionWish)
     assert session_wish("servers.toml", lambda path: known if path.name == "servers.toml" else ())
     assert session_wish("servers.json", lambda _: known).servers == known
 
