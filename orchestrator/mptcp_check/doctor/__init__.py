@@ -25,6 +25,7 @@ PROBES: Mapping[Section, tuple[Probe, ...]] = {
     Section.COMPUTER: (
         computer.python,
         computer.disk,
+        computer.rights,
         computer.clock_kept,
         computer.remains,
         computer.tshark,

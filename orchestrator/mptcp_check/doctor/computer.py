@@ -1,6 +1,7 @@
 """The computer itself: Python, disk, clock, what crashes left, a look at packets."""
 
 import ctypes
+import os
 import shutil
 import struct
 import sys
@@ -48,6 +49,18 @@ def disk(question: Question) -> Iterator[Check]:
     yield judge_disk(
         [(place, shutil.disk_usage(_existing(place)).free, n) for place, n in places.items()]
     )
+
+
+def rights(question: Question) -> Iterator[Check]:
+    """Give whether a run may be kept; nothing where it may."""
+    folder = _existing(question.places.runs)
+    if not os.access(folder, os.W_OK):
+        yield Check(
+            name="Rights",
+            status=Status.FAIL,
+            detail=f"you may not write to {folder}, where runs are kept",
+            advice="make it yours, or set MPTCP_CHECK_HOME to a folder of yours",
+        )
 
 
 def judge_disk(places: Sequence[tuple[Path, int, int]]) -> Check:

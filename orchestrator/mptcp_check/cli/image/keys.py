@@ -34,7 +34,7 @@ def keygen(*, secret_key: Path, no_password: bool, password_file: TextIO | None)
       mptcp-check image keygen lab.key
     """  # noqa: D301 - \b is click's
     public_path = secret_key.with_name(f"{secret_key.name}.pub")
-    if public_path.exists():
+    if os.path.lexists(public_path):
         raise UsageError(f"{public_path} exists already", hint="name another file")
     key = signing_key.generate(os.urandom)
     password = "" if no_password else _new_password(password_file)
@@ -85,17 +85,19 @@ def public_key(given: str) -> PublicKey:
     try:
         return signing.parse_public_key(given)
     except ValueError as e:
-        path = Path(given)
-        if not path.is_file():
-            raise UsageError(
-                f"--key {given[:100]!r} is no public key: {e}",
-                hint="give the line RW..., or the name of the file that has it",
-            ) from None
+        no_key = UsageError(
+            f"--key {given[:100]!r} is no public key: {e}",
+            hint="give the line RW..., or the name of the file that has it",
+        )
     try:
-        with path.open("rb") as stream:
+        with Path(given).open("rb") as stream:
             return signing.parse_public_key(stream.read(signing.LIMIT_BYTES).decode())
-    except (OSError, ValueError) as e:
-        raise UsageError(f"{path} holds no public key: {e}") from None
+    except PermissionError:
+        raise UsageError(f"{given} cannot be read: you may not") from None
+    except OSError:
+        raise no_key from None
+    except ValueError as e:
+        raise UsageError(f"{given} holds no public key: {e}") from None
 
 
 def _new_password(file: TextIO | None) -> str:

@@ -17,7 +17,7 @@ from mptcp_check import clock, doctor, machinery, networks, settings, wanted
 from mptcp_check.cli import main as entry
 from mptcp_check.cli.image import keys
 from mptcp_check.doctor import Status
-from mptcp_check.errors import PreflightError
+from mptcp_check.errors import PreflightError, UsageError
 from mptcp_check.machines import network, process, wishes
 from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
@@ -203,6 +203,19 @@ def test_verify_by_a_key_is_for_those_who_publish(call: Call, catalogue: Path) -
     assert (good.code, KEY.public.name in good.out) == (0, True)
     wrong = call("verify", folder, "--key", OTHER_KEY.public.text)
     assert (wrong.code, "not with the trusted key" in wrong.line) == (3, True)
+
+
+def test_a_key_that_may_not_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:  # root may read everything
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    closed = tmp_path / "lab.key.pub"
+
+    with pytest.raises(UsageError, match=f"{closed} cannot be read: you may not"):
+        keys.public_key(str(closed))
 
 
 def test_verify_without_an_image_says_how_to_get_one(call: Call) -> None:

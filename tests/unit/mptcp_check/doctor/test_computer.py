@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mptcp_check.doctor.computer import (
     judge_python,
     judge_remains,
     judge_tshark,
+    rights,
 )
 from mptcp_check.machines.workspace import Remains
 
@@ -30,6 +32,16 @@ def test_a_full_disk_fails_and_names_the_folder() -> None:
     assert (good.status, good.detail) == (Status.PASS, "5 GiB free")
     assert (bad.status, bad.detail) == (Status.FAIL, "512 MiB free for /images, 1024 MiB needed")
     assert "MPTCP_CHECK_HOME" in bad.advice
+
+
+def test_a_folder_for_runs_that_is_not_ours_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    question = Question(places=settings.places())
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    (check,) = rights(question)
+    assert check.status is Status.FAIL
+    assert "MPTCP_CHECK_HOME" in check.advice
+    monkeypatch.setattr(os, "access", lambda *_: True)
+    assert list(rights(question)) == []
 
 
 def test_a_clock_is_judged_only_when_the_system_knows() -> None:

@@ -32,6 +32,11 @@ def test_a_laptop_on_ethernet_with_both_families_is_well() -> None:
     assert found["Attach to eth0"].detail == "bridged (macvtap)"
 
 
+def test_nothing_is_said_of_ipv6_on_a_tap_of_the_users() -> None:
+    tap = interface("tap7", kind=InterfaceKind.TAP, index=12, addresses=())
+    assert "IPv6" not in judged(facts(tap), "tap7")
+
+
 def test_the_other_interfaces_that_could_be_named_are_told() -> None:
     unplugged = interface("eth1", index=9, up=False, addresses=())
     veth = interface("veth7", kind=InterfaceKind.VETH, index=11)
