@@ -44,9 +44,11 @@ def doctor(*, interfaces: tuple[str, ...], server: str, as_json: bool) -> int:
       mptcp-check doctor
       mptcp-check doctor --iface eth0 --server https://measure.example
     """  # noqa: D301 - \b is click's
+    wished = [wishes.interface_wish(text) for text in interfaces]
     question = Question(
         places=settings.places(),
-        interfaces=tuple(wishes.interface_wish(text).name for text in interfaces),
+        interfaces=tuple(wish.name for wish in wished),
+        routed=any(wish.routed for wish in wished),
         server=wishes.measurement_server(server, server_list.load) if server else None,
     )
     found = examine(question)

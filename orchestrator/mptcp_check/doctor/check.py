@@ -41,6 +41,8 @@ class Question:
     places: Places
     interfaces: tuple[str, ...] = ()
     """Named by the user; then the main job needs them."""
+    routed: bool = False
+    """One of them shall be routed, and so all are."""
     server: ServerWish | SessionWish | None = None
     """The measurement server; none when none is configured: then nobody is asked."""
 

@@ -41,9 +41,10 @@ def judge(facts: HostFacts, question: Question) -> Iterator[Check]:
         return
     yield judge_interfaces(chosen)
     yield from judge_others(facts.interfaces, chosen)
+    how = Network.ROUTED if question.routed else None
     for interface in chosen:
         try:
-            (attachment,) = planning.plan([interface], facts)
+            (attachment,) = planning.plan([interface], facts, network=how)
         except MptcpCheckError as e:
             yield Check(name=_attaching(interface), status=bad, detail=e.message, advice=e.hint)
         else:

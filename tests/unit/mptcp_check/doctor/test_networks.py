@@ -54,6 +54,12 @@ def test_wifi_is_routed_with_a_word() -> None:
     assert "Ethernet" in check.advice
 
 
+def test_a_network_that_shall_be_routed_is_told_as_such() -> None:
+    question = Question(places=PLACES, interfaces=("eth0",), routed=True)
+    found = {c.name: c for c in judge(facts(interface()), question)}
+    assert found["Attach to eth0"].detail.startswith("routed")
+
+
 def test_missing_rights_fail_only_what_was_asked_for() -> None:
     about = facts(interface(), uid=1000)
 
