@@ -84,7 +84,10 @@ def judge_others(
 
 def judge_attachment(attachment: Attachment, *, uid: int, bad: Status) -> Check:
     """Judge whether a machine can be attached, and what it will mean; PURE."""
-    name, how = _attaching(attachment.interface), f"{attachment.network} ({attachment.kind})"
+    name = _attaching(attachment.interface)
+    kind, how = str(attachment.kind), str(attachment.network)
+    if kind != how:
+        how += f" ({kind})"
     if attachment.rights is Rights.ROOT and uid != 0:
         return Check(
             name=name,
@@ -95,7 +98,9 @@ def judge_attachment(attachment: Attachment, *, uid: int, bad: Status) -> Check:
         )
     if attachment.network is Network.ROUTED:
         note = next(iter(attachment.notes), "")
-        advice = f"{note}; measure over Ethernet to be a neighbour on the network itself"
+        bridges = attachment.interface.kind in planning.BRIDGED
+        instead = "leave `routed` out" if bridges else "measure over Ethernet"
+        advice = f"{note}; {instead} to be a neighbour on the network itself"
         return Check(name=name, status=Status.WARN, detail=how, advice=advice)
     return Check(name=name, status=Status.PASS, detail=how)
 

@@ -57,7 +57,8 @@ def test_wifi_is_routed_with_a_word() -> None:
 def test_a_network_that_shall_be_routed_is_told_as_such() -> None:
     question = Question(places=PLACES, interfaces=("eth0",), routed=True)
     found = {c.name: c for c in judge(facts(interface()), question)}
-    assert found["Attach to eth0"].detail.startswith("routed")
+    assert found["Attach to eth0"].detail == "routed"
+    assert "leave `routed` out" in found["Attach to eth0"].advice
 
 
 def test_missing_rights_fail_only_what_was_asked_for() -> None:
