@@ -162,7 +162,7 @@ def _machine(
         name=selftests.IMAGE,
         accelerator=image_accelerator(
             image,
-            version=qemu_version(),
+            version=qemu_version(image),
             record=places.accelerators,
             scratch=scratch,
             progress=watch.step,

@@ -58,7 +58,7 @@ def ready(around: Around) -> Machinery:
     with ThreadPoolExecutor(2) as pool:  # nothing of the image runs before it is verified
         verifying = pool.submit(store.check, image, pins=around.places.catalogues)
         making = pool.submit(_keys, around.scratch / "keys")
-        version = qemu_version()
+        version = qemu_version(image)
         import_module(MEANWHILE)
         verifying.result()
     accelerated = image_accelerator(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mptcp_check.machines import qemu
+from mptcp_check.machines import hardware
 from system.cli import Said, wait_for_line, wait_until
 from system.real_site import LAPTOP, ODD_PORT, SERVER, SSH_PORT, Site, run
 
@@ -201,9 +201,9 @@ os.execv({qemu!r}, [{qemu!r}, *swapped])
 def test_a_hypervisor_that_ends_tcp_itself_is_refused_with_the_way_out(
     place: Site, tmp_path: Path
 ) -> None:
-    real = shutil.which(qemu.PROGRAM)
+    real = shutil.which(hardware.here().program)
     assert real is not None
-    wrapper = tmp_path / qemu.PROGRAM
+    wrapper = tmp_path / hardware.here().program
     wrapper.write_text(USER_MODE_QEMU.format(python=sys.executable, qemu=real))
     wrapper.chmod(0o755)
     out = tmp_path / "run"

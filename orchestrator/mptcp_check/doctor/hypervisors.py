@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.errors import MptcpCheckError
-from mptcp_check.machines import accelerator, image_accelerator, process, qemu
+from mptcp_check.machines import accelerator, hardware, image_accelerator, process, qemu
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.vagrant_folder import PLUGINS
 
@@ -21,7 +21,6 @@ VAGRANT_TIMEOUT_S = 30.0
 OLDEST_VAGRANT = (2, 3)
 VAGRANT = "vagrant"
 VAGRANT_ONLY = "for `--machine vagrant` only: "
-QEMU_ADVICE = "install qemu-system-x86 (Debian) or qemu (Homebrew)"
 KVM = Path("/dev/kvm")
 NESTED_ADVICE = (
     "switch on nested virtualization where that machine is hosted (VirtualBox: System, Processor, "
@@ -88,7 +87,7 @@ def hypervisors(question: Question) -> Iterator[Check]:
     with ThreadPoolExecutor() as pool:  # one that hangs does not add to another that does
         vagrant = pool.submit(ask, [VAGRANT, "--version"], timeout_s=VAGRANT_TIMEOUT_S)
         plugins = pool.submit(ask_plugins) if providers else None
-        own = pool.submit(ask, [qemu.PROGRAM, "--version"])
+        own = pool.submit(ask, [hardware.here().program, "--version"])
         others = {name: pool.submit(ask, argv) for name, argv in providers.items()}
         said = {name: asking.result() for name, asking in others.items()}
     there = plugins.result() if plugins else frozenset()
@@ -96,7 +95,7 @@ def hypervisors(question: Question) -> Iterator[Check]:
         own.result(), vagrant.result(), {n: with_plugin(n, s, there) for n, s in said.items()}
     )
     version = own.result().text
-    key = image_accelerator.host_key(version)
+    key = image_accelerator.host_key(hardware.here().program, version)
     known = accelerator.known(question.places.accelerators, key=key) if version else ()
     yield judge_acceleration(known[-1] if known else None, _processor())
 
@@ -129,15 +128,17 @@ def judge_hypervisors(
 
 def judge_qemu(said: Said, *, vagrant_works: bool) -> Check:
     """Judge QEMU's version; PURE."""
+    ours = hardware.here()
     name, bad = "QEMU", Status.WARN if vagrant_works else Status.FAIL
     instead = "; without it, `run --machine vagrant`" if vagrant_works else ""
     if not said.installed:
-        detail = f"{qemu.PROGRAM} is not installed"
-        return Check(name=name, status=bad, detail=detail, advice=QEMU_ADVICE + instead)
-    trouble = said.trouble or qemu.version_trouble(said.text)
+        detail = f"{ours.program} is not installed"
+        advice = f"install {ours.package} (Debian) or qemu (Homebrew)"
+        return Check(name=name, status=bad, detail=detail, advice=advice + instead)
+    trouble = said.trouble or qemu.version_trouble(said.text, program=ours.program)
     if trouble:
         oldest = ".".join(map(str, qemu.OLDEST_VERSION))
-        advice = f"run `{qemu.PROGRAM} --version` by hand, and install QEMU {oldest} or newer"
+        advice = f"run `{ours.program} --version` by hand, and install QEMU {oldest} or newer"
         return Check(name=name, status=bad, detail=trouble, advice=advice + instead)
     version = qemu.version(said=said.text.encode()) or ()
     return Check(name=name, status=Status.PASS, detail=".".join(map(str, version)))

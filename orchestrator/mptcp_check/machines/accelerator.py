@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mptcp_check.machines import process
+from mptcp_check.machines.hardware import AMD64, Hardware
 
 CANDIDATES: Mapping[str, tuple[str, ...]] = {"linux": ("kvm",), "darwin": ("hvf",)}
 """Hardware accelerators to try, by `sys.platform`; TCG, software emulation, needs no trial."""
@@ -28,16 +29,13 @@ class Accelerator:
     """``kvm``, ``hvf`` or ``tcg``."""
     reason: str
     """Why this one, in words for the report."""
-
-    @property
-    def cpu(self) -> str:
-        """The CPU model: the host's own where hardware helps, else all that QEMU emulates."""
-        return "max" if self.name == "tcg" else "host"
+    hardware: Hardware = AMD64
+    """What it runs: a computer of the image's architecture."""
 
 
 def find(
     *,
-    qemu: str,
+    hardware: Hardware,
     boot_arguments: Sequence[str],
     key: str,
     record: Path,
@@ -49,7 +47,7 @@ def find(
     """Return the fastest accelerator that boots the image here; the answer is kept in ``record``.
 
     Args:
-        qemu: The QEMU program.
+        hardware: For the image's architecture.
         boot_arguments: Arguments that boot the image with the probe word.
         key: What the answer depends on (image, QEMU, host kernel); another key asks again.
         record: JSON file that keeps answers by key.
@@ -60,18 +58,23 @@ def find(
     """
     answers = _read(record)
     if key in answers:
-        return Accelerator(name=answers[key]["name"], reason=answers[key]["reason"])
+        answer = answers[key]
+        return Accelerator(name=answer["name"], reason=answer["reason"], hardware=hardware)
     reasons = []
     chosen = None
     for name in CANDIDATES.get(sys.platform, ()) if candidates is None else candidates:
         progress(f"Trying whether {name.upper()} can run a guest here (at most {deadline_s:.0f} s)")
-        argv = _command(name, qemu=qemu, boot_arguments=boot_arguments, scratch=scratch)
+        argv = _command(name, hardware=hardware, boot_arguments=boot_arguments, scratch=scratch)
         trouble = _trial(name, argv, scratch=scratch, deadline_s=deadline_s)
         if trouble is None:
-            chosen = Accelerator(name=name, reason="a guest booted with it in time")
+            chosen = Accelerator(
+                name=name, reason="a guest booted with it in time", hardware=hardware
+            )
             break
         reasons.append(f"{name.upper()} cannot be used: {trouble}")
-    found = chosen or Accelerator(name="tcg", reason="; ".join(reasons) or "no hardware help here")
+    found = chosen or Accelerator(
+        name="tcg", reason="; ".join(reasons) or "no hardware help here", hardware=hardware
+    )
     answers[key] = {"name": found.name, "reason": found.reason}
     record.parent.mkdir(parents=True, exist_ok=True)
     temporary = record.with_suffix(".new")
@@ -102,10 +105,12 @@ def _read(record: Path) -> dict[str, dict[str, str]]:
         return {}  # a lost record costs one more trial
 
 
-def _command(name: str, *, qemu: str, boot_arguments: Sequence[str], scratch: Path) -> list[str]:
+def _command(
+    name: str, *, hardware: Hardware, boot_arguments: Sequence[str], scratch: Path
+) -> list[str]:
     return [
-        qemu,
-        *("-accel", name, "-M", "q35", "-cpu", "host"),
+        hardware.program,
+        *hardware.words(name),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-serial", f"file:{_console(name, scratch)}"),
         *("-pidfile", str(scratch / f"boot-probe-{name}.pid")),

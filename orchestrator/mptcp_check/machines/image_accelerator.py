@@ -9,28 +9,30 @@ from mptcp_appliance.image import Image
 from mptcp_check.errors import MachineError, PreflightError
 from mptcp_check.machines import accelerator, process, qemu
 from mptcp_check.machines.accelerator import Accelerator
+from mptcp_check.machines.hardware import hardware
 
 TIMEOUT_S = 10.0
 
 
-def qemu_version() -> str:
-    """Return the first line of what QEMU says of itself.
+def qemu_version(image: Image) -> str:
+    """Return the first line of what the QEMU for an image says of itself.
 
     Raises:
         PreflightError: There is no QEMU, it does not end, or cannot run machines of ours.
     """
-    done = process.run([qemu.PROGRAM, "--version"], timeout_s=TIMEOUT_S)
+    program = hardware(image.architecture).program
+    done = process.run([program, "--version"], timeout_s=TIMEOUT_S)
     said = process.plain(done.stdout) or process.plain(done.stderr.encode())
     first = next(iter(said.splitlines()), "")
-    trouble = qemu.version_trouble(first)
+    trouble = qemu.version_trouble(first, program=program)
     if trouble:
         raise PreflightError(trouble, hint="`mptcp-check doctor` says what to do about QEMU")
     return first
 
 
-def host_key(version: str) -> str:
-    """Return how the keys of all answers begin that concern this QEMU and this host kernel."""
-    return f"{version}; {platform.platform()}; "
+def host_key(program: str, version: str) -> str:
+    """Return how the keys of all answers begin that concern a QEMU and this host kernel."""
+    return f"{program}; {version}; {platform.platform()}; "
 
 
 def image_accelerator(
@@ -48,11 +50,12 @@ def image_accelerator(
     Raises:
         MachineError: The record cannot be written.
     """
+    machine = hardware(image.architecture)
     try:
         return accelerator.find(
-            qemu=qemu.PROGRAM,
+            hardware=machine,
             boot_arguments=boot.boot_probe_arguments(image),
-            key=f"{host_key(version)}{image.digest}",
+            key=f"{host_key(machine.program, version)}{image.digest}",
             record=record,
             scratch=scratch,
             progress=progress,

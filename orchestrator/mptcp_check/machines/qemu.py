@@ -9,7 +9,6 @@ from mptcp_check.machines import process
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.bridging.attachment import Attachment
 
-PROGRAM = "qemu-system-x86_64"
 OLDEST_VERSION = (7, 2)
 """`-netdev stream` came with QEMU 7.2."""
 
@@ -61,13 +60,12 @@ class MachineSpec:
 def command(spec: MachineSpec, *, platform: str = sys.platform) -> list[str]:
     """Return QEMU's argument list.
 
-    q35 always: microvm has no timer that TCG can calibrate against and hangs in one boot of ten.
     `-netdev stream` has no vnet header, so no offload can hide the wire's real packets.
     """
     argv = [
-        PROGRAM,
+        spec.accelerator.hardware.program,
         *("-name", f"mptcp-check-{spec.name}"),
-        *("-accel", spec.accelerator.name, "-M", "q35", "-cpu", spec.accelerator.cpu),
+        *spec.accelerator.hardware.words(spec.accelerator.name),
         *("-smp", "1", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         *("-pidfile", str(spec.directory / f"{spec.name}.pid")),
         *("-serial", f"file:{spec.console}"),
@@ -136,12 +134,12 @@ class Machine:
         self._child.kill()
 
 
-def version_trouble(said: str) -> str:
-    """Return why this QEMU cannot run machines, by the line it says of itself; empty if it can."""
+def version_trouble(said: str, *, program: str) -> str:
+    """Return why a QEMU cannot run machines, by the line it says of itself; empty if it can."""
     found = version(said=said.encode())
     oldest = ".".join(map(str, OLDEST_VERSION))
     if found is None:
-        return f"{PROGRAM} does not say its version, but {said[:100]!r}"
+        return f"{program} does not say its version, but {said[:100]!r}"
     if found < OLDEST_VERSION:
         return f"QEMU {found[0]}.{found[1]} is too old, machines need {oldest} or newer"
     return ""

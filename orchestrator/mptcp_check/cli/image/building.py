@@ -14,6 +14,11 @@ from mptcp_check.settings import IMAGE
 
 @click.command()
 @click.option(
+    "--architecture",
+    type=click.Choice(cache.ARCHITECTURES),
+    help="For computers with another processor: arm64 is Apple silicon too.  [default: this one's]",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(sorted(disk.FORMATS)),
@@ -24,7 +29,7 @@ from mptcp_check.settings import IMAGE
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for --format; appliance.FORMAT here without it.",
 )
-def build(form: str | None, output: Path | None) -> None:
+def build(architecture: str | None, form: str | None, output: Path | None) -> None:
     """Build the image, unless the cache has it; say where it is.
 
     What is built here is trusted by its own manifest, and goes before what is fetched. Images
@@ -33,16 +38,19 @@ def build(form: str | None, output: Path | None) -> None:
     \b
     Examples:
       mptcp-check image build
+      mptcp-check image build --architecture arm64
       mptcp-check image build --format box-libvirt --output appliance.box
     """  # noqa: D301 - \b is click's
     if output is not None and form is None:
         raise UsageError("--output without --format", hint="say which --format it shall have")
     with live.watching(live.console()) as watch:
         wanted, place = images.load(IMAGE), settings.places().images
-        there = cache.find(wanted, cache_dir=place)
+        there = cache.find(wanted, cache_dir=place, architecture=architecture)
         if there is None:
             watch.step("Building the appliance image: kernel from source, packages from Debian")
-        built = there or cache.ensure(wanted, cache_dir=place, progress=watch.detail)
+        built = there or cache.ensure(
+            wanted, cache_dir=place, progress=watch.detail, architecture=architecture
+        )
         if form is None:
             made = built.directory
         else:

@@ -5,7 +5,7 @@ from typing import TextIO
 
 import click
 
-from mptcp_appliance import catalogue_folder, disk, signing_key, store, strict_json
+from mptcp_appliance import cache, catalogue_folder, disk, signing_key, store, strict_json
 from mptcp_appliance import images as declared
 from mptcp_appliance.catalogue_folder import Edition
 from mptcp_appliance.errors import ImageError
@@ -82,8 +82,8 @@ def sign(  # noqa: PLR0913 - one option each
 ) -> None:
     """Add images to a catalogue and sign its next version.
 
-    FOLDER is that of an image; without one it is the image that was built here. The images'
-    digests are compared before they are signed.
+    FOLDER is that of an image; without one it is the image that was built here, for each
+    architecture that it was built for. The images' digests are compared before they are signed.
 
     \b
     Examples:
@@ -91,7 +91,7 @@ def sign(  # noqa: PLR0913 - one option each
       mptcp-check image sign --secret-key lab.key --catalogue /srv/www/images --format qcow2
       mptcp-check image sign --renew --secret-key lab.key --catalogue /srv/www/images
     """  # noqa: D301 - \b is click's
-    images = () if renew else folder or (_built(),)
+    images = () if renew else folder or _built()
     key = _key(secret_key, password_file)
     old = _key(old_key, password_file) if old_key else None
     edition = Edition(now_s=clock.wall_ns() // 10**9, valid_s=days * DAY_S, keep=keep, title=title)
@@ -110,11 +110,16 @@ def sign(  # noqa: PLR0913 - one option each
     click.echo(key.public.text)
 
 
-def _built() -> Path:
-    image = store.find(declared.load(IMAGE), cache_dir=settings.places().images)
-    if image is None or image.origin is not None:
+def _built() -> tuple[Path, ...]:
+    """Return the folders of the image that was built here, one for each architecture."""
+    wanted, place = declared.load(IMAGE), settings.places().images
+    found = [
+        cache.find(wanted, cache_dir=place, architecture=architecture)
+        for architecture in cache.ARCHITECTURES
+    ]
+    if not any(found):
         raise PreflightError("no image was built here yet", hint="`mptcp-check image build`")
-    return image.directory
+    return tuple(image.directory for image in found if image)
 
 
 def _write_formats(folder: Path, formats: tuple[str, ...], watch: Watch) -> None:

@@ -108,25 +108,46 @@ def all_ended(pids: Path) -> bool:
 
 
 GARBAGE = "sys.stdout.buffer.write(bytes(range(256)) * 3)"
+VERSION = "'--version' in sys.argv and (print('QEMU emulator version 7.2.0'), sys.exit())"
+"""What a QEMU says that can run machines; anything else is then up to its machines."""
 
 
 def test_a_hypervisor_that_prints_garbage_is_a_machine_that_ended(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", GARBAGE)
+    pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", f"{VERSION}\n{GARBAGE}")
 
     said = run(call)
 
     assert said.code == 4
-    assert "machine ended (QEMU's exit code 0)" in said.line
-    assert len(said.line) < 600
+    assert "machine ended (QEMU's exit code 0): 400 bytes that are no text" in said.line
+    assert all_ended(pids)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (GARBAGE, "does not say its version, but '768 bytes that are no text'"),
+        ("print('QEMU emulator version 6.2.0')", "QEMU 6.2 is too old"),
+        ("print('no such library', file=sys.stderr); sys.exit(127)", "but 'no such library'"),
+    ],
+)
+def test_a_hypervisor_that_cannot_run_machines_is_refused_before_one_is_started(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, words: str
+) -> None:
+    pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", body)
+
+    said = run(call)
+
+    assert (said.code, words in said.line) == (3, True), said.err
+    assert len(pids.read_text().split()) == 1
     assert all_ended(pids)
 
 
 def test_a_hypervisor_that_hangs_is_not_waited_for(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hangs = "'--version' in sys.argv or time.sleep(600)"
+    hangs = f"{VERSION}\ntime.sleep(600)"
     pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", hangs)
     hurried = functools.partial(accelerator.find, deadline_s=0.5)
     monkeypatch.setattr(image_accelerator.accelerator, "find", hurried)
@@ -219,7 +240,7 @@ def test_an_image_that_was_changed_runs_nothing(
 ) -> None:
     [kernel] = settings.places().images.rglob("kernel")
     kernel.write_bytes(bytes(len(kernel.read_bytes())))
-    pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", "'--version' in sys.argv")
+    pids = fake(tmp_path / "bin", monkeypatch, "qemu-system-x86_64", VERSION)
 
     said = run(call)
 

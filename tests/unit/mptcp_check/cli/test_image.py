@@ -5,14 +5,16 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from image_catalogues import KEY, OTHER_KEY, made_image, serving
 from minisign_oracle import minisign
-from mptcp_appliance import fetch_part, signing_key
+from mptcp_appliance import cache, fetch_part, signing_key
 from mptcp_appliance.errors import ImageError
+from mptcp_appliance.image import read as read_image
 from mptcp_check import clock, doctor, machinery, networks, settings, wanted
 from mptcp_check.cli import main as entry
 from mptcp_check.cli.image import keys
@@ -93,6 +95,36 @@ def test_sign_prints_the_key_that_users_need(call: Call, secret: Path, tmp_path:
     assert (said.code, said.out.strip()) == (0, KEY.public.text)
     assert "version 1, 1 image(s), good until" in said.err
     assert KEY.seed.hex() not in said.out + said.err
+
+
+def test_sign_publishes_what_was_built_for_each_architecture(
+    call: Call, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = {"arm64": read_image(made_image(tmp_path / "arm", architecture="arm64"))}
+    monkeypatch.setattr(
+        cache, "find", lambda _declaration, *, architecture, **_: built.get(architecture)
+    )
+    sign = ("sign", "--secret-key", secret, "--catalogue", tmp_path / "out")
+
+    assert "1 image(s)" in call(*sign).err
+    built["amd64"] = read_image(made_image(tmp_path / "amd"))
+    assert "2 image(s)" in call(*sign).err
+    del built["amd64"], built["arm64"]
+    assert "no image was built here" in call(*sign).line
+
+
+def test_build_takes_an_architecture(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str | None] = []
+
+    def find(_declaration: object, *, architecture: str | None, **_: object) -> Any:  # noqa: ANN401
+        asked.append(architecture)
+        return SimpleNamespace(directory=Path("/cache/it"))
+
+    monkeypatch.setattr(cache, "find", find)
+    assert call("build", "--architecture", "arm64").out == "/cache/it\n"
+    assert call("build").out == "/cache/it\n"
+    assert asked == ["arm64", None]
+    assert call("build", "--architecture", "vax").code == 2
 
 
 def test_fetch_says_where_the_image_is_and_needs_the_key_only_once(

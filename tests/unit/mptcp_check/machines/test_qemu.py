@@ -1,17 +1,21 @@
+import platform
 from pathlib import Path
 
 import pytest
 
-from mptcp_check.errors import MachineError
-from mptcp_check.machines import process, qemu
+from mptcp_appliance import cache
+from mptcp_check.errors import MachineError, PreflightError
+from mptcp_check.machines import hardware, process, qemu
 from mptcp_check.machines.accelerator import Accelerator
 from mptcp_check.machines.qemu import Machine, MachineSpec
 
 
-def spec(directory: Path, accelerator: str = "tcg") -> MachineSpec:
+def spec(directory: Path, accelerator: str = "tcg", architecture: str = "amd64") -> MachineSpec:
     return MachineSpec(
         name="probe",
-        accelerator=Accelerator(name=accelerator, reason=""),
+        accelerator=Accelerator(
+            name=accelerator, reason="", hardware=hardware.hardware(architecture)
+        ),
         image_arguments=("-kernel", "k"),
         directory=directory,
         links=(directory / "link0", directory / "link1"),
@@ -36,12 +40,46 @@ def test_each_link_is_a_network_card_with_an_address_of_its_own(tmp_path: Path) 
     ]
 
 
-@pytest.mark.parametrize(("accelerator", "cpu"), [("tcg", "max"), ("kvm", "host"), ("hvf", "host")])
-def test_it_is_q35_with_the_cpu_that_fits(tmp_path: Path, accelerator: str, cpu: str) -> None:
-    argv = qemu.command(spec(tmp_path, accelerator))
+@pytest.mark.parametrize(
+    ("accelerator", "architecture", "words"),
+    [
+        ("tcg", "amd64", ("qemu-system-x86_64", "q35", "max")),
+        ("kvm", "amd64", ("qemu-system-x86_64", "q35", "host")),
+        ("hvf", "amd64", ("qemu-system-x86_64", "q35", "host")),
+        ("tcg", "arm64", ("qemu-system-aarch64", "virt", "max,pauth-impdef=on")),
+        ("kvm", "arm64", ("qemu-system-aarch64", "virt,gic-version=host", "host")),
+        ("hvf", "arm64", ("qemu-system-aarch64", "virt", "host")),
+    ],
+)
+def test_it_is_a_computer_of_the_images_architecture(
+    tmp_path: Path, accelerator: str, architecture: str, words: tuple[str, str, str]
+) -> None:
+    argv = qemu.command(spec(tmp_path, accelerator, architecture))
 
-    assert after(argv, "-M") == ["q35"]
-    assert (after(argv, "-accel"), after(argv, "-cpu")) == ([accelerator], [cpu])
+    assert (argv[0], *after(argv, "-M"), *after(argv, "-cpu")) == words
+    assert after(argv, "-accel") == [accelerator]
+
+
+@pytest.mark.parametrize(
+    ("processor", "program"),
+    [
+        ("x86_64", "qemu-system-x86_64"),
+        ("arm64", "qemu-system-aarch64"),
+        ("aarch64", "qemu-system-aarch64"),
+        ("riscv64", "qemu-system-x86_64"),
+    ],
+)
+def test_this_computers_qemu_is_its_processors(
+    monkeypatch: pytest.MonkeyPatch, processor: str, program: str
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: processor)
+    assert hardware.here().program == program
+
+
+def test_every_architecture_that_images_have_has_a_machine() -> None:
+    assert set(hardware.HARDWARE) == set(cache.ARCHITECTURES)
+    with pytest.raises(PreflightError, match="riscv64"):
+        hardware.hardware("riscv64")
 
 
 def test_no_network_of_the_host_and_no_default_device_is_in_the_machine(tmp_path: Path) -> None:
