@@ -157,6 +157,7 @@ def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path
     known = known / wanted.box_name.replace("/", "-VAGRANTSLASH-") / "0" / "libvirt"
     known.mkdir(parents=True)
     (known / "metadata.json").write_text('{"provider": "libvirt"}')
+    vagrant_folder.seal(wanted.home, wanted.box_name, "libvirt")
     with (
         pytest.raises(PreflightError, match="provider 'qemu' could not be found") as error,
         vagrant.vagrant_guest(

@@ -12,7 +12,7 @@ from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.settings import IMAGE
 
 NAME = "Appliance image"
-FETCH = "`mptcp-check image fetch` takes one from a catalogue"
+FETCH = "`mptcp-check image fetch URL --key KEY` takes one from a catalogue (docs/images.md)"
 BUILDERS = {
     "mmdebstrap": "mmdebstrap",
     "mksquashfs": "squashfs-tools",

@@ -195,6 +195,7 @@ def vagrant_guest(
             if not has_box(spec):
                 provider = PROVIDERS[spec.provider]
                 program.add_box(spec.box_name, spec.box, provider, within_s=ADD_BOX_S)
+                vagrant_folder.seal(spec.home, spec.box_name, provider)
             deadline_ns += now_ns() - began_ns
             program.bring_up(spec.provider, within_s=max(1.0, (deadline_ns - now_ns()) / 1e9))
             management = _log_in(machine, program, keys, now_ns=now_ns, deadline_ns=deadline_ns)
@@ -230,11 +231,11 @@ def _destroy(machine: VagrantMachine, folder: Path, *, keep: Sequence[Path], log
 
 
 def has_box(spec: VagrantSpec) -> bool:
-    """Say whether the box was taken in by an earlier run: then its file is not needed."""
-    boxes = vagrant_folder.boxes_home(spec.home) / "boxes"
-    place = boxes / spec.box_name.replace("/", "-VAGRANTSLASH-")
-    # Vagrant 2.4 puts the architecture between version and provider
-    return any(place.glob(f"0/**/{PROVIDERS[spec.provider]}/metadata.json"))
+    """Say whether the box was taken in by an earlier run and is unchanged; else its file is needed.
+
+    A box that was changed is taken in again, from the image that was verified.
+    """
+    return vagrant_folder.is_sealed(spec.home, spec.box_name, PROVIDERS[spec.provider])
 
 
 def _log_in(

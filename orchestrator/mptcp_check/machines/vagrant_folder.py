@@ -15,10 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from mptcp_appliance import durable
+from mptcp_appliance.image import file_digest
 from mptcp_check.errors import MachineError, UsageError
 
 _LOCK: Final = "lock"
 _MACHINES: Final = "machines"
+_SEALS: Final = "seals"
 
 PLUGINS: Final = {"libvirt": "vagrant-libvirt", "qemu": "vagrant-qemu"}
 """Providers that come with a plugin of Vagrant's."""
@@ -33,6 +36,44 @@ def boxes_home(home: Path) -> Path:
     path = home / "vagrant"
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
+
+
+def box_folder(home: Path, name: str, provider: str) -> Path | None:
+    """Return where Vagrant keeps a box that it has taken in; none if it has not."""
+    place = boxes_home(home) / "boxes" / name.replace("/", "-VAGRANTSLASH-")
+    # Vagrant 2.4 puts the architecture between version and provider
+    found = next(place.glob(f"0/**/{provider}/metadata.json"), None)
+    return found.parent if found else None
+
+
+def seal(home: Path, name: str, provider: str) -> None:
+    """Note the digests of a box that was just taken in, for `is_sealed` before every boot of it."""
+    folder = box_folder(home, name, provider)
+    if folder is None:
+        return
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    content = {str(path.relative_to(folder)): file_digest(path) for path in files}
+    note = _note(home, name, provider)
+    note.parent.mkdir(mode=0o700, exist_ok=True)
+    durable.replace(note, json.dumps(content).encode(), mode=0o600)
+
+
+def is_sealed(home: Path, name: str, provider: str) -> bool:
+    """Say whether a box was taken in and every file of it is still what it was then."""
+    folder = box_folder(home, name, provider)
+    if folder is None:
+        return False
+    try:
+        known = json.loads(_note(home, name, provider).read_bytes())
+        return bool(known) and all(
+            file_digest(folder / path) == digest for path, digest in known.items()
+        )
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _note(home: Path, name: str, provider: str) -> Path:
+    return home / _SEALS / f"{name.replace('/', '-')}.{provider}.json"
 
 
 def user_home() -> Path:

@@ -163,14 +163,28 @@ def test_where_no_machine_was_made_none_is_destroyed(
     assert list((tmp_path / "home" / "machines").iterdir()) == []
 
 
-def test_a_box_is_taken_in_once(tmp_path: Path, keys: RunKeys, fake: FakeVagrant) -> None:
-    fake.does(FAILS_UP)
-    place = tmp_path / "home/vagrant/boxes/mptcp-check-VAGRANTSLASH-appliance-abababababababab"
-    (place / "0" / "amd64" / "libvirt").mkdir(parents=True)
-    (place / "0" / "amd64" / "libvirt" / "metadata.json").write_text("{}")
-    with pytest.raises(MachineError):
-        start(spec(tmp_path), keys, tmp_path / "logs")
-    assert [call.split()[0] for call in fake.calls()] == ["up", "destroy"]
+def test_a_box_is_taken_in_once_and_again_when_it_was_changed(
+    tmp_path: Path, keys: RunKeys, fake: FakeVagrant
+) -> None:
+    place = "/boxes/mptcp-check-VAGRANTSLASH-appliance-abababababababab/0/amd64/libvirt"
+    fake.does(
+        f"place = os.environ['VAGRANT_HOME'] + {place!r}\n"
+        "if verb == 'box':\n"
+        "    os.makedirs(place, exist_ok=True)\n"
+        "    for name in ('metadata.json', 'box.img'): open(place + '/' + name, 'w').write('{}')\n"
+        + FAILS_UP
+    )
+
+    def verbs() -> list[str]:
+        before = len(fake.calls())
+        with pytest.raises(MachineError, match="the lights went out"):
+            start(spec(tmp_path), keys, tmp_path / "logs")
+        return [call.split()[0] for call in fake.calls()[before:]]
+
+    assert verbs() == ["box", "up", "destroy"]
+    assert verbs() == ["up", "destroy"]
+    (Path(f"{tmp_path}/home/vagrant{place}") / "box.img").write_text("changed")
+    assert verbs() == ["box", "up", "destroy"]
 
 
 def test_a_machine_is_asked_for_its_state_only_when_there_is_a_reason(

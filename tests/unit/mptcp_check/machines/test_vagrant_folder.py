@@ -62,3 +62,40 @@ def test_vagrants_home_is_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert vagrant_folder.user_home() == tmp_path / ".vagrant.d"
     monkeypatch.setenv("VAGRANT_HOME", "/elsewhere")
     assert vagrant_folder.user_home() == Path("/elsewhere")
+
+
+NAME = "mptcp-check/appliance-abc"
+
+
+@pytest.mark.parametrize("place", ["0/libvirt", "0/amd64/libvirt"])  # Vagrant 2.3, Vagrant 2.4
+def test_a_box_is_believed_as_long_as_it_is_what_was_taken_in(tmp_path: Path, place: str) -> None:
+    boxes = vagrant_folder.boxes_home(tmp_path) / "boxes"
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
+    folder = boxes / "mptcp-check-VAGRANTSLASH-appliance-abc" / place
+    folder.mkdir(parents=True)
+    for name in ("metadata.json", "Vagrantfile", "box.img"):
+        (folder / name).write_text(name)
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")  # nobody said what it was
+
+    vagrant_folder.seal(tmp_path, NAME, "libvirt")
+
+    assert vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "virtualbox")
+    (folder / "box_update_check").write_text("Vagrant's own")
+    assert vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
+    (folder / "box.img").write_text("changed")
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
+    (folder / "box.img").unlink()
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"metadata.json": 1}', '{"\\u0000": ""}'])
+def test_a_damaged_note_of_a_box_is_none(tmp_path: Path, content: str) -> None:
+    folder = vagrant_folder.boxes_home(tmp_path) / "boxes" / NAME.replace("/", "-VAGRANTSLASH-")
+    (folder / "0" / "libvirt").mkdir(parents=True)
+    (folder / "0" / "libvirt" / "metadata.json").write_text("{}")
+    vagrant_folder.seal(tmp_path, NAME, "libvirt")
+    (note,) = (tmp_path / "seals").iterdir()
+    note.write_text(content)
+
+    assert not vagrant_folder.is_sealed(tmp_path, NAME, "libvirt")
