@@ -31,6 +31,8 @@ class HostInterface:
     kind: InterfaceKind
     up: bool
     """Switched on, and with a carrier."""
+    switched_on: bool = True
+    """With a carrier or without; a tap gets one when somebody opens it."""
     index: int
     mac: str
     """Empty for an interface without Ethernet addresses."""

@@ -97,6 +97,7 @@ def _interface(
         name=name,
         kind=_kind(link, device),
         up="UP" in flags and "LOWER_UP" in flags,
+        switched_on="UP" in flags,
         index=index,
         mac=_text(link, "address") if link.get("link_type") == "ether" else "",
         mtu_bytes=_number(link, "mtu", 1500),

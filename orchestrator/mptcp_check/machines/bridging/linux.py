@@ -106,10 +106,10 @@ def macvtap(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
 
 
 def tap(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
-    """Return the user's own tap as it is.
+    """Return the user's own tap as it is, switched on for the run if it is off.
 
     Raises:
-        PreflightError: It belongs to somebody else.
+        PreflightError: It belongs to somebody else, or is off and only root may change that.
     """
     if not facts.is_root and interface.owner_uid != facts.uid:
         raise PreflightError(
@@ -117,13 +117,21 @@ def tap(interface: HostInterface, facts: HostFacts, mac: str) -> Attachment:
             hint=f"make it again with `sudo ip tuntap add dev {interface.name} mode tap "
             f"user {facts.uid}`",
         )
+    off = not interface.switched_on
+    switch = ("ip", "link", "set", "dev", interface.name)
+    if off and not facts.is_root:
+        raise PreflightError(
+            f"the tap {interface.name} is switched off",
+            hint=f"`sudo {' '.join(switch)} up`",
+        )
     return Attachment(
         kind=AttachmentKind.TAP,
         interface=interface,
         device=interface.name,
         mac=mac,
         rights=Rights.USER,
-        commands=(("ip", "link", "set", "dev", interface.name, "up"),) if facts.is_root else (),
+        commands=((*switch, "up"),) if off else (),
+        undo=((*switch, "down"),) if off else (),
         notes=(f"what is behind the tap {interface.name} is yours to say",),
     )
 

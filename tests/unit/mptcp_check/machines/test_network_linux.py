@@ -158,3 +158,16 @@ def test_no_bytes_of_ip_raise_anything_else(said: bytes) -> None:
         interfaces(said, routes=[said])
     except PreflightError as error:
         assert error.hint  # noqa: PT017 - any bytes may also be fine
+
+
+@pytest.mark.parametrize(
+    ("flags", "up", "switched_on"),
+    [(UP, True, True), (["UP", "NO-CARRIER"], False, True), (["BROADCAST"], False, False)],
+)
+def test_switched_on_and_up_are_told_apart(
+    flags: list[str],
+    up: bool,  # noqa: FBT001 - of the table
+    switched_on: bool,  # noqa: FBT001 - of the table
+) -> None:
+    (found,) = interfaces(json.dumps([link(7, "mytap", flags=flags)]).encode())
+    assert (found.up, found.switched_on) == (up, switched_on)

@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -112,6 +113,16 @@ def test_somebody_elses_tap_is_refused() -> None:
     with pytest.raises(PreflightError, match="not yours"):
         planned(TAP, facts(TAP, uid=1001))
     assert planned(TAP, facts(TAP, uid=1000)).rights is Rights.USER
+
+
+def test_a_tap_of_the_users_is_left_as_it_was() -> None:
+    on, off = planned(TAP), planned(replace(TAP, switched_on=False))
+
+    assert (on.commands, on.undo) == ((), ())
+    assert [c[-1] for c in (*off.commands, *off.undo)] == ["up", "down"]
+    with pytest.raises(PreflightError, match="is switched off") as told:
+        planned(replace(TAP, switched_on=False), facts(TAP, uid=1000))
+    assert "sudo ip link set dev" in told.value.hint
 
 
 def test_the_machines_address_is_its_own_and_the_same_in_each_run() -> None:
