@@ -133,7 +133,9 @@ def _kind(link: Mapping[str, Any], device: Device) -> InterfaceKind:
 def _addresses(link: Mapping[str, Any]) -> Iterator[str]:
     entries = link.get("addr_info")
     for entry in entries if isinstance(entries, list) else []:
-        local, length = entry.get("local"), entry.get("prefixlen")
+        if not isinstance(entry, dict):
+            continue
+        local, length = _text(entry, "local"), entry.get("prefixlen")
         if entry.get("scope") == "link" or not isinstance(length, int):
             continue
         try:

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mptcp_check.errors import PreflightError
@@ -146,10 +146,12 @@ JSON = st.recursive(
 
 
 @given(st.lists(JSON.filter(lambda v: isinstance(v, dict)), min_size=1, max_size=3), st.lists(JSON))
+@example([{**LAPTOP[2], "addr_info": [None, 1, {"local": 1, "prefixlen": 1}, {}]}], [])
 def test_whatever_ip_writes_is_read_or_refused(links: list[object], routes: list[object]) -> None:
     listed = interfaces(json.dumps(links).encode(), routes=[json.dumps(routes).encode()])
 
     assert all(isinstance(i.kind, InterfaceKind) for i in listed)
+    assert all(isinstance(i.networks(), tuple) for i in listed)
 
 
 @given(st.binary())
