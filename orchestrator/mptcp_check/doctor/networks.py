@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines.bridging import host_facts, planning
+from mptcp_check.machines.bridging.attachment import AttachmentKind
 from mptcp_check.machines.bridging.host_facts import HostFacts
 from mptcp_check.machines.network import (
     Attachment,
@@ -102,6 +103,8 @@ def judge_attachment(attachment: Attachment, *, uid: int, bad: Status) -> Check:
         instead = "leave `routed` out" if bridges else "measure over Ethernet"
         advice = f"{note}; {instead} to be a neighbour on the network itself"
         return Check(name=name, status=Status.WARN, detail=how, advice=advice)
+    if attachment.kind is not AttachmentKind.TAP:
+        how += ": the machine is a computer of its own on that network"
     return Check(name=name, status=Status.PASS, detail=how)
 
 
