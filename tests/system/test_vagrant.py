@@ -17,7 +17,7 @@ from mptcp_appliance import cache, disk, images
 from mptcp_appliance.image import Image
 from mptcp_check import settings
 from mptcp_check.errors import PreflightError
-from mptcp_check.machines import vagrant, vagrant_folder
+from mptcp_check.machines import vagrant, vagrant_home
 from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.vagrant import VagrantSpec
 from mptcp_check.machines.vagrant_program import VagrantProgram
@@ -131,9 +131,9 @@ def with_plugins(home: Path, *names: str) -> Path:
 
 def test_our_vagrant_has_the_providers_plugins_of_the_user_and_no_other(tmp_path: Path) -> None:
     theirs = with_plugins(tmp_path / "theirs", "vagrant-qemu", "vagrant-vbguest")
-    home = vagrant_folder.boxes_home(tmp_path / "ours")
+    home = vagrant_home.boxes_home(tmp_path / "ours")
 
-    vagrant_folder.lend_plugins(home, theirs)
+    vagrant_home.lend_plugins(home, theirs)
 
     program = VagrantProgram(folder=tmp_path, home=home, environment={})
     plugins = {plugin.name for plugin in program.plugin_list()}
@@ -153,11 +153,11 @@ def test_a_hypervisor_that_is_not_there_is_told_in_vagrants_words(tmp_path: Path
         home=tmp_path / "home",
     )
     # the box is never looked at: it counts as taken in
-    known = vagrant_folder.boxes_home(wanted.home) / "boxes"
+    known = vagrant_home.boxes_home(wanted.home) / "boxes"
     known = known / wanted.box_name.replace("/", "-VAGRANTSLASH-") / "0" / "libvirt"
     known.mkdir(parents=True)
     (known / "metadata.json").write_text('{"provider": "libvirt"}')
-    vagrant_folder.seal(wanted.home, wanted.box_name, "libvirt")
+    vagrant_home.seal(wanted.home, wanted.box_name, "libvirt")
     with (
         pytest.raises(PreflightError, match="provider 'qemu' could not be found") as error,
         vagrant.vagrant_guest(

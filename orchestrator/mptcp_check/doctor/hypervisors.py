@@ -1,42 +1,22 @@
 """What runs the machines: QEMU, Vagrant with a provider, and the processor's help."""
 
-import os
 import re
 import shutil
-import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 
+from mptcp_check.doctor import acceleration
+from mptcp_check.doctor.asking import Said, ask
 from mptcp_check.doctor.check import Check, Question, Status
 from mptcp_check.errors import MptcpCheckError
 from mptcp_check.machines import accelerator, hardware, image_accelerator, process, qemu
-from mptcp_check.machines.accelerator import Accelerator
-from mptcp_check.machines.vagrant_folder import PLUGINS
+from mptcp_check.machines.vagrant_home import PLUGINS
 
-TIMEOUT_S = 10.0
 VAGRANT_TIMEOUT_S = 30.0
 """Ruby starts slowly."""
 OLDEST_VAGRANT = (2, 3)
 VAGRANT = "vagrant"
 VAGRANT_ONLY = "for `--machine vagrant` only: "
-KVM = Path("/dev/kvm")
-NESTED_ADVICE = (
-    "switch on nested virtualization where that machine is hosted (VirtualBox: System, Processor, "
-    "Nested VT-x/AMD-V; VMware: Virtualize Intel VT-x; libvirt: cpu mode host-passthrough); "
-    "without it machines are emulated, some seconds slower"
-)
-GROUP_ADVICE = "`sudo usermod -aG kvm $USER`, then log in again"
-KVM_ADVICE = "`sudo modprobe kvm_intel` or `kvm_amd`, or switch virtualization on in the firmware"
-FIRMWARE_ADVICE = (
-    "switch virtualization on in the firmware (VT-x, AMD-V); without it machines are emulated"
-)
-SLOWER = "nothing to do: it works, some seconds slower"
-NESTED_BROKEN = (
-    "nothing to do: this computer is a virtual machine itself and its nested virtualization does "
-    "not work, so machines are emulated, some seconds slower"
-)
 
 PROVIDERS: Mapping[str, tuple[str, ...]] = {
     "libvirt": ("virsh", "--connect", "qemu:///system", "version"),
@@ -50,35 +30,6 @@ PROVIDER_ADVICE: Mapping[str, str] = {
     "virtualbox": "run `VBoxManage --version` by hand, or install VirtualBox again",
     "qemu": "run `qemu-img --version` by hand, or install QEMU again",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What became of asking a program for its version."""
-
-    text: str = ""
-    """Its first line."""
-    trouble: str = ""
-    """Why there is none; empty when all is well."""
-    installed: bool = True
-
-
-def ask(argv: Sequence[str], *, timeout_s: float = TIMEOUT_S) -> Said:
-    """Run a program for its version; whatever it does is an answer."""
-    if shutil.which(argv[0]) is None:
-        return Said(trouble="not installed", installed=False)
-    try:
-        done = process.run(argv, timeout_s=timeout_s)
-    except (MptcpCheckError, OSError) as e:
-        return Said(trouble=str(e))
-    if done.exit_code != 0:
-        words = _first_line(process.plain(done.stderr.encode())).removeprefix("error: ")
-        return Said(trouble=f"{argv[0]} ended with {done.exit_code}: {words or 'silent'}")
-    return Said(text=_first_line(process.plain(done.stdout)))
-
-
-def _first_line(text: str) -> str:
-    return next(iter(text.splitlines()), "").strip()[:200]
 
 
 def hypervisors(question: Question) -> Iterator[Check]:
@@ -97,7 +48,7 @@ def hypervisors(question: Question) -> Iterator[Check]:
     version = own.result().text
     key = image_accelerator.host_key(hardware.here().program, version)
     known = accelerator.known(question.places.accelerators, key=key) if version else ()
-    yield judge_acceleration(known[-1] if known else None, _processor())
+    yield acceleration.judge(known[-1] if known else None, acceleration.processor())
 
 
 def ask_plugins() -> frozenset[str]:
@@ -189,73 +140,3 @@ def judge_vagrant(said: Said, providers: Mapping[str, Said]) -> Check:
             "vagrant-libvirt (docs/vagrant.md)",
         )
     return Check(name=name, status=Status.PASS, detail=detail)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Processor:
-    """What the processor and the system offer for virtual machines."""
-
-    platform: str
-    flags: frozenset[str] = frozenset()
-    """Of /proc/cpuinfo."""
-    kvm_there: bool = False
-    kvm_usable: bool = False
-    """This user may open it."""
-    hypervisor_framework: bool = False
-    """macOS: kern.hv_support."""
-
-
-def judge_acceleration(last: Accelerator | None, processor: Processor) -> Check:
-    """Judge the last boot's answer, and without one what the system offers; PURE."""
-    name = "Acceleration"
-    if last is not None and last.name != "tcg":
-        return Check(
-            name=name, status=Status.PASS, detail=f"{last.name.upper()} has booted a guest"
-        )
-    offer, advice = _offer(processor)
-    if last is not None:
-        detail = f"software emulation: {last.reason}"
-        otherwise = NESTED_BROKEN if "hypervisor" in processor.flags else SLOWER
-        return Check(name=name, status=Status.WARN, detail=detail, advice=advice or otherwise)
-    if advice:
-        return Check(name=name, status=Status.WARN, detail=offer, advice=advice)
-    return Check(name=name, status=Status.PASS, detail=f"{offer}; the first run tries it")
-
-
-def _offer(processor: Processor) -> tuple[str, str]:
-    """Return what there is, and what to do when that is less than there could be; PURE."""
-    mac, framework = processor.platform == "darwin", processor.hypervisor_framework
-    offers = (
-        (mac and framework, "macOS offers its Hypervisor framework", ""),
-        (mac, "this Mac offers no Hypervisor framework", SLOWER),
-        (processor.kvm_usable, "KVM is there", ""),
-        (processor.kvm_there, "/dev/kvm is there and not yours to open", GROUP_ADVICE),
-        (processor.flags & {"vmx", "svm"}, "the processor helps, /dev/kvm is missing", KVM_ADVICE),
-        ("hypervisor" in processor.flags, "this computer is a virtual machine", NESTED_ADVICE),
-        (True, "the processor shows no help for virtual machines", FIRMWARE_ADVICE),
-    )
-    return next((detail, advice) for holds, detail, advice in offers if holds)
-
-
-def _processor() -> Processor:
-    return Processor(
-        platform=sys.platform,
-        flags=cpu_flags(_read(Path("/proc/cpuinfo"))),
-        kvm_there=KVM.exists(),
-        kvm_usable=os.access(KVM, os.R_OK | os.W_OK),
-        hypervisor_framework=sys.platform == "darwin"
-        and ask(["sysctl", "-n", "kern.hv_support"]).text == "1",
-    )
-
-
-def cpu_flags(cpuinfo: str) -> frozenset[str]:
-    """Return the flags of the first processor in /proc/cpuinfo; PURE."""
-    found = re.search(r"(?m)^flags\s*:(.*)$", cpuinfo)
-    return frozenset(found.group(1).split()) if found else frozenset()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

@@ -21,7 +21,7 @@ from typing import Final
 import paramiko
 
 from mptcp_check.errors import MachineError, MptcpCheckError, UsageError
-from mptcp_check.machines import process, vagrant_folder, vagrant_words
+from mptcp_check.machines import process, vagrant_folder, vagrant_home, vagrant_words
 from mptcp_check.machines.guest import Guest, guest_over
 from mptcp_check.machines.management import Management, RunKeys
 from mptcp_check.machines.vagrant_program import PROGRAM, VagrantProgram
@@ -108,8 +108,8 @@ def environment(spec: VagrantSpec, *, client: paramiko.PKey, console: Path) -> d
 
 def _program(home: Path, *, folder: Path, environment: Mapping[str, str]) -> VagrantProgram:
     """Return Vagrant for the machine of a folder: our home, the user's plugins for providers."""
-    boxes = vagrant_folder.boxes_home(home)
-    vagrant_folder.lend_plugins(boxes, vagrant_folder.user_home())
+    boxes = vagrant_home.boxes_home(home)
+    vagrant_home.lend_plugins(boxes, vagrant_home.user_home())
     return VagrantProgram(folder=folder, home=boxes, environment=environment)
 
 
@@ -195,7 +195,7 @@ def vagrant_guest(
             if not has_box(spec):
                 provider = PROVIDERS[spec.provider]
                 program.add_box(spec.box_name, spec.box, provider, within_s=ADD_BOX_S)
-                vagrant_folder.seal(spec.home, spec.box_name, provider)
+                vagrant_home.seal(spec.home, spec.box_name, provider)
             deadline_ns += now_ns() - began_ns
             program.bring_up(spec.provider, within_s=max(1.0, (deadline_ns - now_ns()) / 1e9))
             management = _log_in(machine, program, keys, now_ns=now_ns, deadline_ns=deadline_ns)
@@ -235,7 +235,7 @@ def has_box(spec: VagrantSpec) -> bool:
 
     A box that was changed is taken in again, from the image that was verified.
     """
-    return vagrant_folder.is_sealed(spec.home, spec.box_name, PROVIDERS[spec.provider])
+    return vagrant_home.is_sealed(spec.home, spec.box_name, PROVIDERS[spec.provider])
 
 
 def _log_in(
