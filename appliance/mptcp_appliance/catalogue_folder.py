@@ -76,7 +76,7 @@ def publish(
             # whatever our own mask is: a web server is somebody else
             folder.chmod(_ENTERABLE)
         with durable.alone(
-            folder / durable.LOCK, lambda: progress(f"waiting for another writer in {folder}")
+            folder / durable.LOCK, lambda: progress(f"Waiting for another writer in {folder}")
         ):
             for remains in folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(remains)
@@ -156,7 +156,7 @@ def _add(  # noqa: PLR0917 - one call, the parts of one step
         verify(image.read(final))
         _sign_manifest(final, key, listed, edition)
         return listed
-    progress(f"copying {listed.folder}")
+    progress(f"Copying {listed.folder}")
     partial.mkdir()
     try:
         partial.chmod(_ENTERABLE)
@@ -196,7 +196,7 @@ def _hand_over(  # noqa: PLR0917 - one call, the parts of one step
     progress: Callable[[str], None],
 ) -> None:
     """Let the old key name the new one, and sign with that what stays."""
-    progress(f"handing over from the key {old.public.name} to {new.public.name}")
+    progress(f"Handing over from the key {old.public.name} to {new.public.name}")
     path = folder / signing_rotation.file_name(old.public)
     document = signing_rotation.write(old.public, new.public)
     _write_signed(path, document, old, edition, f"hand-over to {new.public.name}")
@@ -230,7 +230,7 @@ def _remove_dropped(
     listed = {entry.folder for entry in after.images}
     for entry in before.images if before else ():
         if entry.folder not in listed:
-            progress(f"removing {entry.folder}")
+            progress(f"Removing {entry.folder}")
             shutil.rmtree(folder / entry.folder, ignore_errors=True)
 
 

@@ -128,7 +128,7 @@ def _write_formats(folder: Path, formats: tuple[str, ...], watch: Watch) -> None
     there = {part.format for part in image.parts.values()}
     for form in formats:
         if form not in there:
-            watch.step(f"Writing {image.name} as {form}")
+            watch.step(f"Writing {image.name} {image.architecture} as {form}")
             verify(image)
             name = f"{image.name}.{form}"
             disk.make(image, form, folder / name, watch.detail)
