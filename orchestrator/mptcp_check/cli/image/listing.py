@@ -142,36 +142,25 @@ def _formats(parts: Iterable[Part]) -> list[str]:
 
 
 def show(console: Console, rows: Iterable[Row]) -> None:
-    """Print two lines for each image: what it is, and where it is."""
-    usable = [row for row in rows if not row.get("replaced") and not row.get("problem")]
-    columns = [_cells(row) for row in usable]
-    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
-    for row, cells in zip(usable, columns, strict=True):
-        name, *others = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
-        _line(console, Text.assemble((name, "bold"), "  ", "  ".join(others)))
-        _line(console, Text(f"  {_whence(row)}", "dim"))
+    """Print for each image what it is, whence it came, and where it is."""
     for row in rows:
         if row.get("replaced"):  # of another version of the program, whose manifest may be another
             _line(console, Text("replaced by a newer one"))
-            _line(console, Text(f"  {row['folder']}", "dim"))
         elif row.get("problem"):
             _line(console, Text(f"not usable: {row['problem']}", "red"))
-            _line(console, Text(f"  {row['folder']}", "dim"))
+        else:
+            _usable(console, row)
+        _line(console, Text(f"  {row['folder']}", "dim"))
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+def _usable(console: Console, row: Row) -> None:
     formats, size_bytes = row["formats"], row["bytes"]
-    return (
-        f"{row['name']} {row['architecture']}",
-        f"{size_bytes // 10**6} MB" if isinstance(size_bytes, int) else "",
-        f"kernel {row['kernel_release']}",
-        ", ".join(formats) if isinstance(formats, list) else "",
-        f"digest {str(row['digest'])[:12]}",
-    )
-
-
-def _whence(row: Row) -> str:
-    return f"from {row['from']}: {row['folder']}" if row["from"] else f"built here: {row['folder']}"
+    size = f"{size_bytes // 10**6} MB, " if isinstance(size_bytes, int) else ""
+    kinds = ", ".join(formats) if isinstance(formats, list) else ""
+    whence = f"from {row['from']}" if row["from"] else "built here"
+    name = (f"{row['name']} {row['architecture']}", "bold")
+    _line(console, Text.assemble(name, f": {size}kernel {row['kernel_release']}"))
+    _line(console, Text(f"  digest {str(row['digest'])[:12]}; {kinds}; {whence}"))
 
 
 def _line(console: Console, text: Text) -> None:

@@ -175,8 +175,9 @@ def test_list_shows_what_is_here_and_what_is_offered(call: Call, catalogue: Path
     offered = json.loads(call("list", catalogue, "--json").out)
     assert (offered["version"], offered["images"][0]["digest"]) == (1, row["digest"])
     assert call("list").out.splitlines() == [
-        f"appliance amd64  1 MB  kernel 6.12.1-test  direct, efi  digest {str(row['digest'])[:12]}",
-        f"  from {catalogue.as_uri()}: {folder}",
+        "appliance amd64: 1 MB, kernel 6.12.1-test",
+        f"  digest {str(row['digest'])[:12]}; direct, efi; from {catalogue.as_uri()}",
+        f"  {folder}",
     ]
     shown = call("list", catalogue)
     assert "kernel 6.12.1-test" in shown.out
