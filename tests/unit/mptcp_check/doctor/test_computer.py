@@ -54,9 +54,14 @@ def test_a_clock_is_judged_only_when_the_system_knows() -> None:
     assert list(judge_clock_kept(None)) == []
 
 
-def test_the_kernel_says_how_wrong_its_clock_may_be() -> None:
-    (check,) = clock_kept(Question(places=settings.places()))
-    assert check.detail in {"kept by a time service", "no time service keeps it"}
+def test_the_kernel_says_how_wrong_its_clock_may_be_or_nothing() -> None:
+    checks = list(clock_kept(Question(places=settings.places())))
+    # a container may be forbidden to ask
+    assert [c.detail for c in checks] in [
+        [],
+        ["kept by a time service"],
+        ["no time service keeps it"],
+    ]
 
 
 def test_what_crashes_left_is_told() -> None:
