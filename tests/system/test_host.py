@@ -91,6 +91,15 @@ def clean(place: Site, before: Settings) -> Said:
     return place.call("laptop", *QUICK, *BOTH, *TO_SERVER)
 
 
+def test_doctor_finds_the_box_before_a_run_does(place: Site) -> None:
+    said = place.call("laptop", "doctor", "--json", "--iface", "lan0", *TO_SERVER)
+    found = {c["name"]: c for c in said.document["checks"]}
+
+    assert found["Server"]["status"] == "PASS", found["Server"]
+    assert "the agent can be root there" in found["Server"]["detail"]
+    assert found["Attach to lan0"]["status"] == "PASS"
+
+
 def test_web_and_ftp_run_over_two_real_networks(clean: Said) -> None:
     assert clean.code == 0, clean.err
     exchanges = clean.document["exchanges"]
