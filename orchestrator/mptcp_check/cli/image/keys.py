@@ -106,7 +106,12 @@ def _new_password(file: TextIO | None) -> str:
     else:
         _require_terminal("a new password")
         found = click.prompt(
-            "New password", hide_input=True, confirmation_prompt=True, err=True, default=""
+            "New password",
+            hide_input=True,
+            confirmation_prompt=True,
+            err=True,
+            default="",
+            show_default=False,
         )
     if not found:
         raise UsageError(
