@@ -8,7 +8,7 @@ without it is a capture that runs: after a crash it is taken up again, and says 
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mptcp_appliance import durable
 from mptcp_check.analysis.capture.packets import Packets
 from mptcp_check.analysis.capture.records import Records
 from mptcp_check.server.capture.demultiplexer import Demultiplexer
@@ -113,8 +114,7 @@ class Recorder:
         started_ns = self._wall_ns()
         try:
             folder.mkdir(mode=0o750)
-            text = json.dumps({**asdict(order), "started_ns": started_ns, "interruptions": []})
-            _write_whole(folder / ORDER, text)
+            _write_order(folder, order, started_ns=started_ns)
             running = self._begin(order, folder, started_ns)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
@@ -151,7 +151,7 @@ class Recorder:
             because=because,
             sha256=digest,
         )
-        _write_whole(running.folder / SUMMARY, json.dumps(summary.document()))
+        _write(running.folder / SUMMARY, summary.document())
         return summary
 
     def summary(self, session_id: str) -> Summary | None:
@@ -309,9 +309,7 @@ class Recorder:
         running = self._begin(order, folder, started_ns)
         gap = Interruption(from_ns=max(alive_ns, started_ns), until_ns=now_ns)
         running.interruptions = [*former, gap]
-        written = [asdict(one) for one in running.interruptions]
-        text = {**asdict(order), "started_ns": started_ns, "interruptions": written}
-        _write_whole(folder / ORDER, json.dumps(text))
+        _write_order(folder, order, started_ns=started_ns, interruptions=running.interruptions)
         flows = folder / FLOWS
         for line in flows.read_text().splitlines() if flows.exists() else []:
             try:
@@ -367,11 +365,14 @@ def _comment(summary: Summary) -> str:
     return "; ".join(text for true, text in said if true)
 
 
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, whatever happens."""
-    new = path.with_suffix(".new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
+def _write_order(
+    folder: Path, order: Order, *, started_ns: int, interruptions: Sequence[Interruption] = ()
+) -> None:
+    """Write what a restart needs to go on with a capture; `Recorder._resume` reads it."""
+    said = [asdict(one) for one in interruptions]
+    document = {**asdict(order), "started_ns": started_ns, "interruptions": said}
+    _write(folder / ORDER, document)
+
+
+def _write(path: Path, document: Mapping[str, Any]) -> None:
+    durable.replace(path, json.dumps(document).encode(), mode=0o640)
