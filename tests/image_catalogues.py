@@ -215,8 +215,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return int(asked.removeprefix("bytes=").removesuffix("-"))
 
 
+Served = tuple[str, Misbehaviour]
+"""Its URL, and what it does wrong."""
+
+
 @contextmanager
-def serving(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[tuple[str, Misbehaviour]]:
+def serving(folder: Path, tls: ssl.SSLContext | None = None) -> Iterator[Served]:
     """Serve a folder; yields its URL and what the server shall do wrong."""
     server = Server(folder)
     if tls is not None:

@@ -1,22 +1,18 @@
 """Images on disk, found by what they are made of; built when they are not there yet."""
 
-import contextlib
-import fcntl
-import os
 import platform
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
-from mptcp_appliance import image, plan
+from mptcp_appliance import durable, image, plan
 from mptcp_appliance.declaration import Declaration
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image
 
 _PARTIAL = ".partial-"
 """Prefix of folders that are being built; what has it is never taken for an image."""
-
 
 _NOT_BUILDERS = frozenset(
     {
@@ -29,8 +25,6 @@ _NOT_BUILDERS = frozenset(
     }
 )
 """Modules of this package that can change without changing what is built."""
-
-_LOOK_AGAIN_S = 1.0
 
 ARCHITECTURES = ("amd64", "arm64")
 """Debian's names of those that `plan.architecture` knows."""
@@ -82,7 +76,7 @@ def ensure(
         return image.read(directory)
     try:
         cache_dir.mkdir(parents=True, exist_ok=True)
-        with _locked(cache_dir, progress) as lock:
+        with _alone(cache_dir, progress) as lock:
             if directory.is_dir():
                 return image.read(directory)
             _remove_remains(cache_dir)
@@ -105,7 +99,7 @@ def ensure(
                     progress=progress,
                     keep_open=(lock,),
                 )
-                _settle(output)
+                durable.settle(output)
                 output.rename(directory)
                 _remove_replaced(cache_dir, declaration, directory.name, architecture)
             finally:
@@ -156,7 +150,7 @@ def prune(
 
     wanted = needed(declarations, cache_dir=cache_dir)
     try:
-        with _locked(cache_dir, progress):
+        with _alone(cache_dir, progress):
             found = superseded.replaced(cache_dir, needed=wanted)
             sizes = {folder: superseded.size_bytes(folder) for folder in found}
             if not only_say:
@@ -178,7 +172,7 @@ def _remove_replaced(
     from mptcp_appliance import superseded  # noqa: PLC0415 - as for `build`
 
     kernel = superseded.kernel_folder(declaration, architecture) or ""
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         superseded.remove_remains(cache_dir)
         for folder in superseded.replaced(
             cache_dir, needed={name, kernel}, spare_count=superseded.SPARE_COUNT
@@ -198,30 +192,15 @@ def _builder() -> dict[str, str]:
     return {p.name: image.file_digest(p) for p in sources if p.stem not in _NOT_BUILDERS}
 
 
-@contextlib.contextmanager
-def _locked(cache_dir: Path, progress: Callable[[str], None]) -> Iterator[int]:
-    """Hold the lock of a cache folder; yields its descriptor.
+def _alone(cache_dir: Path, progress: Callable[[str], None]) -> AbstractContextManager[int]:
+    """Hold the lock of a cache folder, and give its descriptor.
 
-    The kernel gives it back when the last process that has the descriptor ends: the tools
-    of a build inherit it, so a build whose Python was killed blocks the next one only
+    The tools of a build inherit it, so a build whose Python was killed blocks the next one only
     until its tools are gone too.
     """
-    descriptor = os.open(cache_dir / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        while not _taken(descriptor):
-            progress(f"waiting for another build in {cache_dir}")
-            time.sleep(_LOOK_AGAIN_S)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return durable.alone(
+        cache_dir / durable.LOCK, lambda: progress(f"waiting for another build in {cache_dir}")
+    )
 
 
 def _remove_remains(cache_dir: Path) -> None:
@@ -251,13 +230,3 @@ def _require_space(cache_dir: Path) -> None:
             f"building an image needs {plan.NEEDED_MB} MB in {cache_dir}, {free_mb} MB are free",
             hint="Free some space, or take another folder for the cache.",
         )
-
-
-def _settle(directory: Path) -> None:
-    """Write everything to the disk, so that a whole folder stays whole after a power cut."""
-    for path in (*directory.iterdir(), directory):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

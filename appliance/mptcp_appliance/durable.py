@@ -66,8 +66,11 @@ def settle(directory: Path) -> None:
 
 
 @contextmanager
-def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold a lock; the system gives it back when this process ends, however it does.
+def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[int]:
+    """Hold a lock, and give its descriptor.
+
+    The system gives it back when the last process that has the descriptor ends, however it does:
+    this one, or one that it has lent it to.
 
     Args:
         lock: An empty file, made if it is not there. It stays: who removed it could not know
@@ -82,7 +85,7 @@ def alone(lock: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[No
         while not _taken(descriptor):
             waiting()
             time.sleep(_LOOK_AGAIN_S)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

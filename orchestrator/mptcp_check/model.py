@@ -3,6 +3,7 @@
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 
 class Direction(enum.StrEnum):
@@ -12,6 +13,10 @@ class Direction(enum.StrEnum):
     S2C = "s2c"
     BOTH = "both"
     """Of a behaviour or a finding, never of a frame."""
+
+
+FRAME_DIRECTIONS: Final = (Direction.C2S, Direction.S2C)
+"""Those that a frame can have."""
 
 
 class Side(enum.StrEnum):

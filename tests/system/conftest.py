@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from mptcp_check.server.configuration_keys import PORTS
 from system.public_server import PublicServer, public_server
 from system.real_site import Site, site
 
@@ -19,4 +20,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def server(place: Site) -> Iterator[PublicServer]:
     """Give a public measurement server at the far end."""
     with public_server(place) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def every_service(place: Site) -> Iterator[PublicServer]:
+    """Give a public measurement server with every application, at every address of its own."""
+    with public_server(place, apps=tuple(PORTS), listen='["0.0.0.0", "::"]') as made:
         yield made

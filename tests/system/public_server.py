@@ -1,6 +1,7 @@
 """A public measurement server in the site: its real processes, and what its operator can do."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -175,6 +176,17 @@ class PublicServer:
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < end, self.log.read_text()  # noqa: TID251 - a test
             time.sleep(0.1)
+
+    def all_listen(self) -> bool:
+        """Say whether each application listens at each address, with Multipath TCP."""
+        wanted = {
+            ("mptcp", f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
+            for app in self.apps
+            for port in ((ONE[app],) if app in ONE else PORTS[app][0])
+            for address in json.loads(self.listen)
+        }
+        rows = map(str.split, self.site.run("server", "ss", "-HnltM").splitlines())
+        return wanted <= {(row[0], row[4]) for row in rows}
 
     def connection(self) -> Connection:
         """Return a way to its interface; it is used within a namespace."""

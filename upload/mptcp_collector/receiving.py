@@ -22,12 +22,12 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from mptcp_check.netblock import netblock
 from mptcp_collector import expansion, ticket
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.configuration import Configuration
 from mptcp_collector.meta.meta_store import MetaStore
 from mptcp_collector.meta.records import Run, RunState, ServerCapture, Upload
-from mptcp_collector.netblock import netblock
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.receipt import Stored, sign
 from mptcp_collector.spool import Part, Spool

@@ -1,7 +1,8 @@
 """What some bytes say once their encodings are undone: each view is bytes again, to look at.
 
-Escapes (percent, C, HTML, JSON, quoted-printable), hexadecimal, base64 at every alignment, UTF-16,
-UTF-32 and compressed data. None of them raises on any bytes, and none expands without a cap.
+Escapes (percent, C, HTML, JSON, quoted-printable), hexadecimal, base64 at every alignment, letters
+of several bytes (UTF-16, UTF-32) and compressed data. None of them raises on any bytes, and none
+expands without a cap.
 """
 
 import base64
@@ -50,14 +51,14 @@ _LINE_END: Final = re.compile(rb"(?:\\r)?\\n|\r?\n")
 _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z])[^;\s]{1,8};")
 _OCTET: Final = re.compile(rb"&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{1,2})|0*(?P<decimal>[0-9]{1,3}));")
-_UTF16: Final = (
-    ("utf-16-le", re.compile(rb"(?:[\t-\xff]\0){3,}"), 0),
-    ("utf-16-be", re.compile(rb"(?:\0[\t-\xff]){3,}"), 1),
+_WIDE: Final = tuple(
+    (f"a letter in {width} bytes", width, re.compile(rb"[\t-\xff](?:\0{%d}[\t-\xff]){2,}" % zeros))
+    for width, zeros in ((2, 1), (4, 3), (8, 7), (16, 15))
 )
-_WIDER: Final = tuple(
-    (width, re.compile(rb"[\t-\xff](?:\0{%d}[\t-\xff]){2,}" % (width - 1))) for width in (4, 8, 16)
-)
-"""UTF-32 in either order, and what is UTF-16 or UTF-32 twice: a letter in so many bytes."""
+"""UTF-16 and UTF-32, and what is either twice: all but one byte of each letter are zero.
+
+Which one is the letter says the order of the bytes; where a run of letters begins needs no order.
+"""
 
 
 def views(content: bytes) -> Iterator[View]:
@@ -118,12 +119,9 @@ def _base64(text: bytes, at: int) -> Iterator[View]:
 
 
 def _wide(content: bytes) -> Iterator[View]:
-    for how, pattern, parity in _UTF16:
+    for how, width, pattern in _WIDE:
         for run in pattern.finditer(content):
-            yield View(how=how, at=run.start(), content=run[0][parity::2])
-    for width, pattern in _WIDER:
-        for run in pattern.finditer(content):
-            yield View(how=f"a letter in {width} bytes", at=run.start(), content=run[0][::width])
+            yield View(how=how, at=run.start(), content=run[0][::width])
 
 
 def _compressed(content: bytes) -> Iterator[View]:

@@ -43,10 +43,14 @@ class Search:
             for name, form in spellings.binary(p).items()
         ]
         names = sorted({form for n in who.names for form in spellings.name_forms(n)})
-        self._names = _any(spellings.name_pattern(n) for n in names)
+        self._names = spellings.any_of(spellings.name_pattern(n) for n in names)
         # decoding any word gives some bytes: three letters that are a name come up by chance
-        self._names_decoded = _any(spellings.name_pattern(n) for n in names if len(n) >= _DECODED)
-        self._long_names = _any(re.escape(n) for n in names if len(n) >= SUBSTRING_LENGTH)
+        self._names_decoded = spellings.any_of(
+            spellings.name_pattern(n) for n in names if len(n) >= _DECODED
+        )
+        self._long_names = spellings.any_of(
+            re.escape(n) for n in names if len(n) >= SUBSTRING_LENGTH
+        )
 
     def text(self, content: bytes, *, among_bytes: bool) -> Iterator[Hit]:
         """Give what is spelt out.
@@ -111,7 +115,3 @@ class Search:
 def kind(packed: bytes) -> str:
     """Return what sort of address it is."""
     return {4: "IPv4 address", 6: "MAC address"}.get(len(packed), "IPv6 address")
-
-
-def _any(patterns: Iterator[bytes]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(patterns) or rb"(?!)", re.IGNORECASE)

@@ -19,6 +19,8 @@ CAPTURES: Final = (".pcapng", ".pcap")
 LEFT_OUT: Final = frozenset({"report.html", manifest.NAME, server_session.NAME})
 """Made again from the report by whoever shows it; and what holds a secret."""
 METHOD: Final = "mptcp-check.anonymisation/1"
+TOLD: Final = ("started", "outcome", "tool_version", "rules_version")
+"""What a bundle's manifest says as the run's own does, besides whose it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +60,13 @@ def prepare(
         ConsentError: Not even the verdict may leave.
     """
     consent.require(Purpose.VERDICT)
+    with_traces = Purpose.TRACES in consent.purposes
     about = _whole(run)
     session = server_session.read(run)
-    with_traces = Purpose.TRACES in consent.purposes
     contents = _chosen(run, about["members"], with_traces=with_traces)
     who = _who(contents, names)
     maps = choose(key, who)
-    texts = Replacements(maps)
-    done = Done()
+    texts, done = Replacements(maps), Done()
     out = {}
     for name, content in contents.items():
         if name.endswith(CAPTURES):
@@ -78,20 +79,9 @@ def prepare(
         out,
         {
             "run_id": str(about["run_id"]),
-            "started": str(about.get("started", "")),
-            "outcome": str(about.get("outcome", "")),
-            "tool_version": str(about.get("tool_version", "")),
-            "rules_version": str(about.get("rules_version", "")),
+            **{name: str(about.get(name, "")) for name in TOLD},
             "consent": consent.document(),
-            "anonymisation": {
-                "method": METHOD,
-                "attempt": maps.attempt,
-                "address_count": len(who.addresses),
-                "mac_count": len(who.macs),
-                "name_count": len(who.names),
-                "masked_count": texts.masked_count,
-                **asdict(done),
-            },
+            "anonymisation": _anonymisation(who, maps.attempt, texts.masked_count, done),
             "server_session": None if session is None else texts.value(session.reference()),
             "pre_anonymisation": {
                 "judged_on_originals": True,
@@ -102,6 +92,24 @@ def prepare(
             },
         },
     )
+    ticket = session.ticket if session is not None and with_traces else ""
+    return _required_clean(octets, who, ticket)
+
+
+def _anonymisation(who: Identities, attempt: int, masked_count: int, done: Done) -> dict[str, Any]:
+    return {
+        "method": METHOD,
+        "attempt": attempt,
+        "address_count": len(who.addresses),
+        "mac_count": len(who.macs),
+        "name_count": len(who.names),
+        "masked_count": masked_count,
+        **asdict(done),
+    }
+
+
+def _required_clean(octets: bytes, who: Identities, ticket: str) -> Prepared:
+    """Return a bundle after reading it as its receiver will, and finding nobody in it."""
     finished = bundle.read(octets)
     expanded = {name: finished.content(name) for name in finished.names}
     plain = json.dumps(finished.manifest).encode()
@@ -111,7 +119,7 @@ def prepare(
         octets=octets,
         sha256=bundle.digest(octets),
         expanded_bytes=sum(map(len, expanded.values())),
-        ticket=session.ticket if session is not None and with_traces else "",
+        ticket=ticket,
     )
 
 

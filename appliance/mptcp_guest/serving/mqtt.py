@@ -10,14 +10,13 @@ import hashlib
 import secrets
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from mptcp_guest import messages, mqtt, payload
-from mptcp_guest.messages import Content, Digest
+from mptcp_guest import messages, mqtt
 from mptcp_guest.serving.program import USER, Place, Prepare, Program
-from mptcp_guest.serving.shelf import Shelf
+from mptcp_guest.serving.shelf import Memory, of_memory
 
 Answer = TypeVar("Answer")
 ASK_S = 10.0
@@ -157,20 +156,22 @@ def left(sockets: Path, topic: str) -> bytes | None:
     return next((found for found in _with_each(sockets, ask) if found is not None), None)
 
 
-def _offer(files: Path, name: str, content: Content) -> Digest:
-    value = b"".join(payload.blocks(content))
-    leave(files / SOCKETS, f"down/{name}", value)
-    return payload.digest_of(value)
+def memory(sockets: Callable[[Path], Path]) -> Memory:
+    """Return the messages that brokers keep, by topic.
 
+    Args:
+        sockets: Says where those of a folder are asked.
+    """
 
-def _received(files: Path, name: str) -> Digest | None:
-    found = left(files / SOCKETS, f"up/{name}")
-    return None if found is None else payload.digest_of(found)
+    def forget(folder: Path, topics: Sequence[str]) -> None:
+        for topic in topics:
+            leave(sockets(folder), topic, b"")
 
-
-def _discard(files: Path, name: str) -> None:
-    for way in ("down", "up"):
-        leave(files / SOCKETS, f"{way}/{name}", b"")
+    return Memory(
+        put=lambda folder, topic, value: leave(sockets(folder), topic, value),
+        get=lambda folder, topic: left(sockets(folder), topic),
+        delete=forget,
+    )
 
 
 def _program(name: str, *, inside_tls: bool) -> Program:
@@ -179,7 +180,7 @@ def _program(name: str, *, inside_tls: bool) -> Program:
         tool="mosquitto",
         package="mosquitto",
         prepare=_preparing(inside_tls=inside_tls),
-        shelf=Shelf(offer=_offer, received=_received, discard=_discard),
+        shelf=of_memory(memory(lambda files: files / SOCKETS)),
     )
 
 

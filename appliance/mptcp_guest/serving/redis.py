@@ -7,14 +7,13 @@ client stored is asked from the server itself.  It keeps all in memory and write
 import errno
 import shutil
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from mptcp_guest import messages, payload, resp
-from mptcp_guest.messages import Content, Digest
+from mptcp_guest import messages, resp
 from mptcp_guest.serving.program import AS_USER, USER, Place, Program
-from mptcp_guest.serving.shelf import Shelf
+from mptcp_guest.serving.shelf import Memory, of_memory
 
 MEMORY = "128mb"
 ASK_S = 10.0
@@ -112,24 +111,28 @@ def _asked(files: Path) -> AbstractContextManager[list[socket.socket]]:
     return asked((files / SOCKETS).iterdir(), (files / "redis.password").read_bytes())
 
 
-def _offer(files: Path, name: str, content: Content) -> Digest:
-    value = b"".join(payload.blocks(content))
-    with _asked(files) as servers:
-        for server in servers:
-            ask(server, b"SET", f"down/{name}".encode(), value)
-    return payload.digest_of(value)
+def memory(servers: Callable[[Path], AbstractContextManager[list[socket.socket]]]) -> Memory:
+    """Return what servers keep, by key.
 
+    Args:
+        servers: Gives connections to those of a folder (see `asked`).
+    """
 
-def _received(files: Path, name: str) -> Digest | None:
-    with _asked(files) as servers:
-        values = [ask(server, b"GET", f"up/{name}".encode()) for server in servers]
-    return next((payload.digest_of(value) for value in values if value is not None), None)
+    def each(folder: Path, *words: bytes) -> list[bytes | None]:
+        with servers(folder) as connections:
+            return [ask(connection, *words) for connection in connections]
 
+    def put(folder: Path, key: str, value: bytes) -> None:
+        each(folder, b"SET", key.encode(), value)
 
-def _discard(files: Path, name: str) -> None:
-    with _asked(files) as servers:
-        for server in servers:
-            ask(server, b"DEL", f"up/{name}".encode(), f"down/{name}".encode())
+    def get(folder: Path, key: str) -> bytes | None:
+        values = each(folder, b"GET", key.encode())
+        return next((value for value in values if value is not None), None)
+
+    def delete(folder: Path, keys: Sequence[str]) -> None:
+        each(folder, b"DEL", *(key.encode() for key in keys))
+
+    return Memory(put=put, get=get, delete=delete)
 
 
 PROGRAM = Program(
@@ -137,5 +140,5 @@ PROGRAM = Program(
     tool="redis-server",
     package="redis-server",
     prepare=_prepare,
-    shelf=Shelf(offer=_offer, received=_received, discard=_discard),
+    shelf=of_memory(memory(_asked)),
 )

@@ -15,7 +15,7 @@ from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.field_changes import ONE_CAPTURE
 from mptcp_check.analysis.option_changes import walk
-from mptcp_check.analysis.pairing.byte_map import ByteMap
+from mptcp_check.analysis.pairing.byte_map import ByteMap, with_several
 from mptcp_check.analysis.pairing.crossed_payload import crossed_payload
 from mptcp_check.analysis.pairing.paired import Half, Lane, PairedConnection, PairedSubflow
 from mptcp_check.analysis.verdict import Verdict, counted
@@ -142,16 +142,9 @@ def _cut(half: Half, rows: Column, pieces: ByteMap) -> Column:
     part = (pieces.end - pieces.start) < lengths
     whole = np.isin(rows, rows[~part])
     kept = part & ~whole
-    places = _with_several(rows[kept], pieces.start[kept])
-    segments = _with_several(rows[kept], others[kept])
+    places = with_several(rows[kept], pieces.start[kept])
+    segments = with_several(rows[kept], others[kept])
     return np.asarray(places[np.isin(places, segments)])
-
-
-def _with_several(rows: Column, things: Column) -> Column:
-    """Return the rows that stand beside more than one thing."""
-    pairs = np.unique(np.stack((rows, things), axis=1), axis=0)
-    found, counts = np.unique(pairs[:, 0], return_counts=True)
-    return np.asarray(found[counts > 1])
 
 
 def _within(half: Half, rows: Column, largest_bytes: int) -> tuple[Column, int]:

@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from mptcp_check import settings
+from mptcp_check.cli import exit_codes
 from mptcp_check.doctor import Examined, Question, Section, Status, examine
 from mptcp_check.machines import wishes
 from mptcp_check.session_client import server_list
 
-PREFLIGHT_FAILED = 3
 MARKS = {Status.PASS: ("✓", "green"), Status.WARN: ("!", "yellow"), Status.FAIL: ("✗", "bold red")}
 NOT_ASKED = "Not looked at: server, captive portal, clock difference. --server names whom to ask."
 
@@ -57,7 +57,7 @@ def doctor(*, interfaces: tuple[str, ...], server: str, as_json: bool) -> int:
     else:
         show(Console(highlight=False), found, asked_server=bool(server))
     failed = any(e.check.status is Status.FAIL for e in found)
-    return PREFLIGHT_FAILED if failed else 0
+    return exit_codes.NOT_READY if failed else 0
 
 
 def document(found: Sequence[Examined]) -> dict[str, object]:

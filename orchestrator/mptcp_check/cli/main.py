@@ -1,6 +1,5 @@
 """The entry point: the command table, and the one place where errors become a line and a code."""
 
-import errno
 import importlib
 import os
 import signal
@@ -13,17 +12,13 @@ from click.core import ParameterSource
 
 from mptcp_appliance.errors import ImageError
 from mptcp_check import __version__, settings, settings_file
-from mptcp_check.cli import variables
+from mptcp_check.cli import exit_codes, variables
 from mptcp_check.errors import MptcpCheckError, PreflightError
+from mptcp_check.new_folder import DISK_FULL
 from mptcp_upload.errors import UploadError
 from mptcp_upload.manifest import ManifestError
 
-INTERRUPTED = 130
-IMAGE_FAILED = 3
-UNREADABLE = 2
 VARIABLES: Final = "MPTCP_CHECK"
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-
 
 COMMANDS: Final = (
     "run",
@@ -107,11 +102,11 @@ def main(arguments: list[str] | None = None) -> None:
     except MptcpCheckError as e:
         code = _say(e.message, e.hint, e.exit_code)
     except ImageError as e:
-        code = _say(e.message, e.hint, IMAGE_FAILED)
+        code = _say(e.message, e.hint, exit_codes.NOT_READY)
     except UploadError as e:
         code = _say(e.message, e.hint, e.exit_code)
     except ManifestError as e:
-        code = _say(e.message, e.hint, UNREADABLE)
+        code = _say(e.message, e.hint, exit_codes.UNUSABLE)
     except click.ClickException as e:
         e.show()
         click.echo(_whence(e), err=True, nl=False)
@@ -130,7 +125,7 @@ def main(arguments: list[str] | None = None) -> None:
             PreflightError.exit_code,
         )
     except (click.Abort, KeyboardInterrupt):
-        code = _say("interrupted; nothing of this run is left", "", INTERRUPTED)
+        code = _say("interrupted; nothing of this run is left", "", exit_codes.INTERRUPTED)
     sys.exit(code)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mptcp_check import settings
-from mptcp_check.cli import collector_options, live, plan_words, variables
+from mptcp_check.cli import collector_options, exit_codes, live, plan_words, variables
 from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.depth_flag import DepthFlag
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, Depth
@@ -18,8 +18,6 @@ from mptcp_check.run import run as run_everything
 from mptcp_check.session_client import server_list
 from mptcp_check.wanted import Wanted
 
-INTERFERENCE_FOUND = 1
-UNTRUSTWORTHY = 4
 """The run is kept, but its captures are not the whole truth."""
 
 BOOT_TIMEOUT_S = 120.0
@@ -228,4 +226,4 @@ def _exit_code(finished: Finished, fail_on: str | None, of_upload: int) -> int:
         any(f["state"] == "seen" for f in finished.document["report"]["findings"])
         and fail_on == "interference"
     )
-    return INTERFERENCE_FOUND if interference else of_upload
+    return exit_codes.FOUND if interference else of_upload

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from mptcp_check.cli import upload_places, uploading
+from mptcp_check.cli import exit_codes, upload_places, uploading
 from mptcp_check.cli.collector_options import UploadWish
 from mptcp_check.cli.upload_places import Collector
 from mptcp_check.errors import MptcpCheckError
@@ -17,9 +17,6 @@ from mptcp_upload.consent import Consent, Purpose
 from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, State
 
-NO_CONSENT: Final = 7
-PENDING: Final = 6
-INTERRUPTED: Final = 130
 ATTEMPT_COUNT: Final = 2
 """Of connecting in vain: who measures without a network does not want to wait for one."""
 
@@ -94,11 +91,11 @@ def after_run(wish: UploadWish, directory: Path) -> Uploaded:
             "  next step: `mptcp-check upload` goes on",
             err=True,
         )
-        return _as_kept(run.run_id, "interrupted", INTERRUPTED)
+        return _as_kept(run.run_id, "interrupted", exit_codes.INTERRUPTED)
     except ConsentError as e:
         hint = e.hint or "`mptcp-check upload last` asks on a terminal"
         click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {hint}", err=True)
-        return Uploaded(reason=e.message, exit_code=NO_CONSENT)
+        return Uploaded(reason=e.message, exit_code=exit_codes.NO_CONSENT)
     except (MptcpCheckError, UploadError) as e:
         hint = e.hint.replace("RUN", run.run_id) or "`mptcp-check upload` tries again"
         click.echo(f"mptcp-check: not uploaded: {e.message}\n  next step: {hint}", err=True)
@@ -110,7 +107,7 @@ def after_run(wish: UploadWish, directory: Path) -> Uploaded:
             f"  next step: free some space, then `mptcp-check upload {directory}`",
             err=True,
         )
-        return _as_kept(run.run_id, reason, PENDING)
+        return _as_kept(run.run_id, reason, exit_codes.PENDING)
 
 
 def _consent(wish: UploadWish, to: Collector | None, run: StoredRun) -> Consent:
@@ -151,7 +148,7 @@ def _as_kept(run_id: str, reason: str, exit_code: int) -> Uploaded:
         state=entry.state.value,
         url=entry.url or None,
         reason=None if done else entry.reason or reason or None,
-        exit_code=exit_code or (0 if done else PENDING),
+        exit_code=exit_code or (0 if done else exit_codes.PENDING),
     )
 
 

@@ -8,10 +8,8 @@ from rich import box
 from rich.table import Table
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import live, run_upload, upload_places, verdict
+from mptcp_check.cli import exit_codes, live, run_upload, upload_places, verdict
 from mptcp_upload import manifest
-
-DAMAGED = 2
 
 
 @click.group()
@@ -79,7 +77,7 @@ def show(run: str, *, as_json: bool) -> int:
     damage = manifest.differences(found.directory)
     for sentence in damage:
         click.echo(f"mptcp-check: {found.directory}: {sentence}", err=True)
-    return DAMAGED if damage else 0
+    return exit_codes.UNUSABLE if damage else 0
 
 
 @runs.command()

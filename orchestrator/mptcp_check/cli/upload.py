@@ -3,12 +3,17 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import click
 
 from mptcp_check import run_directory, settings
-from mptcp_check.cli import collector_options, upload_places, uploading, variables
+from mptcp_check.cli import (
+    collector_options,
+    exit_codes,
+    upload_places,
+    uploading,
+    variables,
+)
 from mptcp_check.errors import UsageError
 from mptcp_check.run_directory import StoredRun
 from mptcp_upload import consent as consents
@@ -17,10 +22,6 @@ from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.consent import Purpose
 from mptcp_upload.errors import UploadError
 from mptcp_upload.outbox import Entry, State
-
-INTERRUPTED: Final = 130
-PENDING: Final = 6
-REFUSED: Final = 2
 
 
 @click.command()
@@ -83,7 +84,7 @@ def upload(  # noqa: PLR0913 - one argument for each option
         click.echo(
             "\nmptcp-check: interrupted; `mptcp-check upload` goes on where it stopped", err=True
         )
-        return INTERRUPTED
+        return exit_codes.INTERRUPTED
     except OSError as e:
         place = f"{e.filename}: " if e.filename else ""
         raise UploadError(
@@ -93,8 +94,8 @@ def upload(  # noqa: PLR0913 - one argument for each option
     if as_json:
         click.echo(json.dumps(_document(entries), indent=2))
     if any(e.state is State.PENDING for e in entries):
-        return PENDING
-    return REFUSED if chosen and any(e.state is State.REFUSED for e in entries) else 0
+        return exit_codes.PENDING
+    return exit_codes.UNUSABLE if chosen and any(e.state is State.REFUSED for e in entries) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,11 +50,15 @@ class Opened:
     """Active ftp: the server opens the data connection, so there the server is the MPTCP client."""
 
 
+ONE = Opened(by_client=1)
+"""What nearly every client does."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
     """One way in which an application is used."""
 
-    opened: Opened
+    opened: Opened = ONE
     transfers: tuple[Transfer, ...] = tuple(Transfer)
     """Which ways its payload can go."""
     families: tuple[Family, ...] = tuple(Family)
@@ -66,6 +70,9 @@ class Mode:
     special: bool = False
     """Another form of the same, which few boxes tell apart: tried where everything is."""
 
+
+USUAL: Mapping[str | None, Mode] = {None: Mode()}
+"""Of an application that is used in one way."""
 
 Commands = Callable[[Exchange, Target], tuple[tuple[str, ...], ...]]
 """What the client runs, one after the other, in a directory of its own; what came is left in
@@ -88,10 +95,10 @@ class Application:
     """The server program that it needs: a name of `mptcp_guest.serving.PROGRAMS`."""
     ports: tuple[int, ...]
     """The usual one first; boxes treat ports differently, so some are tried on several."""
-    modes: Mapping[str | None, Mode]
+    commands: Commands
+    modes: Mapping[str | None, Mode] = field(default_factory=lambda: USUAL)
     """In the order in which they are planned, the usual one last; none is the name of a plain one,
     which needs no other."""
-    commands: Commands
     files: Callable[[Target], Mapping[str, str]] = no_files
     """Small texts in the client's directory: keys and certificates."""
     tools: tuple[str, ...] = ("curl",)

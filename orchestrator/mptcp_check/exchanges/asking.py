@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.application import Target
-from mptcp_check.exchanges.credentials import Credentials, ServerKeys
+from mptcp_check.exchanges.credentials import Credentials, ServerCredentials
 from mptcp_check.model import (
     ANNOUNCED,
     Exchange,
@@ -33,7 +33,7 @@ PASSIVE_PORTS = (50000, 50099)
 SAMPLE_EVERY_MS = 200
 
 
-Keys = tuple[Credentials, ServerKeys]
+Keys = tuple[Credentials, ServerCredentials]
 """What `credentials.make` made for a run."""
 
 

@@ -40,8 +40,8 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerKeys:
-    """What only the server needs."""
+class ServerCredentials:
+    """What the server has besides: its private keys, and who may log in."""
 
     tls_key: str = field(repr=False)
     ssh_host_key: str = field(repr=False)
@@ -50,7 +50,7 @@ class ServerKeys:
     """Public: who may log in."""
 
 
-def make(password: str, addresses: tuple[str, ...] = ()) -> tuple[Credentials, ServerKeys]:
+def make(password: str, addresses: tuple[str, ...] = ()) -> tuple[Credentials, ServerCredentials]:
     """Return new keys, and what the server needs of them.
 
     Args:
@@ -69,7 +69,7 @@ def make(password: str, addresses: tuple[str, ...] = ()) -> tuple[Credentials, S
             ssh_host_key=_ssh_public(host),
             ssh_client_key=_ssh_private(client),
         ),
-        ServerKeys(
+        ServerCredentials(
             tls_key=key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,

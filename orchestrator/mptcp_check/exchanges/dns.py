@@ -3,21 +3,14 @@
 Boxes answer port 53 themselves, whoever is asked: then the name does not exist there.
 """
 
-from collections.abc import Mapping
-
 from mptcp_check.exchanges import tls
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, DNS_PART_BYTES
 from mptcp_guest.own_program import WORD
 from mptcp_guest.payload import size_bytes
 
 KIB = 1024
-MODES: Mapping[str | None, Mode] = {
-    None: Mode(
-        opened=Opened(by_client=1), transfers=(Transfer.DOWNLOAD,), payload_bytes_max=128 * KIB
-    )
-}
 
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
@@ -40,21 +33,10 @@ APPLICATION = Application(
     title="Names (DNS over TCP)",
     service="dns",
     ports=(53,),
-    modes=MODES,
+    modes={None: Mode(transfers=(Transfer.DOWNLOAD,), payload_bytes_max=128 * KIB)},
     commands=commands,
     tools=(),
     form="lines",
 )
 
-TLS = Application(
-    name="dns-tls",
-    title="Names (DNS over TLS)",
-    service="dns-tls",
-    ports=(853,),
-    modes=MODES,
-    commands=commands,
-    files=tls.files,
-    tools=(),
-    form="lines",
-    signs=tls.SIGNS,
-)
+TLS = tls.inside(APPLICATION, name="dns-tls", title="Names (DNS over TLS)", port=853)

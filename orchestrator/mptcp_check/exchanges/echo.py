@@ -6,7 +6,7 @@ port 80's do) or take one for an attack in which the server waits.  They differ 
 both can be tried at any.
 """
 
-from mptcp_check.exchanges.application import Application, Commands, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Commands, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.own_program import WORD
 
@@ -27,7 +27,6 @@ CLIENT_FIRST = Application(
     title="Echo (the client speaks first)",
     service="echo",
     ports=(7, 34007, 50443),  # RFC 862; and two that no box knows
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=_commands("client"),
     tools=(),
 )
@@ -37,7 +36,6 @@ SERVER_FIRST = Application(
     title="Echo (the server speaks first)",
     service="greeting-echo",
     ports=(17, 34017, 50517),  # RFC 865: there the server speaks first too
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=_commands("server"),
     tools=(),
 )

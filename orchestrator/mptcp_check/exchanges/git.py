@@ -1,6 +1,6 @@
 """git: a clone and a push by git's own protocol (port 9418), which is neither http nor ssh."""
 
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
@@ -37,7 +37,6 @@ APPLICATION = Application(
     title="Source code (git)",
     service="git",
     ports=(9418,),
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=commands,
     tools=("git",),
 )

@@ -27,8 +27,6 @@ ODD_HEADERS = "odd-headers"
 DOWNLOAD_ONLY = (Transfer.DOWNLOAD,)
 KIB = 1024
 
-ONE = Opened(by_client=1)
-
 ODD_WORDS = (
     *("--header", "aCCEPT:   */*"),
     *("--header", "x-EMPTY;"),  # with nothing after the colon
@@ -102,7 +100,7 @@ APPLICATION = Application(
     ports=(80, 8080, 34343),
     # the usual one last
     modes={
-        CHUNKED: Mode(opened=ONE, special=True, words="in chunks, the length is not told before"),
+        CHUNKED: Mode(special=True, words="in chunks, the length is not told before"),
         CLOSE: Mode(
             opened=Opened(by_client=REQUESTS),
             payload_bytes_max=256 * KIB,
@@ -110,19 +108,17 @@ APPLICATION = Application(
             words=f"{REQUESTS} requests, a connection for each",
         ),
         KEEP_ALIVE: Mode(
-            opened=ONE,
             payload_bytes_max=256 * KIB,
             special=True,
             words=f"{REQUESTS} requests on one connection",
         ),
         NOT_FOUND: Mode(
-            opened=ONE,
             transfers=DOWNLOAD_ONLY,
             payload_bytes_max=256 * KIB,
             special=True,
             words="the page of a 404: some boxes put their own in its place",
         ),
-        ODD_HEADERS: Mode(opened=ONE, special=True, words="header fields that are legal and rare"),
+        ODD_HEADERS: Mode(special=True, words="header fields that are legal and rare"),
         PARALLEL: Mode(
             opened=Opened(by_client=AT_ONCE),
             transfers=DOWNLOAD_ONLY,
@@ -135,17 +131,14 @@ APPLICATION = Application(
             special=True,
             words="the first half, then the rest on another connection",
         ),
-        REDIRECT: Mode(
-            opened=ONE, transfers=DOWNLOAD_ONLY, special=True, words="a 302 leads to the file"
-        ),
+        REDIRECT: Mode(transfers=DOWNLOAD_ONLY, special=True, words="a 302 leads to the file"),
         TRICKLE: Mode(
-            opened=ONE,
             transfers=DOWNLOAD_ONLY,
             payload_bytes_max=32 * KIB,
             special=True,
             words="in small pieces with pauses",
         ),
-        None: Mode(opened=ONE),
+        None: Mode(),
     },
     commands=commands,
 )

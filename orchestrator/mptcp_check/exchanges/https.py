@@ -5,11 +5,10 @@ Who opens it is found by his key (see `tls`).  The server's name is sent as ever
 """
 
 from mptcp_check.exchanges import curl, tls
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 
-ONE = Opened(by_client=1)
 H1 = "http1.1"
 H2 = "h2"
 TLS12 = "tls1.2"
@@ -45,9 +44,9 @@ APPLICATION = Application(
     ports=(443, 8443),
     # the usual one last
     modes={
-        TLS12: Mode(opened=ONE, special=True, words="TLS 1.2 shows its certificate to who listens"),
-        H1: Mode(opened=ONE, special=True, words="HTTP/1.1 over TLS 1.3"),
-        H2: Mode(opened=ONE, words="HTTP/2 over TLS 1.3"),
+        TLS12: Mode(special=True, words="TLS 1.2 shows its certificate to who listens"),
+        H1: Mode(special=True, words="HTTP/1.1 over TLS 1.3"),
+        H2: Mode(words="HTTP/2 over TLS 1.3"),
     },
     commands=commands,
     files=tls.files,

@@ -5,14 +5,14 @@ mail comes and its header is cut off.  An upload is a new folder and an APPEND i
 connection.
 """
 
+from collections.abc import Mapping
+
 from mptcp_check.exchanges import curl, tls
-from mptcp_check.exchanges.application import Application, Commands, Mode, Opened, Target
+from mptcp_check.exchanges.application import USUAL, Application, Commands, Mode, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE
 from mptcp_guest.own_program import WORD
 
-PLAIN = "plain"
-STARTTLS = "starttls"
 MAIL = "mail"
 """The file that holds a whole mail."""
 
@@ -21,7 +21,7 @@ def _base(scheme: str, exchange: Exchange, target: Target) -> tuple[str, tuple[s
     """Return the beginning of the URL, and how the server is known."""
     if scheme.endswith("s"):
         return f"{scheme}://{target.server_name}:{exchange.port}", tls.curl_words(exchange, target)
-    if exchange.mode == STARTTLS:
+    if exchange.mode == tls.STARTTLS:
         known = ("--ssl-reqd", *tls.curl_words(exchange, target))
         return f"{scheme}://{target.server_name}:{exchange.port}", known
     return f"{scheme}://{target.host}:{exchange.port}", ()
@@ -65,28 +65,8 @@ def _pop3(scheme: str) -> Commands:
     return commands
 
 
-def _modes(*transfers: Transfer) -> dict[str | None, Mode]:
-    opened = Opened(by_client=1)
-    return {
-        PLAIN: Mode(
-            opened=opened,
-            transfers=transfers,
-            words="nothing is encrypted, boxes can read and change it",
-        ),
-        STARTTLS: Mode(
-            opened=opened,
-            transfers=transfers,
-            words="encrypted after a first exchange in the clear",
-        ),
-    }
-
-
-def _inside(*transfers: Transfer) -> dict[str | None, Mode]:
-    return {None: Mode(opened=Opened(by_client=1), transfers=transfers)}
-
-
 def _application(
-    name: str, title: str, port: int, modes: dict[str | None, Mode], commands: Commands
+    name: str, title: str, port: int, modes: Mapping[str | None, Mode], commands: Commands
 ) -> Application:
     return Application(
         name=name,
@@ -101,15 +81,17 @@ def _application(
     )
 
 
-IMAP = _application("imap", "Reading mail (IMAP)", 143, _modes(*Transfer), _imap("imap"))
-IMAPS = _application(
-    "imaps", "Reading mail (IMAP inside TLS)", 993, _inside(*Transfer), _imap("imaps")
+IMAP = _application(
+    "imap", "Reading mail (IMAP)", 143, tls.beginning_plain(*Transfer), _imap("imap")
 )
-POP3 = _application("pop3", "Fetching mail (POP3)", 110, _modes(Transfer.DOWNLOAD), _pop3("pop3"))
+IMAPS = _application("imaps", "Reading mail (IMAP inside TLS)", 993, USUAL, _imap("imaps"))
+POP3 = _application(
+    "pop3", "Fetching mail (POP3)", 110, tls.beginning_plain(Transfer.DOWNLOAD), _pop3("pop3")
+)
 POP3S = _application(
     "pop3s",
     "Fetching mail (POP3 inside TLS)",
     995,
-    _inside(Transfer.DOWNLOAD),
+    {None: Mode(transfers=(Transfer.DOWNLOAD,))},
     _pop3("pop3s"),
 )

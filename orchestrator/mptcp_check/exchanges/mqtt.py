@@ -7,7 +7,7 @@ the connection (`mptcp_guest.clients.mqtts`).
 from collections.abc import Mapping
 
 from mptcp_check.exchanges import tls
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.exchanges.echo import WAYS
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
@@ -56,7 +56,6 @@ MQTT = Application(
     title="Messages of things (MQTT)",
     service="mqtt",
     ports=(1883,),
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=commands,
     files=files,
     tools=tuple(CLIENTS.values()),
@@ -67,7 +66,6 @@ MQTTS = Application(
     title="Messages of things (MQTT inside TLS)",
     service="mqtts",
     ports=(8883,),
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=commands_inside_tls,
     files=files_inside_tls,
     signs=tls.SIGNS,

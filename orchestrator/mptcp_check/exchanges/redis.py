@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 from mptcp_guest.own_program import WORD
@@ -43,7 +43,6 @@ APPLICATION = Application(
     title="Database (Redis)",
     service="redis",
     ports=(6379,),
-    modes={None: Mode(opened=Opened(by_client=1))},
     commands=commands,
     files=files,
     tools=("redis-cli",),

@@ -5,7 +5,7 @@ description, and with them the lengths; some take one in a body for one of their
 compared is the message's body, byte for byte.
 """
 
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Target
 from mptcp_check.exchanges.echo import WAYS
 from mptcp_check.model import Exchange
 from mptcp_guest.own_program import WORD
@@ -25,7 +25,7 @@ APPLICATION = Application(
     title="Calls (SIP)",
     service="sip",
     ports=(5060,),
-    modes={None: Mode(opened=Opened(by_client=1), payload_bytes_max=PAYLOAD_BYTES_MAX)},
+    modes={None: Mode(payload_bytes_max=PAYLOAD_BYTES_MAX)},
     commands=commands,
     tools=(),
 )

@@ -6,20 +6,18 @@ the server's answer; then curl refuses to go on, as it is told to require TLS.
 """
 
 from mptcp_check.exchanges import curl, tls
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.mail import USER_DOMAIN
 from mptcp_guest.own_program import WORD
 
-PLAIN = "plain"
-STARTTLS = "starttls"
 MAIL = "mail"
 """The file that holds the mail around what is sent."""
 
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     """Return the client of an exchange."""
-    secured = exchange.mode == STARTTLS
+    secured = exchange.mode == tls.STARTTLS
     host = target.server_name if secured else target.host
     return (
         (WORD, "mail", "wrap", target.file, MAIL),
@@ -39,18 +37,7 @@ APPLICATION = Application(
     title="Sending mail (SMTP)",
     service="smtp",
     ports=(25, 587),
-    modes={
-        PLAIN: Mode(
-            opened=Opened(by_client=1),
-            transfers=(Transfer.UPLOAD,),
-            words="nothing is encrypted, boxes can read and change it",
-        ),
-        STARTTLS: Mode(
-            opened=Opened(by_client=1),
-            transfers=(Transfer.UPLOAD,),
-            words="encrypted after a first exchange in the clear",
-        ),
-    },
+    modes=tls.beginning_plain(Transfer.UPLOAD),
     commands=commands,
     files=tls.files,
     signs=tls.SIGNS,

@@ -6,16 +6,15 @@ ssh in between is found.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Mode, Target
 from mptcp_check.exchanges.credentials import SERVER_NAME
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE, STREAM_SUFFIX
 from mptcp_guest.own_program import WORD
 
 LEGACY = "legacy"
-PORTS = (22, 2222)
-ONE = Opened(by_client=1)
 
 INTERCEPTED = (
     "somebody in between opens ssh: the host key that came is not the measurement server's"
@@ -79,41 +78,27 @@ def _stream(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
     return ((WORD, "plumbed", *plumbing, "--", *ssh),)
 
 
-SCP = Application(
-    name="scp",
-    title="Secure copy (scp)",
-    service="ssh",
-    ports=PORTS,
-    modes={
-        LEGACY: Mode(opened=ONE, special=True, words="by scp's own protocol, as before OpenSSH 9"),
-        None: Mode(opened=ONE),
-    },
-    commands=_scp,
-    files=files,
-    tools=("scp", "ssh"),
-    signs=SIGNS,
-)
-
 SFTP = Application(
     name="sftp",
     title="Secure file transfer (SFTP)",
     service="ssh",
-    ports=PORTS,
-    modes={None: Mode(opened=ONE)},
+    ports=(22, 2222),
     commands=_sftp,
     files=files,
     tools=("sftp", "ssh"),
     signs=SIGNS,
 )
 
-SSH = Application(
-    name="ssh",
-    title="Remote command (ssh)",
-    service="ssh",
-    ports=PORTS,
-    modes={None: Mode(opened=ONE)},
-    commands=_stream,
-    files=files,
-    tools=("ssh",),
-    signs=SIGNS,
+SCP = replace(
+    SFTP,
+    name="scp",
+    title="Secure copy (scp)",
+    modes={
+        LEGACY: Mode(special=True, words="by scp's own protocol, as before OpenSSH 9"),
+        None: Mode(),
+    },
+    commands=_scp,
+    tools=("scp", "ssh"),
 )
+
+SSH = replace(SFTP, name="ssh", title="Remote command (ssh)", commands=_stream, tools=("ssh",))

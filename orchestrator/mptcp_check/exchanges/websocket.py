@@ -4,16 +4,11 @@ A box that takes it for http answers the upgrade itself, or ends it when no requ
 An upload comes back piece by piece while it is sent: chat and games are like that.
 """
 
-from collections.abc import Mapping
-
 from mptcp_check.exchanges import tls
-from mptcp_check.exchanges.application import Application, Mode, Opened, Target
+from mptcp_check.exchanges.application import Application, Target
 from mptcp_check.model import Exchange, Transfer
 from mptcp_guest.messages import ARRIVED_FILE, SENT_FILE
 from mptcp_guest.own_program import WORD
-
-MODES: Mapping[str | None, Mode] = {None: Mode(opened=Opened(by_client=1))}
-TOOLS = ("python3-websockets",)
 
 
 def commands(exchange: Exchange, target: Target) -> tuple[tuple[str, ...], ...]:
@@ -34,19 +29,8 @@ APPLICATION = Application(
     title="Web (WebSocket)",
     service="websocket",
     ports=(8088,),
-    modes=MODES,
     commands=commands,
-    tools=TOOLS,
+    tools=("python3-websockets",),
 )
 
-TLS = Application(
-    name="websocket-tls",
-    title="Web (WebSocket over TLS)",
-    service="websocket-tls",
-    ports=(4443,),
-    modes=MODES,
-    commands=commands,
-    files=tls.files,
-    tools=TOOLS,
-    signs=tls.SIGNS,
-)
+TLS = tls.inside(APPLICATION, name="websocket-tls", title="Web (WebSocket over TLS)", port=4443)

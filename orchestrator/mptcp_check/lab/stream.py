@@ -168,23 +168,19 @@ def stream(
     """
     start_ns, started_ns = clock.wall_ns(), clock.monotonic_ns()
     deadline_ns = started_ns + int(TOTAL_S * 1e9)
-    ends = {
-        side: _End(
+    client, server = (
+        _End(
             side,
             b"".join(blocks(Content(seed=f"{seed}/{side}", bytes=payload_bytes))),
             deadline_ns,
             urgent=urgent,
         )
-        for side in Side
-    }
-    client, server = ends[Side.CLIENT], ends[Side.SERVER]
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with entered(namespace(Side.SERVER)):
-        listener = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
-    with entered(namespace(Side.CLIENT)):
-        connection = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
-    for each in (listener, connection) if urgent else ():
-        each.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        for side in (Side.CLIENT, Side.SERVER)
+    )
+    connection, listener = (
+        _socket(namespace(side), address, transport, urgent=urgent)
+        for side in (Side.CLIENT, Side.SERVER)
+    )
     failed = threading.Event()
 
     def quiet() -> bool:
@@ -201,7 +197,6 @@ def stream(
             listener.close()
 
     connect_ns: int | None = None
-    still_mptcp = False
     with connection:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, PORT))
@@ -224,7 +219,7 @@ def stream(
         end_ns=clock.wall_ns(),
         duration_ns=ended_ns - started_ns,
         connect_ns=connect_ns,
-        sent={side: _digest(end.stream) for side, end in ends.items()},
+        sent={end.side: _digest(end.stream) for end in (client, server)},
         arrived={
             Side.CLIENT: _digest(bytes(server.received)),
             Side.SERVER: _digest(bytes(client.received)),
@@ -234,6 +229,15 @@ def stream(
         # a server that nobody reaches waits, and does not hang
         hung=client.hung or (server.hung and connect_ns is not None),
     )
+
+
+def _socket(namespace: str, address: str, transport: Transport, *, urgent: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with entered(namespace):
+        made = socket.socket(family, socket.SOCK_STREAM, _PROTOCOLS[transport])
+    if urgent:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+    return made
 
 
 def _accepted(listener: socket.socket, server: _End, failed: threading.Event) -> socket.socket:

@@ -17,10 +17,9 @@ from mptcp_check.machines.interruption import Interruption
 from mptcp_check.machines.stream_port import PortState, PortStatus, StreamPort
 from mptcp_check.machines.wire_record import WireCapture, WireFrame, WireRecord
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.model import Direction, Side
+from mptcp_check.model import FRAME_DIRECTIONS, Side
 
 PORTS = (Side.CLIENT, Side.SERVER)
-_DIRECTIONS = (Direction.C2S, Direction.S2C)
 """Of the frames that come from each port."""
 
 
@@ -53,7 +52,7 @@ class Switch:
         with ExitStack() as on_error:
             for link in range(len(self._chains)):
                 pair = []
-                for side, direction in zip(PORTS, _DIRECTIONS, strict=True):
+                for side, direction in zip(PORTS, FRAME_DIRECTIONS, strict=True):
                     capture = _capture(capture_directory, link, side)
                     if capture is not None:
                         on_error.callback(capture.close)

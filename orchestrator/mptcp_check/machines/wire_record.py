@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mptcp_check.middleboxes.frame import TCP, ip_packet
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 _DIGEST_BYTES = 8
 _ENTRY = struct.Struct("<8sQB")
-_DIRECTIONS = (Direction.C2S, Direction.S2C)
 
 _PCAP_NS_MAGIC = 0xA1B23C4D
 """Nanosecond pcap, in the byte order of the writer (draft-ietf-opsawg-pcap, section 4)."""
@@ -56,12 +55,12 @@ class WireRecord:
         """Keep a frame's digest, if it is TCP."""
         digest = frame_digest(frame)
         if digest is not None:
-            self._entries += _ENTRY.pack(digest, time_ns, _DIRECTIONS.index(direction))
+            self._entries += _ENTRY.pack(digest, time_ns, FRAME_DIRECTIONS.index(direction))
 
     def frames(self) -> tuple[WireFrame, ...]:
         """Return what was kept."""
         return tuple(
-            WireFrame(digest=digest, time_ns=time_ns, direction=_DIRECTIONS[direction])
+            WireFrame(digest=digest, time_ns=time_ns, direction=FRAME_DIRECTIONS[direction])
             for digest, time_ns, direction in _ENTRY.iter_unpack(bytes(self._entries))
         )
 

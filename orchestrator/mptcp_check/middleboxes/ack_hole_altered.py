@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.behaviour import Emission, opposite
-from mptcp_check.middleboxes.connection_table import ConnectionTable
+from mptcp_check.middleboxes.connection_table import of_streams
 from mptcp_check.middleboxes.frame import ACK, RST, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.seen_bytes import SeenBytes
@@ -42,17 +42,13 @@ class Parameters:
 DEFAULT = Parameters()
 
 
-def _streams() -> dict[Direction, SeenBytes]:
-    return {Direction.C2S: SeenBytes(), Direction.S2C: SeenBytes()}
-
-
 class AckHoleAltered:
     """Compares each acknowledgment with the bytes that crossed without a hole."""
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
         self._watch = parameters.scope.watch()
-        self._connections = ConnectionTable(_streams)
+        self._connections = of_streams(SeenBytes)
         self._acted_count = 0
 
     @property

@@ -6,6 +6,7 @@ from typing import Generic, TypeVar
 
 from mptcp_check.middleboxes.frame import TcpSegment
 from mptcp_check.middleboxes.scope import MAX_CONNECTIONS
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 State = TypeVar("State")
 _NO_SYN = -1
@@ -51,3 +52,12 @@ class ConnectionTable(Generic[State]):
     def forget(self, key: bytes) -> None:
         """Forget a connection, if it is known."""
         self._entries.pop(key, None)
+
+
+def of_streams(make: Callable[[], State]) -> ConnectionTable[dict[Direction, State]]:
+    """Return a table of what is remembered of each of a connection's two streams.
+
+    Args:
+        make: Returns the state of a stream that has not begun.
+    """
+    return ConnectionTable(lambda: {direction: make() for direction in FRAME_DIRECTIONS})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mptcp_check.middleboxes.behaviour import Emission, Randomness
 from mptcp_check.middleboxes.impairment import FrameWatch
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Delay:
         self._parameters = parameters
         self._watch = FrameWatch(parameters.scope)
         self._rng = rng
-        self._last_ns = {Direction.C2S: 0, Direction.S2C: 0}
+        self._last_ns = dict.fromkeys(FRAME_DIRECTIONS, 0)
         self._acted_count = 0
 
     @property

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.middleboxes.behaviour import Emission
-from mptcp_check.middleboxes.connection_table import ConnectionTable
+from mptcp_check.middleboxes.connection_table import of_streams
 from mptcp_check.middleboxes.frame import RST, SYN, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.seen_bytes import SeenBytes
@@ -52,17 +52,13 @@ class _Stream:
     held_bytes: int = 0
 
 
-def _streams() -> dict[Direction, _Stream]:
-    return {Direction.C2S: _Stream(), Direction.S2C: _Stream()}
-
-
 class HoleBlocked:
     """Lets the bytes of a stream out in order only."""
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
         self._watch = parameters.scope.watch()
-        self._connections = ConnectionTable(_streams)
+        self._connections = of_streams(_Stream)
         self._held_bytes = 0
         self._acted_count = 0
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mptcp_check.middleboxes.behaviour import Emission
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 _BITS_PER_BYTE = 8
 _NS_PER_S = 10**9
@@ -40,7 +40,7 @@ class Link:
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
-        self._free_at_ns = {Direction.C2S: 0, Direction.S2C: 0}
+        self._free_at_ns = dict.fromkeys(FRAME_DIRECTIONS, 0)
         self.queue_dropped_count = 0
 
     @property

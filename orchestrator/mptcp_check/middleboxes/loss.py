@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from mptcp_check.middleboxes.behaviour import Emission, Randomness
 from mptcp_check.middleboxes.impairment import FrameWatch, check_probability
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Loss:
         self._parameters = parameters
         self._watch = FrameWatch(parameters.scope)
         self._rng = rng
-        self._left = {Direction.C2S: 0, Direction.S2C: 0}
+        self._left = dict.fromkeys(FRAME_DIRECTIONS, 0)
         self._acted_count = 0
 
     @property

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.middleboxes.behaviour import Emission, opposite
-from mptcp_check.middleboxes.connection_table import ConnectionTable
+from mptcp_check.middleboxes.connection_table import of_streams
 from mptcp_check.middleboxes.frame import FIN, PSH, RST, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.segmentation import pieces
@@ -79,10 +79,6 @@ class _Stream:
     seen_count: int = 0
 
 
-def _streams() -> dict[Direction, _Stream]:
-    return {Direction.C2S: _Stream(), Direction.S2C: _Stream()}
-
-
 class PayloadResized:
     """Edits the stream and keeps sequence, acknowledgment and SACK right at both ends.
 
@@ -93,7 +89,7 @@ class PayloadResized:
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
         self._watch = parameters.scope.watch()
-        self._connections = ConnectionTable(_streams)
+        self._connections = of_streams(_Stream)
         self._acted_count = 0
 
     @property

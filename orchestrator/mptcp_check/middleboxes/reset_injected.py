@@ -20,7 +20,7 @@ from mptcp_check.middleboxes.frame import ACK, RST, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.sequence import unwrapped
 from mptcp_check.middleboxes.tcp_header import occupied_bytes
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 
 class Target(enum.StrEnum):
@@ -42,7 +42,7 @@ class Afterwards(enum.StrEnum):
 _WAYS = {
     Target.CLIENT: (Direction.S2C,),
     Target.SERVER: (Direction.C2S,),
-    Target.BOTH: (Direction.C2S, Direction.S2C),
+    Target.BOTH: FRAME_DIRECTIONS,
 }
 
 

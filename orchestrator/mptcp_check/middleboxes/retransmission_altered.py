@@ -12,7 +12,7 @@ for bytes that were lost once (RFC 9293, section 3.8).
 import enum
 from dataclasses import dataclass, field
 
-from mptcp_check.middleboxes.connection_table import ConnectionTable
+from mptcp_check.middleboxes.connection_table import of_streams
 from mptcp_check.middleboxes.frame import RST, SYN, TcpSegment
 from mptcp_check.middleboxes.rewriting import SegmentRewriter
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
@@ -60,17 +60,13 @@ class _Stream:
     copy: bytearray = field(default_factory=bytearray)
 
 
-def _streams() -> dict[Direction, _Stream]:
-    return {Direction.C2S: _Stream(), Direction.S2C: _Stream()}
-
-
 class RetransmissionAltered(SegmentRewriter):
     """Keeps what passed, and puts it, or damage, over what passes again."""
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         super().__init__(parameters.scope)
         self._parameters = parameters
-        self._connections = ConnectionTable(_streams)
+        self._connections = of_streams(_Stream)
 
     def rewritten(self, segment: TcpSegment, direction: Direction) -> bytes:
         """Return the segment with the bytes that were seen before replaced."""

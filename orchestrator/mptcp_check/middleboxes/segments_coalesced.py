@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mptcp_check.middleboxes.behaviour import Emission
-from mptcp_check.middleboxes.connection_table import ConnectionTable
+from mptcp_check.middleboxes.connection_table import of_streams
 from mptcp_check.middleboxes.frame import ACK, FIN, PSH, RST, SYN, TcpSegment, tcp_segment
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
 from mptcp_check.middleboxes.sequence import MASK
@@ -75,17 +75,13 @@ class _Stream:
     seen_count: int = 0
 
 
-def _streams() -> dict[Direction, _Stream]:
-    return {Direction.C2S: _Stream(), Direction.S2C: _Stream()}
-
-
 class SegmentsCoalesced:
     """Holds a segment with data until the next one in order comes, and sends both as one."""
 
     def __init__(self, parameters: Parameters = DEFAULT) -> None:
         self._parameters = parameters
         self._watch = parameters.scope.watch()
-        self._connections = ConnectionTable(_streams)
+        self._connections = of_streams(_Stream)
         self._timers = Timers()
         self._acted_count = 0
 

@@ -15,7 +15,7 @@ from mptcp_check.middleboxes.frame import ACK, TcpSegment
 from mptcp_check.middleboxes.options_edit import TIMESTAMPS, altered, of_kind
 from mptcp_check.middleboxes.rewriting import SegmentRewriter, with_options
 from mptcp_check.middleboxes.scope import EVERYTHING, Scope
-from mptcp_check.model import Direction
+from mptcp_check.model import FRAME_DIRECTIONS, Direction
 
 _IS_TIMESTAMPS = of_kind(frozenset({TIMESTAMPS}))
 _OPTION_BYTES = 10
@@ -47,7 +47,7 @@ class TimestampAltered(SegmentRewriter):
         super().__init__(dataclasses.replace(parameters.scope, direction=Direction.BOTH))
         self._offset = parameters.offset
         self._shifted = (
-            {Direction.C2S, Direction.S2C}
+            set(FRAME_DIRECTIONS)
             if parameters.scope.direction is Direction.BOTH
             else {parameters.scope.direction}
         )

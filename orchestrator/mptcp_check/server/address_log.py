@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from mptcp_check import clock
-from mptcp_check.server.netblock import netblock, plain_address
+from mptcp_check.netblock import netblock, plain_address
 
 PARTS: Final = 4
 """Files that a time is parted into: a line is gone by its time, and kept for 3/4 of it at least."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from mptcp_check.server import netblock
+from mptcp_check import netblock
 from mptcp_check.server.configuration_values import (
     Read,
     absolute_path,

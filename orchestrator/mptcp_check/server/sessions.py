@@ -10,7 +10,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from mptcp_check.server import admission, kernel_counters, marker, netblock, ticket
+from mptcp_check import netblock
+from mptcp_check.server import admission, kernel_counters, marker, ticket
 from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.admission import Use
 from mptcp_check.server.capture.handshakes import Handshakes

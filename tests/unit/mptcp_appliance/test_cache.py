@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from appliance_declaration import SMALL
-from mptcp_appliance import build, cache, manifest, superseded
+from mptcp_appliance import build, cache, durable, manifest, superseded
 from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import Image, file_digest
 from mptcp_appliance.kernel_build import FOLDER
@@ -45,7 +45,7 @@ class Builder:
 def builder(monkeypatch: pytest.MonkeyPatch) -> Builder:
     builder = Builder()
     monkeypatch.setattr(build, "build", builder)
-    monkeypatch.setattr(cache, "_LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(durable, "_LOOK_AGAIN_S", 0.01)
     return builder
 
 

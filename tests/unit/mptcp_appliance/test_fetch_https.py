@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from image_catalogues import KEY, Laptop, Misbehaviour, made_image, published, serving
+from image_catalogues import KEY, Laptop, Served, serving
 from mptcp_appliance import store
 from mptcp_appliance.errors import ImageError
 
@@ -52,17 +52,11 @@ def certificate(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def serving_tls(folder: Path, certificate: Path) -> Iterator[tuple[str, Misbehaviour]]:
+def serving_tls(folder: Path, certificate: Path) -> Iterator[Served]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     with serving(folder, tls=context) as (url, wrong):
         yield url.replace("http:", "https:"), wrong
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    published(tmp_path / "published", made_image(tmp_path / "image"))
-    return tmp_path / "published"
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused(

@@ -17,11 +17,6 @@ NAMED = {**FACTS, "name": "small"}
 
 
 @pytest.fixture
-def laptop(tmp_path: Path) -> Laptop:
-    return Laptop(home=tmp_path / "home")
-
-
-@pytest.fixture
 def fetched(tmp_path: Path, laptop: Laptop) -> Image:
     published(tmp_path / "published", made_image(tmp_path / "image", **NAMED))
     return laptop.fetch(str(tmp_path / "published"), KEY.public, name="small")

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from collector_parts import TUS, Parts, bundle, configuration, parts, problem
 from mptcp_collector import tus
 from mptcp_collector.api import application
-from mptcp_collector.netblock import netblock
 from mptcp_collector.problem import TITLES, URN, ProblemError
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -63,16 +62,6 @@ def test_reading_an_announcement_never_fails_otherwise(
 def test_reading_a_checksum_never_fails_otherwise(text: str) -> None:
     with pytest.raises(ProblemError):
         tus.checksum(text)
-
-
-@given(st.text())
-def test_a_netblock_is_found_or_unknown(text: str) -> None:
-    assert netblock(text)
-
-
-def test_addresses_of_one_customer_share_a_netblock() -> None:
-    assert netblock("::ffff:192.0.2.9") == netblock("192.0.2.200") == "192.0.2.0/24"
-    assert netblock("2001:db8::1%eth0") == netblock("2001:db8:0:ff::1") == "2001:db8::/56"
 
 
 HEADER = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"))

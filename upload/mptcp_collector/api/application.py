@@ -9,12 +9,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mptcp_check import clock
+from mptcp_check.netblock import netblock
 from mptcp_check.problems import answers
 from mptcp_collector import tus
 from mptcp_collector.api import open_routes, run_routes, upload_routes
 from mptcp_collector.api.asking import peer
 from mptcp_collector.collector import Collector
-from mptcp_collector.netblock import netblock
 from mptcp_collector.problem import PROBLEMS, Problem
 from mptcp_collector.receiving import NO_ROOM
 from mptcp_collector.review import downloads, page, routes

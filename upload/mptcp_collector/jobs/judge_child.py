@@ -19,8 +19,8 @@ from mptcp_check.analysis.diagnose import Diagnosis, blame, diagnose
 from mptcp_check.analysis.reporting import report, run_document
 from mptcp_check.analysis.reporting.exchange_record import observed
 from mptcp_check.model import Side, State
+from mptcp_check.netblock import UNKNOWN, netblock
 from mptcp_collector.jobs.whose_verdict import CLIENT, KEYED, KEYED_BECAUSE, SERVER
-from mptcp_collector.netblock import UNKNOWN, netblock
 from mptcp_upload import bundle
 from mptcp_upload.bundle import Bundle
 from mptcp_upload.errors import BundleError

@@ -81,8 +81,10 @@ class Replacements:
                 forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
         self._forms = forms
         self._binary = binary
-        self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
-        self._any_form = _any(patterns.get(f, re.escape(f)) for f in _longest_first(forms))
+        self._any_name = spellings.any_of(map(spellings.name_pattern, _longest_first(self._names)))
+        self._any_form = spellings.any_of(
+            patterns.get(f, re.escape(f)) for f in _longest_first(forms)
+        )
 
     def document(self, octets: bytes) -> bytes:
         """Return a JSON document or a log with pseudonyms; the length may change.
@@ -168,10 +170,6 @@ def _places(text: bytes, form: bytes) -> Iterator[int]:
 
 def _utf16(text: bytes) -> bytes:
     return text.decode("ascii", "replace").encode("utf-16-le")
-
-
-def _any(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(patterns) or rb"(?!)", re.IGNORECASE)
 
 
 def _longest_first(forms: Iterable[bytes]) -> list[bytes]:

@@ -4,7 +4,7 @@ import contextlib
 import ipaddress
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from mptcp_upload.anonymise.identities import SUBSTRING_LENGTH
@@ -122,3 +122,8 @@ def pattern(spelling: str, form: bytes) -> bytes:
     if spelling.startswith("hexadecimal") or not form[-1:].isdigit():
         return escaped
     return rb"(?<![0-9])" + escaped + rb"(?![0-9])"
+
+
+def any_of(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
+    """Return what finds any of some patterns in any case; of none it finds nothing."""
+    return re.compile(b"|".join(patterns) or rb"(?!)", re.IGNORECASE)

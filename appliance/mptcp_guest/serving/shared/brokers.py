@@ -8,13 +8,14 @@ import os
 import pwd
 import secrets
 import signal
+import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from mptcp_guest import messages, payload
-from mptcp_guest.messages import Content, Digest
+from mptcp_guest import messages
 from mptcp_guest.serving import mqtt, redis
 from mptcp_guest.serving.program import Place
 from mptcp_guest.serving.sharing import (
@@ -26,7 +27,7 @@ from mptcp_guest.serving.sharing import (
     replaced,
     write_certificate,
 )
-from mptcp_guest.serving.shelf import Shelf
+from mptcp_guest.serving.shelf import Memory, of_memory
 
 VALUE_BYTES_MAX = 16 * 1024 * 1024
 MQTT_OWN, REDIS_OWN = ".mqtt", ".redis"
@@ -74,23 +75,6 @@ def _admit_to_mqtt(place: Place, logins: Sequence[Login]) -> None:
         for one in logins
     ]
     replaced(place, "users", "".join(lines))
-
-
-def _offer_by_mqtt(session: Path, _: str, content: Content) -> Digest:
-    value = b"".join(payload.blocks(content))
-    mqtt.leave(session.parent / MQTT_OWN, key(session, "down"), value)
-    return payload.digest_of(value)
-
-
-def _received_by_mqtt(session: Path, _: str) -> Digest | None:
-    found = mqtt.left(session.parent / MQTT_OWN, key(session, "up"))
-    return None if found is None else payload.digest_of(found)
-
-
-def _forget_by_mqtt(session: Path) -> None:
-    if (session.parent / MQTT_OWN).exists():
-        for way in ("down", "up"):
-            mqtt.leave(session.parent / MQTT_OWN, key(session, way), b"")
 
 
 # ------------------------------------------------------------------------------------- redis
@@ -153,55 +137,41 @@ def _admit_to_redis(place: Place, logins: Sequence[Login]) -> None:
             told.write_text(" ".join(wanted))
 
 
-def _offer_by_redis(session: Path, _: str, content: Content) -> Digest:
-    value = b"".join(payload.blocks(content))
-    _each(session, b"SET", key(session, "down").encode(), value)
-    return payload.digest_of(value)
-
-
-def _received_by_redis(session: Path, _: str) -> Digest | None:
-    values = _each(session, b"GET", key(session, "up").encode())
-    return next((payload.digest_of(value) for value in values if value is not None), None)
-
-
-def _forget_by_redis(session: Path) -> None:
-    if (session.parent / REDIS_OWN).exists():
-        _each(session, b"DEL", *(key(session, way).encode() for way in ("down", "up")))
-
-
-def _each(session: Path, *words: bytes) -> list[bytes | None]:
+def _redis_servers(session: Path) -> AbstractContextManager[list[socket.socket]]:
     closed = session.parent
-    with redis.asked((closed / REDIS_OWN).iterdir(), AGENT, _agent_password(closed)) as servers:
-        return [redis.ask(server, *words) for server in servers]
+    return redis.asked((closed / REDIS_OWN).iterdir(), AGENT, _agent_password(closed))
 
 
-_MQTT = Shared(
-    prepare=_mqtt,
-    admit=_admit_to_mqtt,
-    reload_signal=signal.SIGHUP,
-    shelf=Shelf(
-        offer=_offer_by_mqtt,
-        received=_received_by_mqtt,
-        discard=lambda session, _: _forget_by_mqtt(session),
-    ),
-    closed=True,
-    forget=_forget_by_mqtt,
-    offer_bytes_max=VALUE_BYTES_MAX,
+# ------------------------------------------------------------------------------------- both
+
+
+def _shared(row: Shared, memory: Memory, own: str) -> Shared:
+    """Complete a row with what all brokers have alike.
+
+    Args:
+        row: How it is started, and told who may log in.
+        memory: Where its values are, told by a session's closed folder.
+        own: Name of its own folder, which is there once it has run.
+    """
+    shelf = of_memory(memory, lambda session, _, way: key(session, way))
+
+    def forget(session: Path) -> None:
+        if (session.parent / own).exists():
+            shelf.discard(session, "")
+
+    return replace(row, shelf=shelf, closed=True, forget=forget, offer_bytes_max=VALUE_BYTES_MAX)
+
+
+_MQTT = _shared(
+    Shared(prepare=_mqtt, admit=_admit_to_mqtt, reload_signal=signal.SIGHUP),
+    mqtt.memory(lambda session: session.parent / MQTT_OWN),
+    MQTT_OWN,
 )
 
 SHARED: Mapping[str, Shared] = {
     mqtt.MQTT.name: _MQTT,
     mqtt.MQTTS.name: _MQTT,
-    redis.PROGRAM.name: Shared(
-        prepare=_redis,
-        admit=_admit_to_redis,
-        shelf=Shelf(
-            offer=_offer_by_redis,
-            received=_received_by_redis,
-            discard=lambda session, _: _forget_by_redis(session),
-        ),
-        closed=True,
-        forget=_forget_by_redis,
-        offer_bytes_max=VALUE_BYTES_MAX,
+    redis.PROGRAM.name: _shared(
+        Shared(prepare=_redis, admit=_admit_to_redis), redis.memory(_redis_servers), REDIS_OWN
     ),
 }

@@ -29,6 +29,7 @@ SOURCES: Final = (
     "capture/segment_tables",
     "capture/signal_kernel",
     "flows/flow_kernel",
+    "interval_owners",
     "metrics/checksum_kernel",
     "metrics/header_kernel",
     "metrics/interval_kernel",

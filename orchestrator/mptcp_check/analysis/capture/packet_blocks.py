@@ -13,41 +13,32 @@ import numpy.typing as npt
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import kernel, readable
 from mptcp_check.analysis.capture.pcapng_blocks import (
-    BYTE_ORDER_MAGIC,
-    END_OF_OPTIONS,
     ENHANCED_PACKET,
-    IF_NAME,
-    IF_TSRESOL,
-    INTERFACE_DESCRIPTION,
-    INTERFACE_STATISTICS,
     ISB_IFDROP,
-    SECTION_HEADER,
+    OPT_COMMENT,
+    SHB_USERAPPL,
+    description,
+    section,
+    statistics,
 )
 from mptcp_check.analysis.capture.records import Records
 
-NANOSECONDS: Final = 9
 OVERHEAD_BYTES: Final = 32
 """What a block has besides its frame and the padding of it."""
-OPT_COMMENT: Final = 1
-SHB_USERAPPL: Final = 4
 
 
 def head(*, link_type: int, name: str, application: str) -> bytes:
     """Return the blocks that a file begins with: a section and its one interface."""
-    section = struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, -1)
-    section += _options((SHB_USERAPPL, application.encode()))
-    interface = struct.pack("<HHI", link_type, 0, 0)
-    interface += _options((IF_NAME, name.encode()), (IF_TSRESOL, bytes([NANOSECONDS])))
-    return _block(SECTION_HEADER, section) + _block(INTERFACE_DESCRIPTION, interface)
+    begun = section((SHB_USERAPPL, application.encode()))
+    return begun + description(link_type=link_type, snap_bytes=0, name=name)
 
 
 def tail(*, time_ns: int, dropped_count: int, comment: str) -> bytes:
     """Return the block that a file ends with: what was lost, and why it may be incomplete."""
-    body = struct.pack("<III", 0, time_ns >> 32, time_ns & 0xFFFF_FFFF)
     options = [(ISB_IFDROP, struct.pack("<Q", dropped_count))]
     if comment:
         options.insert(0, (OPT_COMMENT, comment.encode()))
-    return _block(INTERFACE_STATISTICS, body + _options(*options))
+    return statistics(0, time_ns, *options)
 
 
 def blocks(buffer: npt.NDArray[np.uint8], records: Records, rows: Column) -> bytes:
@@ -94,16 +85,3 @@ def put32(out: Column, at: int, number: int) -> None:
     out[at + 1] = number // 0x100 % 0x100
     out[at + 2] = number // 0x1_0000 % 0x100
     out[at + 3] = number // 0x100_0000 % 0x100
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    length = len(body) + 12
-    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
-
-
-def _options(*options: tuple[int, bytes]) -> bytes:
-    written = [
-        struct.pack("<HH", code, len(value)) + value + bytes(-len(value) % 4)
-        for code, value in options
-    ]
-    return b"".join(written) + struct.pack("<HH", END_OF_OPTIONS, 0)

@@ -1,9 +1,10 @@
-"""The blocks of a pcapng file that describe: sections, interfaces, statistics.
+"""The blocks of a pcapng file that describe: sections, interfaces, statistics; read and written.
 
 draft-ietf-opsawg-pcapng (PCAP Next Generation), sections 3 and 4.  What holds packets is read by
 the kernel in `pcapng_framing`; these blocks are few and are read here, one by one.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final, Literal
@@ -22,6 +23,10 @@ ENHANCED_PACKET: Final = 6
 BYTE_ORDER_MAGIC: Final = 0x1A2B3C4D
 
 END_OF_OPTIONS: Final = 0
+OPT_COMMENT: Final = 1
+SHB_HARDWARE: Final = 2
+SHB_OS: Final = 3
+SHB_USERAPPL: Final = 4
 IF_NAME: Final = 2
 IF_TSRESOL: Final = 9
 IF_TSOFFSET: Final = 14
@@ -30,6 +35,45 @@ ISB_IFDROP: Final = 5
 
 MICROSECONDS: Final = 6
 """``if_tsresol`` where the option is missing: 10 to the power of -6 seconds."""
+NANOSECONDS: Final = 9
+"""``if_tsresol`` of what is written here."""
+
+
+def block(kind: int, body: bytes) -> bytes:
+    """Return a little-endian block around a body that is padded already: section 3.1."""
+    length = len(body) + 12
+    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
+
+
+def written_options(*options: tuple[int, bytes]) -> bytes:
+    """Return little-endian options, code and value each, with their end mark: section 3.5."""
+    written = [struct.pack("<HH", code, len(value)) + padded(value) for code, value in options]
+    return b"".join(written) + struct.pack("<HH", END_OF_OPTIONS, 0)
+
+
+def padded(data: bytes) -> bytes:
+    """Return bytes that end on a boundary of 32 bits: section 3.1."""
+    return data + bytes(-len(data) % 4)
+
+
+def section(*options: tuple[int, bytes]) -> bytes:
+    """Return a little-endian Section Header Block of a section of unknown length: section 4.1."""
+    return block(
+        SECTION_HEADER,
+        struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, -1) + written_options(*options),
+    )
+
+
+def description(*, link_type: int, snap_bytes: int, name: str) -> bytes:
+    """Return the Interface Description Block of an interface with nanoseconds: section 4.2."""
+    named = written_options((IF_NAME, name.encode()), (IF_TSRESOL, bytes([NANOSECONDS])))
+    return block(INTERFACE_DESCRIPTION, struct.pack("<HHI", link_type, 0, snap_bytes) + named)
+
+
+def statistics(number: int, time_ns: int, *options: tuple[int, bytes]) -> bytes:
+    """Return the Interface Statistics Block of an interface: section 4.6."""
+    body = struct.pack("<III", number, time_ns >> 32, time_ns & 0xFFFF_FFFF)
+    return block(INTERFACE_STATISTICS, body + written_options(*options))
 
 
 def section_is_little(buffer: AnyBuffer, at: int) -> bool | None:

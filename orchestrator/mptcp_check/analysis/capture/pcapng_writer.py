@@ -14,25 +14,19 @@ import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import frame
 from mptcp_check.analysis.capture.pcapng_blocks import (
-    BYTE_ORDER_MAGIC,
-    END_OF_OPTIONS,
     ENHANCED_PACKET,
-    IF_NAME,
-    IF_TSRESOL,
-    INTERFACE_DESCRIPTION,
-    INTERFACE_STATISTICS,
     ISB_IFDROP,
     ISB_IFRECV,
-    SECTION_HEADER,
+    SHB_HARDWARE,
+    SHB_OS,
+    SHB_USERAPPL,
+    block,
+    description,
+    padded,
+    section,
+    statistics,
 )
 from mptcp_check.analysis.capture.records import Framing
-
-SHB_HARDWARE: Final = 2
-SHB_OS: Final = 3
-SHB_USERAPPL: Final = 4
-
-NANOSECONDS: Final = 9
-"""``if_tsresol``: 10 to the power of -9 seconds."""
 
 LINK_TYPE_ETHERNET: Final = 1
 SNAP_BYTES: Final = 262_144
@@ -77,13 +71,7 @@ def merge(
         (SHB_OS, operating_system.encode()),
         (SHB_USERAPPL, application.encode()),
     ]
-    chunks = [
-        _block(
-            SECTION_HEADER,
-            struct.pack("<IHHq", BYTE_ORDER_MAGIC, 1, 0, -1)
-            + _options([option for option in described if option[1]]),
-        )
-    ]
+    chunks = [section(*(option for option in described if option[1]))]
     chunks += [_description(part, known) for part, known in zip(parts, framings, strict=True)]
     chunks += _packets(parts, framings)
     chunks += [
@@ -98,11 +86,7 @@ def _description(part: InterfaceCapture, framing: Framing) -> bytes:
     known = framing.interfaces[0] if framing.interfaces else None
     link_type = known.link_type if known else LINK_TYPE_ETHERNET
     snap_bytes = known.snap_bytes if known else SNAP_BYTES
-    body = struct.pack("<HHI", link_type, 0, snap_bytes)
-    return _block(
-        INTERFACE_DESCRIPTION,
-        body + _options([(IF_NAME, part.name.encode()), (IF_TSRESOL, bytes([NANOSECONDS]))]),
-    )
+    return description(link_type=link_type, snap_bytes=snap_bytes, name=part.name)
 
 
 def _packets(parts: Sequence[InterfaceCapture], framings: Sequence[Framing]) -> list[bytes]:
@@ -123,7 +107,7 @@ def _packets(parts: Sequence[InterfaceCapture], framings: Sequence[Framing]) -> 
         ticks = max(time_ns, 0)
         header = struct.pack("<IIIII", number, ticks >> 32, ticks & 0xFFFF_FFFF, captured, wire)
         data = parts[number].octets[offset : offset + captured]
-        blocks.append(_block(ENHANCED_PACKET, header + _padded(data)))
+        blocks.append(block(ENHANCED_PACKET, header + padded(data)))
     return blocks
 
 
@@ -135,21 +119,4 @@ def _statistics(number: int, part: InterfaceCapture, framing: Framing) -> bytes:
         return b""
     times = framing.records.time_ns
     ticks = max(int(times.max()), 0) if len(times) else 0
-    body = struct.pack("<III", number, ticks >> 32, ticks & 0xFFFF_FFFF)
-    return _block(INTERFACE_STATISTICS, body + _options(options))
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    """Return a block around a body that is padded already: section 3.1."""
-    length = len(body) + 12
-    return struct.pack("<II", kind, length) + body + struct.pack("<I", length)
-
-
-def _options(options: Sequence[tuple[int, bytes]]) -> bytes:
-    """Return the options with their end mark: section 3.5."""
-    written = [struct.pack("<HH", code, len(value)) + _padded(value) for code, value in options]
-    return b"".join(written) + struct.pack("<HH", END_OF_OPTIONS, 0)
-
-
-def _padded(data: bytes) -> bytes:
-    return data + b"\0" * (-len(data) % 4)
+    return statistics(number, ticks, *options)

@@ -8,7 +8,8 @@ import numpy as np
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import readable
-from mptcp_check.analysis.one_way.crossing_kernel import MOST_BLOCKS, SACK, claim, sack_blocks
+from mptcp_check.analysis.interval_owners import cells
+from mptcp_check.analysis.one_way.crossing_kernel import MOST_BLOCKS, SACK, sack_blocks
 from mptcp_check.analysis.one_way.segments import (
     SPACE,
     Segments,
@@ -36,15 +37,10 @@ class Intervals:
         A segment lies inside of what was acknowledged at once or outside of it, unless it was
         split on the way; so its first and its last byte tell.
         """
-        bounds = np.unique(np.concatenate([self.start, self.end]))
         order = np.argsort(self.time_ns, kind="stable")
-        first = np.searchsorted(bounds, self.start[order])
-        last = np.searchsorted(bounds, self.end[order])
-        owner = np.full(len(bounds) + 1, -1, np.int64)
-        claim(first, last, np.arange(len(bounds) + 1), owner)
-        times = np.append(self.time_ns[order], NEVER)  # -1, a free cell, is the last one
-        cells = [np.searchsorted(bounds, place, side="right") - 1 for place in (start, end - 1)]
-        covered = [times[np.where(cell < 0, -1, owner[cell])] for cell in cells]
+        taken = cells(self.start[order], self.end[order])
+        times = np.append(self.time_ns[order], NEVER)  # `FREE` is the last one
+        covered = [times[taken.owner_at(place)] for place in (start, end - 1)]
         return np.where(end > start, np.maximum(*covered), NEVER)
 
 

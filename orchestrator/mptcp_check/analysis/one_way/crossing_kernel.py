@@ -1,4 +1,4 @@
-"""The loops that two captures need, compiled: options, first coverings, the hull below delays."""
+"""The loops that two captures need, compiled: options, and the hull below delays."""
 
 from typing import Any, Final
 
@@ -73,31 +73,6 @@ def sack_blocks(  # noqa: PLR0917 - a kernel takes positions
                     place += 8
             at += size
     return count
-
-
-@kernel
-def claim(first: Column, last: Column, free: Column, owner: Column) -> None:
-    """Let intervals take cells in their order; a cell belongs to the first that takes it.
-
-    ``free[i]`` leads to the next free cell from ``i`` on (a disjoint-set forest with halved
-    paths), so a cell is visited once and the whole is almost linear.
-
-    Args:
-        first: int64: first cell of each interval.
-        last: int64: the cell after its last.
-        free: int64, one more than there are cells, from 0 up; used up.
-        owner: int64, filled: index of the interval; what stays is free.
-    """
-    for index in range(len(first)):
-        cell = first[index]
-        while True:
-            while free[cell] != cell:
-                free[cell] = free[free[cell]]
-                cell = free[cell]
-            if cell >= last[index]:
-                break
-            owner[cell] = index
-            free[cell] = cell + 1
 
 
 @kernel

@@ -44,12 +44,12 @@ class ByteMap:
     @cached_property
     def split_rows(self) -> Column:
         """int64: rows of the sender's capture whose bytes arrived in several segments."""
-        return _with_several(self.sent, self.received)
+        return with_several(self.sent, self.received)
 
     @cached_property
     def merged_rows(self) -> Column:
         """int64: rows of the receiver's capture whose bytes were sent in several segments."""
-        return _with_several(self.received, self.sent)
+        return with_several(self.received, self.sent)
 
 
 class _Ranges(NamedTuple):
@@ -207,8 +207,8 @@ def _overlaps(sent: _Ranges, received: _Ranges, own: Column) -> tuple[_Pieces, C
     return (rows[a], received.rows[b], start[kept], end[kept]), own[b]
 
 
-def _with_several(rows: Column, others: Column) -> Column:
-    """Return the rows that stand beside several others."""
+def with_several(rows: Column, others: Column) -> Column:
+    """Return the rows that stand beside several others, each once and in order."""
     pairs = np.unique(np.stack((rows, others), axis=1), axis=0)
     found, counts = np.unique(pairs[:, 0], return_counts=True)
     return np.asarray(found[counts > 1])

@@ -7,10 +7,10 @@ Places count from each end's own initial sequence number, so a path that adds a 
 sequence numbers (a firewall that randomises them) changes nothing here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,8 @@ from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.analysis.pairing.byte_ranges import ByteRanges
+from mptcp_check.analysis.pairing.made_once import MadeOnce
 from mptcp_check.model import Side
-
-Made = TypeVar("Made")
 
 UNKNOWN: Final = -1
 """In `HalfTable.isn`: no SYN of this direction was captured."""
@@ -33,7 +32,7 @@ _RST: Final = int(Flag.RST)
 _FIN: Final = int(Flag.FIN)
 
 
-class HalfTable:
+class HalfTable(MadeOnce):
     """The halves of one capture; a subflow's two directions stand beside each other.
 
     Half ``2 * n`` is what the opener of subflow ``n`` sent, half ``2 * n + 1`` what its listener
@@ -63,18 +62,10 @@ class HalfTable:
         self.payload_bytes: Column = packets.payload_bytes[self.rows].astype(np.int64)
         self.starts, self.origin = self._places()
         """int64: place of each segment's first byte; int64, one per half: the number before 0."""
-        self._made: dict[Callable[[HalfTable], Any], Any] = {}
 
     def __len__(self) -> int:
         """Return the count of halves."""
         return len(self.isn)
-
-    def once(self, make: "Callable[[HalfTable], Made]") -> "Made":
-        """Return what a function makes of this table; it is called the first time only."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        made: Made = self._made[make]
-        return made
 
     @cached_property
     def position_of(self) -> Column:

@@ -5,7 +5,7 @@ lanes at once.
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from mptcp_check.analysis.pairing.lane_crossing import (
     MatchedBy,
     Origin,
 )
+from mptcp_check.analysis.pairing.made_once import MadeOnce
 from mptcp_check.analysis.pairing.segment_matching import (
     Matches,
     Segments,
@@ -33,10 +34,6 @@ from mptcp_check.analysis.pairing.stream_drift import StreamDrift
 from mptcp_check.analysis.pairing.uncrossed import Clocks, End, fates
 from mptcp_check.model import Side
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Made = TypeVar("Made")
 _LEAST_STRANGERS: Final = 3
 """One or two bare ACKs that nobody sent may be duplicates that the path made."""
 
@@ -78,7 +75,7 @@ class Crossed(NamedTuple):
     """int64: number of the lane in the table."""
 
 
-class LaneTable:
+class LaneTable(MadeOnce):
     """What became of every segment of some lanes.
 
     Args:
@@ -102,7 +99,6 @@ class LaneTable:
         if clock is not None:
             least_ns = clock.least_difference_ns(shared.sender)
             self._clocks = Clocks(least_ns, clock.most_difference_ns(shared.sender))
-        self._made: dict[Callable[[LaneTable], Any], Any] = {}
         self._sent, self._received, self._first_matches = matching
         # segments are in the order of halves, so each lane has one run of them
         self._sent_runs = _runs(self._sent, shared.here, shared.sent)
@@ -111,13 +107,6 @@ class LaneTable:
     def __len__(self) -> int:
         """Return the count of lanes."""
         return len(self._shared.sent)
-
-    def once(self, make: "Callable[[LaneTable], Made]") -> "Made":
-        """Return what a function makes of this table; it is called the first time only."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        made: Made = self._made[make]
-        return made
 
     @cached_property
     def least(self) -> npt.NDArray[np.uint8]:

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from mptcp_check.analysis.capture.capture_file import Capture
 from mptcp_check.analysis.flows.connections import Connection, Role
@@ -22,9 +21,7 @@ from mptcp_check.analysis.pairing.paired import (
 )
 from mptcp_check.analysis.pairing.shared_lanes import LaneSpot, SharedLanes
 from mptcp_check.analysis.pairing.vantage import Vantage
-from mptcp_check.model import Direction, Side
-
-_DIRECTIONS: Final = (Direction.C2S, Direction.S2C)
+from mptcp_check.model import FRAME_DIRECTIONS, Direction, Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,7 +112,7 @@ class _Sketch:
         for flow, opening in zip(self._flows, self._openings, strict=True):
             if len(flow.views) < len(Side):
                 continue
-            for direction in _DIRECTIONS:
+            for direction in FRAME_DIRECTIONS:
                 sender, halves = self._halves(flow, opening, direction)
                 genuine = not MADE_BY_THE_ENDS.isdisjoint(flow.clues)
                 yield LaneSpot(sender, halves[sender], halves[OTHER_SIDE[sender]], genuine)
@@ -147,7 +144,7 @@ class _Sketch:
     ) -> PairedSubflow:
         lanes = {
             direction: shared.lane(direction, *self._halves(flow, opening, direction))
-            for direction in _DIRECTIONS
+            for direction in FRAME_DIRECTIONS
         }
         return PairedSubflow(
             id=index,

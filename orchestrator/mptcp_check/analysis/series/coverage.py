@@ -6,6 +6,7 @@ import numpy as np
 
 from mptcp_check.analysis.capture.column_types import Column
 from mptcp_check.analysis.capture.kernels import kernel
+from mptcp_check.analysis.interval_owners import FREE, Cells, cells
 
 MOST_CELLS: Final = 1_024
 """Of one interval that are looked at for another carrier: a forged capture must not cost hours."""
@@ -21,7 +22,7 @@ def fresh_bytes(start: Column, end: Column) -> Column:
     Returns:
         int64; their sum is the size of the union.
     """
-    return fresh_and_foreign(start, end, np.zeros(len(start), np.int64))[0]
+    return _fresh(cells(start, end))
 
 
 def fresh_and_foreign(start: Column, end: Column, carrier: Column) -> tuple[Column, Column]:
@@ -35,38 +36,18 @@ def fresh_and_foreign(start: Column, end: Column, carrier: Column) -> tuple[Colu
     Returns:
         int64 counts, and bool: some byte was first in an interval of another carrier.
     """
-    bounds = np.unique(np.concatenate([start, end]))
-    first = np.searchsorted(bounds, start)
-    last = np.searchsorted(bounds, end)
-    fresh, owners = _claim(bounds, first, last)
-    return fresh, np.asarray(_foreign(first, last, carrier, owners))
+    taken = cells(start, end)
+    foreign = _foreign(taken.first, taken.last, carrier, taken.owner)
+    return _fresh(taken), np.asarray(foreign)
 
 
-@kernel
-def _claim(bounds: Column, first: Column, last: Column) -> tuple[Column, Column]:
-    """Let each interval take the cells between bounds that are still free.
-
-    ``free[i]`` leads to the next free cell from ``i`` on (a disjoint-set forest with halved
-    paths), so a cell is visited once and the whole is almost linear.
-
-    Returns:
-        Bytes taken by each interval, and the interval that took each cell.
-    """
-    free = np.arange(len(bounds) + 1)
-    owners = np.zeros(len(bounds), np.int64)
-    taken = np.zeros(len(first), np.int64)
-    for index in range(len(first)):
-        cell = first[index]
-        while True:
-            while free[cell] != cell:
-                free[cell] = free[free[cell]]
-                cell = free[cell]
-            if cell >= last[index]:
-                break
-            taken[index] += bounds[cell + 1] - bounds[cell]
-            owners[cell] = index
-            free[cell] = cell + 1
-    return taken, owners
+def _fresh(taken: Cells) -> Column:
+    found = np.zeros(len(taken.first), np.int64)
+    sizes = np.diff(taken.bounds)
+    owner = taken.owner[: len(sizes)]
+    own = owner != FREE
+    np.add.at(found, owner[own], sizes[own])
+    return found
 
 
 @kernel

@@ -11,7 +11,7 @@ from mptcp_appliance.fetch_choice import Wanted
 from mptcp_appliance.fetch_place import Place
 from mptcp_appliance.fetch_source import address
 from mptcp_check import __version__, clock, settings
-from mptcp_check.cli import live
+from mptcp_check.cli import exit_codes, live
 from mptcp_check.cli.image import keys
 from mptcp_check.errors import MptcpCheckError, UsageError
 from mptcp_check.settings import IMAGE, Places
@@ -22,7 +22,7 @@ AGENT = f"mptcp-check/{__version__}"
 class InterruptedFetchError(MptcpCheckError):
     """The user stopped it; unlike elsewhere, something is left on purpose."""
 
-    exit_code = 130
+    exit_code = exit_codes.INTERRUPTED
 
 
 @click.command()

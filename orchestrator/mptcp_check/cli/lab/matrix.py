@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mptcp_check import clock
-from mptcp_check.cli import live
+from mptcp_check.cli import exit_codes, live
 from mptcp_check.errors import UsageError
 from mptcp_check.lab import matrix as matrices
 from mptcp_check.lab import matrix_html, matrix_run, playing, sandbox
@@ -23,8 +23,6 @@ from mptcp_check.lab.case import CLEAN
 from mptcp_check.lab.kernel_boxes import PREFIX
 from mptcp_check.lab.matrix import Scored, Status
 
-INTERRUPTED: Final = 130
-NOT_PERFECT: Final = 1
 _FRAME_LINES: Final = 8
 """Of the terminal, for what stands around the rows."""
 _STYLES: Final = {
@@ -105,9 +103,9 @@ def matrix(
         click.echo(json.dumps(document, indent=2))
     if interrupted:
         click.echo("mptcp-check: interrupted; this is what was played so far", err=True)
-        return INTERRUPTED
+        return exit_codes.INTERRUPTED
     perfect = matrices.confusion(scored).perfect
-    return NOT_PERFECT if fail_on and not perfect else 0
+    return exit_codes.FOUND if fail_on and not perfect else 0
 
 
 def _wanted(text: str) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from mptcp_check.netblock import plain_address
 from mptcp_check.problems import answers
-from mptcp_check.server.netblock import plain_address
 from mptcp_check.server.problem import PROBLEMS, ProblemError
 from mptcp_check.server.session import Session
 from mptcp_check.server.sessions import Sessions

@@ -12,32 +12,21 @@ connection, though its addresses and ports be the same; what is ambiguous belong
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from mptcp_check.analysis.capture.packet_blocks import blocks
-from mptcp_check.analysis.capture.packets import Flag, Packets, Present, Subtype
+from mptcp_check.analysis.capture.packets import Flag, Packets
 from mptcp_check.analysis.capture.records import Records
 from mptcp_check.analysis.flows import crypto
+from mptcp_check.server.capture.announced_data import AnnouncedData
+from mptcp_check.server.capture.batch import Batch
 from mptcp_check.server.capture.flow import Flow
-from mptcp_check.server.capture.flow_groups import (
-    FlowKey,
-    Rows,
-    destination,
-    groups,
-    source,
-)
-from mptcp_check.server.capture.ftp_data import Lines, active_port, passive_port
+from mptcp_check.server.capture.flow_groups import FlowKey, destination, groups, source
+from mptcp_check.server.capture.ftp_data import Lines
 from mptcp_check.server.capture.handshakes import Handshake, Handshakes
 from mptcp_check.server.capture.service import Claim
 from mptcp_check.server.capture.waiting import Waiting
-
-FTP_DATA_NS: Final = 30 * 10**9
-"""How long an announced data connection is expected."""
-
-AMBIGUOUS: Final = ""
 
 Deliver = Callable[[str, bytes, int], None]
 """Takes a session's blocks and how many packets they are."""
@@ -87,9 +76,7 @@ class Demultiplexer:
         """Session -> its connections whose place another one took."""
         self._tokens: dict[int, tuple[Flow, ...]] = {}
         """Token -> the connections it stands for: one, or nobody knows which."""
-        self._expected: dict[tuple[int, int, int, bool], tuple[str, int]] = {}
-        """Client's address, a port, and whether the server will open the connection -> whose FTP
-        data comes there, and until when."""
+        self._announced = AnnouncedData()
 
     def open(self, session_id: str, marker: str) -> None:
         """Look for a session's connections from now on."""
@@ -104,7 +91,7 @@ class Demultiplexer:
         for key in [key for key, flow in self._flows.items() if flow.session_id == session_id]:
             self._forget(key)
         self._ended.pop(session_id, None)
-        self._expected = {k: v for k, v in self._expected.items() if v[0] != session_id}
+        self._announced.forget(session_id)
 
     def handshakes(self, session_id: str) -> Handshakes:
         """Return how a session's connections were opened; nothing for one that is not open."""
@@ -132,9 +119,7 @@ class Demultiplexer:
 
     def take(self, packets: Packets, records: Records) -> None:
         """Take a batch of segments."""
-        signals = packets.signals
-        bounds = np.searchsorted(signals.packet, np.arange(len(packets) + 1))
-        batch = _Batch(packets=packets, records=records, bounds=bounds)
+        batch = Batch(packets, records)
         flags = packets.flags
         single: list[tuple[int, FlowKey]] = []
         for key, rows in groups(packets, self._multipliers):
@@ -178,11 +163,11 @@ class Demultiplexer:
     def expire(self, now_ns: int) -> None:
         """Drop what has waited too long."""
         self.waiting.expire(now_ns, self._drop)
-        self._expected = {k: v for k, v in self._expected.items() if v[1] > now_ns}
+        self._announced.expire(now_ns)
 
     # --------------------------------------------------------------------- one connection
 
-    def _look(self, key: FlowKey, row: int, batch: "_Batch") -> None:
+    def _look(self, key: FlowKey, row: int, batch: Batch) -> None:
         """Take a single packet."""
         flow = self._flow(key, row, batch)
         if flow is None:
@@ -191,7 +176,8 @@ class Demultiplexer:
         octets = batch.blocks(np.array([row], dtype=np.int64))
         if flow.session_id:
             self._deliver(flow.session_id, octets, 1)
-            self._listen(flow, row, batch)
+            if flow.ftp is not None:
+                self._announced.hear(flow, flow.ftp, batch.packets, row)
             return
         flow.hold(octets, 1)
         self.waiting.held(flow, len(octets))
@@ -199,7 +185,7 @@ class Demultiplexer:
         if session_id:
             self._known(flow, session_id)
 
-    def _flow(self, key: FlowKey, row: int, batch: "_Batch") -> Flow | None:
+    def _flow(self, key: FlowKey, row: int, batch: Batch) -> Flow | None:
         """Return the connection that a packet is part of; a SYN may begin one."""
         packets = batch.packets
         flags = int(packets.flags[row])
@@ -233,13 +219,13 @@ class Demultiplexer:
             elif parent is not None:
                 parent.children.append(flow)
         else:
-            expected, by_server = self._announced(flow)
+            expected, by_server = self._announced.take(flow)
             flow.handshake.by_server = by_server
             if expected:
                 self._known(flow, expected)
         return flow
 
-    def _learn(self, flow: Flow, row: int, batch: "_Batch") -> None:
+    def _learn(self, flow: Flow, row: int, batch: Batch) -> None:
         """Take keys and sequence numbers from a handshake."""
         packets = batch.packets
         from_initiator = source(packets, row) == flow.initiator
@@ -261,7 +247,7 @@ class Demultiplexer:
     def _register(self, token: int, flow: Flow) -> None:
         self._tokens[token] = (*self._tokens.get(token, ()), flow)
 
-    def _session(self, flow: Flow, row: int, batch: "_Batch") -> str:
+    def _session(self, flow: Flow, row: int, batch: Batch) -> str:
         """Return whose a waiting connection is, by what this packet says; empty if unknown."""
         packets = batch.packets
         if source(packets, row) == flow.initiator and not flow.join:
@@ -297,38 +283,6 @@ class Demultiplexer:
         for child in children:
             self._known(child, session_id)
 
-    # ---------------------------------------------------------------------------- FTP data
-
-    def _listen(self, flow: Flow, row: int, batch: "_Batch") -> None:
-        """Hear where an FTP control connection announces data connections."""
-        if flow.ftp is None:
-            return
-        packets = batch.packets
-        from_client = source(packets, row) == flow.initiator
-        parse = active_port if from_client else passive_port
-        client = flow.initiator
-        until_ns = int(packets.time_ns[row]) + FTP_DATA_NS
-        for line in flow.ftp[0 if from_client else 1].add(packets.payload(row)):
-            if port := parse(line):
-                place = (client.high, client.low, port, from_client)
-                known, _ = self._expected.get(place, (flow.session_id, 0))
-                # Two users behind one address who announce one port: it is neither's.
-                owner = flow.session_id if known == flow.session_id else AMBIGUOUS
-                self._expected[place] = (owner, until_ns)
-
-    def _announced(self, flow: Flow) -> tuple[str, bool]:
-        """Return whose FTP data a new connection is, and whether the server opened it."""
-        for client, port, by_server in (
-            (flow.initiator, flow.responder.port, False),
-            (flow.responder, flow.responder.port, True),
-        ):
-            place = (client.high, client.low, port, by_server)
-            session_id, until_ns = self._expected.get(place, ("", 0))
-            if session_id and flow.first_ns <= until_ns:
-                del self._expected[place]
-                return session_id, by_server
-        return "", False
-
     def _forget(self, key: FlowKey) -> None:
         flow = self._flows.pop(key)
         if flow.session_id in self._ended:
@@ -350,48 +304,3 @@ class Demultiplexer:
 
 def _tokens(key: int) -> tuple[int, ...]:
     return tuple(crypto.token(key, version) for version in sorted(crypto.VERSIONS))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Batch:
-    """A batch, and where each packet's Multipath TCP options are in it."""
-
-    packets: Packets
-    records: Records
-    bounds: npt.NDArray[np.int64]
-
-    def blocks(self, rows: Rows) -> bytes:
-        """Return packets as they stand in a file."""
-        frames = self.packets.frame[rows].astype(np.int64) - 1
-        return blocks(self.packets.buffer, self.records, frames)
-
-    def join(self, row: int) -> tuple[bool, int]:
-        """Return whether a SYN joins, and the token of what it joins."""
-        signals = self.packets.signals
-        for option in self._options(row, Subtype.MP_JOIN):
-            if signals.present[option] & Present.TOKEN:
-                return True, int(signals.token[option])
-        return False, 0
-
-    def capable(self, row: int) -> bool:
-        """Return whether a SYN carries MP_CAPABLE."""
-        return bool(self._options(row, Subtype.MP_CAPABLE))
-
-    def agrees(self, flow: Flow, row: int) -> bool:
-        """Return whether a packet carries the Multipath TCP option of its connection's SYN."""
-        wanted = Subtype.MP_JOIN if flow.join else Subtype.MP_CAPABLE
-        return bool(self._options(row, wanted))
-
-    def keys(self, row: int) -> list[tuple[int, int]]:
-        """Return the sender's key and the version of each MP_CAPABLE that has one."""
-        signals = self.packets.signals
-        return [
-            (int(signals.key[option]), int(signals.version[option]))
-            for option in self._options(row, Subtype.MP_CAPABLE)
-            if signals.present[option] & Present.KEY
-            and int(signals.version[option]) in crypto.VERSIONS
-        ]
-
-    def _options(self, row: int, subtype: Subtype) -> list[int]:
-        found = range(int(self.bounds[row]), int(self.bounds[row + 1]))
-        return [option for option in found if self.packets.signals.subtype[option] == subtype]

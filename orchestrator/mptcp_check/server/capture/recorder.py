@@ -1,17 +1,15 @@
 """Captures of all sessions: orders in, files out, and what is known of each across restarts.
 
-A folder per session: ``order.json`` from the start, ``flows.jsonl`` with every connection that
-became its own, ``capture.pcapng``, and at the end ``summary.json``, written last.  A folder
-without it is a capture that runs: after a crash it is taken up again, and says so.
+A folder per session holds ``capture.pcapng`` and a journal of it.  A capture whose journal has no
+end runs: after a crash it is taken up again, and says so.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +18,14 @@ from mptcp_check.analysis.capture.packets import Packets
 from mptcp_check.analysis.capture.records import Records
 from mptcp_check.server.capture.demultiplexer import Demultiplexer
 from mptcp_check.server.capture.flow import Flow
-from mptcp_check.server.capture.flow_groups import End, FlowKey
-from mptcp_check.server.capture.handshakes import Handshake, Handshakes
+from mptcp_check.server.capture.handshakes import Handshakes
+from mptcp_check.server.capture.journal import Begun, Journal
 from mptcp_check.server.capture.service import FILE, Claim, Order
 from mptcp_check.server.capture.session_file import FLOWS_MAX, SessionFile
-from mptcp_check.server.capture.summary import Interruption, Summary, from_document
+from mptcp_check.server.capture.summary import Interruption, Summary
 from mptcp_check.server.capture.waiting import Waiting
 from mptcp_check.server.problem import ProblemError
 
-ORDER, FLOWS, SUMMARY = "order.json", "flows.jsonl", "summary.json"
 HEARTBEAT: Final = "alive"
 """Touched while the service runs: its age tells since when it did not."""
 
@@ -36,7 +33,7 @@ HEARTBEAT: Final = "alive"
 @dataclass(slots=True, kw_only=True)
 class _Running:
     order: Order
-    folder: Path
+    journal: Journal
     file: SessionFile
     started_ns: int
     ring_dropped_before: int
@@ -45,7 +42,7 @@ class _Running:
     mp_capable_count: int = 0
     mp_join_count: int = 0
     truncated_ns: int | None = None
-    interruptions: list[Interruption] = field(default_factory=list)
+    interruptions: tuple[Interruption, ...] = ()
 
 
 class Recorder:
@@ -105,19 +102,19 @@ class Recorder:
         running = self._running.get(order.session_id)
         if running is not None:
             return self._summary(running)
-        folder = self._folder / order.session_id
-        if (folder / SUMMARY).exists():
+        journal = self._journal(order.session_id)
+        if journal.is_ended:
             raise ProblemError("capture-ended")
         if self._free_bytes(self._folder) < self._disk_free_min_bytes:
             raise ProblemError("disk-full")
         started_ns = self._wall_ns()
         try:
-            folder.mkdir(mode=0o750)
-            text = json.dumps({**asdict(order), "started_ns": started_ns, "interruptions": []})
-            _write_whole(folder / ORDER, text)
-            running = self._begin(order, folder, started_ns)
+            journal.folder.mkdir(mode=0o750)
+            begun = Begun(order, started_ns)
+            journal.begin(begun)
+            running = self._begin(begun, journal)
         except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(journal.folder, ignore_errors=True)
             raise ProblemError("disk-full") from None
         return self._summary(running)
 
@@ -151,7 +148,7 @@ class Recorder:
             because=because,
             sha256=digest,
         )
-        _write_whole(running.folder / SUMMARY, json.dumps(summary.document()))
+        running.journal.end(summary)
         return summary
 
     def summary(self, session_id: str) -> Summary | None:
@@ -159,10 +156,7 @@ class Recorder:
         running = self._running.get(session_id)
         if running is not None:
             return self._summary(running)
-        try:
-            return from_document(json.loads((self._folder / session_id / SUMMARY).read_text()))
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return self._journal(session_id).summary()
 
     def claim(self, session_id: str, claims: Sequence[Claim]) -> int:
         """Add connections to a running capture.
@@ -219,12 +213,16 @@ class Recorder:
 
     # --------------------------------------------------------------------------- in between
 
-    def _begin(self, order: Order, folder: Path, started_ns: int) -> _Running:
+    def _journal(self, session_id: str) -> Journal:
+        return Journal(self._folder / session_id)
+
+    def _begin(self, begun: Begun, journal: Journal) -> _Running:
+        order, started_ns, interruptions = begun
         running = _Running(
             order=order,
-            folder=folder,
+            journal=journal,
             file=SessionFile(
-                folder / FILE,
+                journal.folder / FILE,
                 name="server",
                 bytes_max=order.bytes_max,
                 packets_max=order.packets_max,
@@ -232,6 +230,7 @@ class Recorder:
             started_ns=started_ns,
             ring_dropped_before=self._ring_dropped(),
             shed_before=self.demultiplexer.waiting.shed_count,
+            interruptions=interruptions,
         )
         self._running[order.session_id] = running
         self.demultiplexer.open(order.session_id, order.marker)
@@ -253,8 +252,7 @@ class Recorder:
         if running.file.truncated:
             return
         try:
-            with (running.folder / FLOWS).open("a") as file:
-                file.write(json.dumps(_flow_document(flow)) + "\n")
+            running.journal.add(flow)
         except OSError:
             # Only a restart needs it, and the capture's own file will meet the full disk.
             return
@@ -280,7 +278,7 @@ class Recorder:
             missed_packet_count=running.file.missed_packet_count,
             ring_dropped_count=dropped,
             shed_flow_count=self.demultiplexer.waiting.shed_count - running.shed_before,
-            interruptions=tuple(running.interruptions),
+            interruptions=running.interruptions,
             sha256="",
         )
 
@@ -292,67 +290,25 @@ class Recorder:
         except OSError:
             alive_ns = now_ns
         for folder in sorted(self._folder.iterdir()):
-            if not folder.is_dir() or (folder / SUMMARY).exists():
+            journal = Journal(folder)
+            if not folder.is_dir() or journal.is_ended:
                 continue
             try:
-                self._resume(folder, alive_ns=min(alive_ns, now_ns), now_ns=now_ns)
+                self._resume(journal, alive_ns=min(alive_ns, now_ns), now_ns=now_ns)
             except (OSError, ValueError, KeyError, TypeError):
                 continue  # it never came to be: an order that was not written whole
 
-    def _resume(self, folder: Path, *, alive_ns: int, now_ns: int) -> None:
-        document: Any = json.loads((folder / ORDER).read_text())
-        if not isinstance(document, dict):
-            raise TypeError("an order is a table")
-        started_ns: int = document.pop("started_ns")
-        former = [Interruption(**one) for one in document.pop("interruptions")]
-        order = Order(**document)
-        running = self._begin(order, folder, started_ns)
+    def _resume(self, journal: Journal, *, alive_ns: int, now_ns: int) -> None:
+        order, started_ns, former = journal.begun()
         gap = Interruption(from_ns=max(alive_ns, started_ns), until_ns=now_ns)
-        running.interruptions = [*former, gap]
-        written = [asdict(one) for one in running.interruptions]
-        text = {**asdict(order), "started_ns": started_ns, "interruptions": written}
-        _write_whole(folder / ORDER, json.dumps(text))
-        flows = folder / FLOWS
-        for line in flows.read_text().splitlines() if flows.exists() else []:
-            try:
-                key, flow = _flow(json.loads(line), order.session_id)
-            except (ValueError, KeyError, TypeError):
-                continue  # the last line, cut by the crash
+        begun = Begun(order, started_ns, (*former, gap))
+        running = self._begin(begun, journal)
+        journal.begin(begun)
+        for key, flow in journal.flows(order.session_id):
             self.demultiplexer.restore(key, flow)
             running.flow_count += 1
             running.mp_capable_count += flow.capable
             running.mp_join_count += flow.join
-
-
-def _flow_document(flow: Flow) -> dict[str, Any]:
-    return {
-        "initiator": flow.initiator,
-        "responder": flow.responder,
-        "initiator_isn": flow.initiator_isn,
-        "responder_isn": flow.responder_isn,
-        "first_ns": flow.first_ns,
-        "handshake": asdict(flow.handshake),
-        "initiator_tokens": sorted(flow.initiator_tokens),
-        "responder_tokens": sorted(flow.responder_tokens),
-    }
-
-
-def _flow(document: dict[str, Any], session_id: str) -> tuple[FlowKey, Flow]:
-    initiator, responder = End(*document["initiator"]), End(*document["responder"])
-    flow = Flow(
-        initiator=initiator,
-        responder=responder,
-        initiator_isn=document["initiator_isn"],
-        responder_isn=document["responder_isn"],
-        first_ns=document["first_ns"],
-        handshake=Handshake(**document["handshake"]),
-        initiator_tokens=set(document["initiator_tokens"]),
-        responder_tokens=set(document["responder_tokens"]),
-        session_id=session_id,
-        spoke=True,
-    )
-    low, high = sorted((initiator, responder))
-    return FlowKey(*low, *high), flow
 
 
 def _comment(summary: Summary) -> str:
@@ -365,13 +321,3 @@ def _comment(summary: Summary) -> str:
         (summary.interruptions, f"{len(summary.interruptions)} interruptions"),
     ]
     return "; ".join(text for true, text in said if true)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all, whatever happens."""
-    new = path.with_suffix(".new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mptcp_appliance import durable
 from mptcp_check.new_folder import DISK_FULL
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.service import Account, FileDigest
@@ -75,7 +76,8 @@ class SessionFolders:
             closed = self._closed / account.user
             for place in (folder, folder / DOWN, folder / UP, closed):
                 place.mkdir(mode=_OPEN, exist_ok=True)
-            _write_whole(self._accounts / f"{account.user}.json", json.dumps(asdict(account)))
+            document = json.dumps(asdict(account)).encode()
+            durable.replace(self._accounts / f"{account.user}.json", document, mode=0o600)
         except OSError as e:
             self.close(account.user)
             raise _told(e) from None
@@ -229,11 +231,3 @@ def _checked(name: str) -> str:
 
 def _told(error: OSError) -> ProblemError:
     return ProblemError("disk-full" if error.errno in DISK_FULL else "services-unavailable")
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file that is there whole or not at all."""
-    new = path.with_suffix(".new")
-    new.write_text(text)
-    new.chmod(0o600)
-    new.replace(path)

@@ -24,7 +24,7 @@ from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.api import application
 from mptcp_check.server.api.stations import HEAD_BYTES
 from mptcp_check.server.capture.remote_captures import RemoteCaptures
-from mptcp_check.server.configuration import Configuration
+from mptcp_check.server.configuration import Configuration, Listen
 from mptcp_check.server.services.remote_services import RemoteServices
 from mptcp_check.server.serving import child, metrics_server, sockets
 from mptcp_check.server.serving.caps import ConnectionCaps
@@ -167,4 +167,4 @@ def _reload(certificates: Certificates) -> None:
 
 def _name(one: socket.socket) -> str:
     host, port = one.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(Listen(host=host, port=port))

@@ -14,8 +14,8 @@ from typing import Final
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from mptcp_check.netblock import netblock
 from mptcp_check.server.configuration import Configuration
-from mptcp_check.server.netblock import netblock
 from mptcp_check.server.serving.caps import ConnectionCaps
 from mptcp_check.server.serving.guarded_protocol import GuardedProtocol
 from mptcp_check.server.serving.tls import Certificates

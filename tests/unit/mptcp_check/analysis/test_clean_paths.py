@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import diagnose
-from traces import TWO_PATHS, Path, captures, pcap_records, pcap_with
+from pcap_frames import pcap_records, pcap_with
+from traces import TWO_PATHS, Path, captures
 
 LINES = [line.strip() for line in TWO_PATHS.splitlines() if line.strip()]
 

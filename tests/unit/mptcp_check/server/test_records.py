@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from measurement_server import START_NS, Parts, S, parts
 from mptcp_check.errors import UsageError
-from mptcp_check.server import kernel_counters, marker, metrics, netblock, signing_key
+from mptcp_check.server import kernel_counters, marker, metrics, signing_key
 from mptcp_check.server.address_log import AddressLog
 from mptcp_check.server.metrics import Metric
 from mptcp_check.server.serving.caps import ConnectionCaps
@@ -112,19 +112,6 @@ def test_prometheus_reads_what_we_write(values: dict[str, int]) -> None:
     assert families[f"{prefix}level"].samples[0].value == 0.5
     samples = families[f"{prefix}things"].samples
     assert {one.labels["kind"]: int(one.value) for one in samples} == values
-
-
-@given(st.text(max_size=60))
-def test_no_address_raises_and_what_is_none_has_a_name(text: str) -> None:
-    assert netblock.netblock(text)
-    assert isinstance(netblock.plain_address(text), str)
-
-
-def test_netblocks_are_those_of_providers_customers() -> None:
-    assert netblock.netblock("192.0.2.200") == "192.0.2.0/24"
-    assert netblock.netblock("::ffff:192.0.2.200") == "192.0.2.0/24"
-    assert netblock.netblock("2001:db8:1:23ff::1%eth0") == "2001:db8:1:2300::/56"
-    assert netblock.netblock("") == netblock.UNKNOWN
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(max_size=100), st.binary(max_size=100))

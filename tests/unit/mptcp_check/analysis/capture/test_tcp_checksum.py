@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.capture.tcp_checksum import checksum_states, is_valid
-from traces import captures, pcap_with, tcp_frame
+from pcap_frames import pcap_with, tcp_frame
+from traces import captures
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"xy", b"\xff" * 999, b"\0" * 1000])

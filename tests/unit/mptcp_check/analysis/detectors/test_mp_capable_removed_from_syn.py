@@ -4,7 +4,8 @@ from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.detectors.mp_capable_removed_from_syn import ID, detect
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Confidence, Direction, Evidence, Side, State
-from traces import Path, captures, finding, one_sided, pcap_records, pcap_with
+from pcap_frames import pcap_records, pcap_with
+from traces import Path, captures, finding, one_sided
 
 REMOVED = """
     0.000 > SYN mpc       => -mpc nop=4

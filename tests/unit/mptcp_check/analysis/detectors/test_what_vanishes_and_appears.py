@@ -16,16 +16,8 @@ from mptcp_check.analysis.detectors import (
 )
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.model import Confidence, Direction, State
-from traces import (
-    HANDSHAKE,
-    TWO_PATHS,
-    Detector,
-    finding,
-    one_sided,
-    pcap_records,
-    pcap_with,
-    pcaps,
-)
+from pcap_frames import pcap_records, pcap_with
+from traces import HANDSHAKE, TWO_PATHS, Detector, finding, one_sided, pcaps
 
 DATA_IN_VAIN = f"""{HANDSHAKE}
     0.050 > PSH data=100 mpc => lost

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_check.analysis.one_way import variation
-from mptcp_check.analysis.one_way.crossing_kernel import claim, lower_hull
+from mptcp_check.analysis.one_way.crossing_kernel import lower_hull
 from mptcp_check.analysis.one_way.values import Spread
 
 LANES = 3
@@ -97,17 +97,3 @@ def test_the_hull_below_bounds_every_line(points: list[tuple[int, int]], slope: 
     assert (np.diff(x[corners]) > 0).all()
     turns = np.diff(np.diff(y[corners]) / np.diff(x[corners]))
     assert (turns > 0).all()
-
-
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=20))
-def test_a_cell_belongs_to_the_first_interval_that_takes_it(
-    intervals: list[tuple[int, int]],
-) -> None:
-    first = np.array([a for a, _ in intervals], np.int64)
-    last = np.array([b for _, b in intervals], np.int64)
-    owner = np.full(21, -1, np.int64)
-    claim(first, last, np.arange(22), owner)
-
-    for cell in range(21):
-        takers = [index for index, (a, b) in enumerate(intervals) if a <= cell < b]
-        assert owner[cell] == min(takers, default=-1)

@@ -6,7 +6,7 @@ from mptcp_check.analysis.pairing.byte_stream import ByteStream, shift_between
 from mptcp_check.analysis.pairing.halves import half
 from mptcp_check.analysis.pairing.paired import Half
 from mptcp_check.model import Side
-from traces import pcap_with, tcp_frame
+from pcap_frames import pcap_with, tcp_frame
 
 ENDS = ("192.0.2.1", 1), ("192.0.2.2", 2)
 

@@ -15,7 +15,8 @@ from mptcp_check.analysis.pairing.header_columns import DERIVED, OptionPlaces, o
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import Lane
 from mptcp_check.model import Direction, Side
-from traces import captures, pcap_with, tcp_frame
+from pcap_frames import pcap_with, tcp_frame
+from traces import captures
 
 TEXT = """
     0.000 > SYN mpc => mss=1400

@@ -13,7 +13,7 @@ from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.pairing.pair import pair
 from mptcp_check.analysis.pairing.paired import Clue, PairedConnection
 from mptcp_check.model import Direction, Side
-from traces import pcap_with, tcp_frame
+from pcap_frames import pcap_with, tcp_frame
 
 SYN, SYN_ACK, ACK, PSH, FIN = 0x02, 0x12, 0x10, 0x18, 0x11
 CLOCK_NS = 5_000_000_000

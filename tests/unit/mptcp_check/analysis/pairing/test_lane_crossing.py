@@ -19,16 +19,8 @@ from mptcp_check.analysis.pairing.paired import (
     PairedConnection,
 )
 from mptcp_check.model import Direction
-from traces import (
-    HANDSHAKE,
-    TWO_PATHS,
-    Path,
-    captures,
-    pcap_records,
-    pcap_with,
-    pcaps,
-    tcp_frame,
-)
+from pcap_frames import pcap_records, pcap_with, tcp_frame
+from traces import HANDSHAKE, TWO_PATHS, Path, captures, pcaps
 
 START = """
     0.000 > SYN mpc

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.reporting.packet_view import flag_names, packet_view
 from mptcp_check.model import Side
-from traces import pcap_with, tcp_frame
+from pcap_frames import pcap_with, tcp_frame
 
 KEY, OTHER = bytes(range(8)), bytes(range(8, 16))
 

@@ -1,21 +1,14 @@
 """The life of a session as its user sees it, over HTTP."""
 
 import dataclasses
-import json
-from pathlib import Path
 
 import httpx2
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from hypothesis import given
-from hypothesis import strategies as st
-from jwt.utils import base64url_encode
 
-from measurement_server import KEY, RUN_ID, START_NS, Parts, S, parts, problem, wish
-from mptcp_check.server import marker, ticket
+from measurement_server import START_NS, Parts, S, problem, wish
+from mptcp_check.server import marker
 from mptcp_check.server.api.documents import PADDING_BYTES
-from mptcp_check.server.problem import TITLES, ProblemError
+from mptcp_check.server.problem import TITLES
 
 
 def test_a_session_is_created_used_finished_and_its_capture_fetched(server: Parts) -> None:
@@ -153,197 +146,7 @@ def test_captures_and_records_vanish_when_they_are_kept_long_enough(server: Part
 # ------------------------------------------------------------------------------------- tickets
 
 
-def test_a_ticket_says_what_a_collector_needs_and_no_address(server: Parts) -> None:
-    held = server.session(server.client())
-    said = ticket.verify(
-        held.document["ticket"],
-        KEY.public_key(),
-        server_id="test.example",
-        now_ns=START_NS,
-        leeway_ns=0,
-    )
-    assert (said.run_id, said.session_id) == (RUN_ID, held.document["session"])
-    assert marker.marker(bytes.fromhex(said.nonce)) == held.document["marker"]
-    claims = jwt.decode(held.document["ticket"], options={"verify_signature": False})
-    assert "192.0.2" not in str(claims)
-
-
-def test_an_expired_ticket_is_refused(server: Parts) -> None:
-    held = server.session(server.client())
-    server.clock.forward(600 + 300 + server.configuration.tickets.leeway_s)
-    answer = held.get()
-    assert problem(answer) == "ticket-expired"
-    assert answer.headers["www-authenticate"] == "Bearer"
-
-
-def test_a_ticket_from_the_future_is_refused(server: Parts) -> None:
-    held = server.session(server.client())
-    server.clock.forward(-3600)
-    assert problem(held.get()) == "ticket-from-the-future"
-
-
-def test_a_ticket_used_for_another_session_is_refused(server: Parts) -> None:
-    mine, theirs = server.session(server.client()), server.session(server.client())
-    theirs.document["session"] = mine.document["session"]
-    for answer in (theirs.get(), theirs.get("/capture/file"), theirs.post("/finish")):
-        assert problem(answer) == "ticket-of-another-session"
-    assert theirs.delete().status_code == 403
-
-
-def test_a_ticket_used_again_after_the_end_begins_nothing(server: Parts) -> None:
-    held = server.session(server.client())
-    held.post("/finish")
-    assert problem(held.post("/capture/start")) == "session-ended"
-    assert problem(held.post("/connections", json={"connections": [{}]})) == "session-ended"
-    assert held.get().json()["state"] == "finished"
-
-
-def test_a_request_without_ticket_is_told_what_is_missing(server: Parts) -> None:
-    held = server.session(server.client())
-    assert problem(server.client().get(held.path)) == "ticket-missing"
-
-
-def forged(token: str, **changes: object) -> list[str]:
-    """Return tickets that say other things or are signed otherwise."""
-    claims = jwt.decode(token, options={"verify_signature": False}) | changes
-    header, payload, signature = token.split(".")
-    return [
-        jwt.encode(claims, Ed25519PrivateKey.generate(), algorithm="EdDSA"),
-        jwt.encode(claims, None, algorithm="none"),
-        # the public key taken for a shared secret
-        jwt.encode(claims, KEY.public_key().public_bytes_raw() + bytes(32), algorithm="HS256"),
-        f"{header}.{payload}.{signature[:-4]}AAAA",
-        f"{header}.{payload}.",
-        f"{header}.{payload}",
-        f"{jwt.encode(claims, KEY, algorithm='EdDSA').rpartition('.')[0]}.{signature[::-1]}",
-        "x" * 5000,
-    ]
-
-
-def test_a_forged_ticket_is_refused(server: Parts) -> None:
-    held = server.session(server.client())
-    for token in forged(held.document["ticket"]):
-        held.document["ticket"] = token
-        assert problem(held.get()) == "ticket-invalid", token
-
-
-@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "jti", "nonce", "iat", "exp", "net"])
-def test_a_ticket_of_our_own_key_with_an_odd_claim_is_refused(claim: str) -> None:
-    good = ticket.Ticket(
-        server_id="s",
-        run_id=RUN_ID,
-        session_id="i",
-        nonce="n",
-        netblock_digest="d",
-        issued_ns=0,
-        expires_ns=S,
-    )
-    claims = jwt.decode(ticket.sign(good, KEY), options={"verify_signature": False})
-    for value in (None, [], {}, {"a": []}, 10**400, 1.5, True, -1):
-        token = jwt.encode(claims, KEY, algorithm="EdDSA").split(".")
-        payload = json.dumps(claims | {claim: value}).encode()
-        signing_input = f"{token[0]}.{base64url_encode(payload).decode()}"
-        signature = base64url_encode(KEY.sign(signing_input.encode())).decode()
-        with pytest.raises(ProblemError) as refused:
-            ticket.verify(
-                f"{signing_input}.{signature}",
-                KEY.public_key(),
-                server_id="s",
-                now_ns=0,
-                leeway_ns=0,
-            )
-        assert refused.value.problem.name == "ticket-invalid"
-
-
-@given(st.text(max_size=300))
-def test_no_text_is_taken_for_a_ticket(text: str) -> None:
-    with pytest.raises(ProblemError) as refused:
-        ticket.verify(text, KEY.public_key(), server_id="s", now_ns=0, leeway_ns=0)
-    assert refused.value.problem.name == "ticket-invalid"
-
-
 # ------------------------------------------------------------------------- caps and refusals
-
-
-def test_a_netblock_has_its_share_of_sessions_and_others_have_theirs(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\nsessions_at_once = 2") as server:
-        first = [server.session(server.client(f"192.0.2.{n}")) for n in (1, 200)]
-        refused = server.client("192.0.2.77").post("/v1/sessions", json=wish())
-        assert problem(refused) == "too-many-sessions"
-        assert int(refused.headers["retry-after"]) > 0
-        server.session(server.client("192.0.3.77"))
-        # IPv4 mapped into IPv6 is no second allowance
-        mapped = server.client("::ffff:192.0.2.9").post("/v1/sessions", json=wish())
-        assert problem(mapped) == "too-many-sessions"
-        first[0].post("/finish")
-        server.session(server.client("192.0.2.77"))
-
-
-def test_an_ipv6_customer_with_many_networks_has_one_share(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\nsessions_at_once = 1") as server:
-        server.session(server.client("2001:db8:0:a1::1"))
-        again = server.client("2001:db8:0:a2::1").post("/v1/sessions", json=wish())
-        assert problem(again) == "too-many-sessions"
-        server.session(server.client("2001:db8:0:b001::1"))
-
-
-def test_sessions_of_an_hour_are_counted_also_those_that_ended(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\nsessions_per_hour = 3") as server:
-        for _ in range(3):
-            server.session(server.client()).post("/finish")
-        answer = server.client().post("/v1/sessions", json=wish())
-        assert problem(answer) == "too-many-requests"
-        server.clock.forward(3601)
-        server.session(server.client())
-
-
-def test_seconds_of_sessions_are_counted(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\nsession_s_per_hour = 100") as server:
-        held = server.session(server.client())
-        server.clock.forward(99)
-        held.post("/finish")
-        server.session(server.client())
-        server.clock.forward(1)
-        answer = server.client().post("/v1/sessions", json=wish())
-        assert problem(answer) == "allowance-used"
-
-
-def test_captured_bytes_are_counted_and_the_last_capture_gets_what_is_left(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\ncaptured_bytes_per_hour = 5000") as server:
-        server.captures.octets = bytes(4000)
-        first, second, third = (server.session(server.client()) for _ in range(3))
-        for held in (first, second):
-            held.post("/capture/start")
-            held.post("/capture/stop")
-        assert [order.bytes_max for order in server.captures.orders] == [5000, 1000]
-        assert problem(third.post("/capture/start")) == "allowance-used"
-
-
-def test_fetched_bytes_are_counted_as_they_were_sent(tmp_path: Path) -> None:
-    with parts(tmp_path, "[netblocks]\nfetched_bytes_per_hour = 10000") as server:
-        server.captures.octets = bytes(4500)
-        held = server.session(server.client())
-        held.post("/capture/start")
-        held.post("/capture/stop")
-        assert held.get("/capture/file", headers={"range": "bytes=0-99"}).status_code == 206
-        assert held.get("/capture/file").status_code == 200
-        assert held.get("/capture/file").status_code == 200
-        assert problem(held.get("/capture/file")) == "allowance-used"
-        assert server.sessions.store.used("192.0.2.0/24", now_ns=START_NS)[1] == 9100
-
-
-def test_a_full_server_and_a_lame_duck_say_so_and_keep_what_they_have(tmp_path: Path) -> None:
-    limits = "[sessions]\nat_once = 1\n[netblocks]\nsessions_at_once = 1"
-    with parts(tmp_path, limits) as server:
-        held = server.session(server.client("192.0.2.1"))
-        refused = server.client("198.51.100.1").post("/v1/sessions", json=wish())
-        assert problem(refused) == "server-full"
-        server.sessions.lame_duck = lambda: True
-        refused = server.client("198.51.100.1").post("/v1/sessions", json=wish())
-        assert problem(refused) == "lame-duck"
-        assert server.client().get("/v1/health").json()["status"] == "lame-duck"
-        assert held.post("/capture/start").status_code == 200
-        assert held.post("/finish").status_code == 200
 
 
 def test_a_capture_service_that_is_away_is_told_and_the_end_is_made_up_later(

@@ -15,7 +15,8 @@ from measurement_server import Clock
 from mptcp_check.analysis.capture.capture_file import Decoder, read
 from mptcp_check.analysis.capture.ring_block import frames
 from mptcp_check.server.capture import session_file
-from mptcp_check.server.capture.recorder import FLOWS, ORDER, Recorder
+from mptcp_check.server.capture.journal import FLOWS, ORDER
+from mptcp_check.server.capture.recorder import Recorder
 from mptcp_check.server.capture.service import FILE, Order
 from mptcp_check.server.capture.waiting import Waiting
 from mptcp_check.server.capture.warm_up import Frame, block

@@ -2,90 +2,22 @@
 
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from image_calls import Call, fetched
 from image_catalogues import KEY, OTHER_KEY, made_image, serving
 from minisign_oracle import minisign
 from mptcp_appliance import cache, fetch_part, signing_key
-from mptcp_appliance.errors import ImageError
 from mptcp_appliance.image import read as read_image
-from mptcp_check import clock, doctor, machinery, networks, settings, wanted
-from mptcp_check.cli import main as entry
+from mptcp_check import clock, settings
 from mptcp_check.cli.image import keys
-from mptcp_check.doctor import Status
-from mptcp_check.errors import PreflightError, UsageError
-from mptcp_check.machines import network, process, wishes
-from mptcp_check.machines.missing_programs import WantedApps
-from mptcp_check.machines.network_interface import HostInterface, InterfaceKind
+from mptcp_check.errors import UsageError
 
 DAY_NS = 86_400 * 10**9
-
-
-@dataclass(frozen=True, kw_only=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def line(self) -> str:
-        """The message; a traceback or a second message fails the test."""
-        (found,) = [x for x in self.err.splitlines() if x.startswith("mptcp-check: ")]
-        return found
-
-
-Call = Callable[..., Said]
-
-
-@pytest.fixture
-def call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Call:
-    monkeypatch.setenv("MPTCP_CHECK_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-
-    def called(*arguments: object) -> Said:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            entry.main(["image", *map(str, arguments)])
-        said = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Said(code=ended.value.code, out=said.out, err=said.err)
-
-    return called
-
-
-@pytest.fixture
-def secret(tmp_path: Path) -> Path:
-    path = tmp_path / "lab.key"
-    signing_key.create(path, signing_key.write(KEY, password="", salt=b""))
-    return path
-
-
-@pytest.fixture
-def catalogue(call: Call, secret: Path, tmp_path: Path) -> Path:
-    said = call(
-        "sign",
-        made_image(tmp_path / "image"),
-        "--secret-key",
-        secret,
-        "--catalogue",
-        tmp_path / "out",
-    )
-    assert said.code == 0, said.err
-    return tmp_path / "out"
-
-
-def fetched(call: Call, catalogue: Path) -> Path:
-    said = call("fetch", catalogue, "--key", KEY.public.text)
-    assert said.code == 0, said.err
-    return Path(said.out.strip())
 
 
 def test_sign_prints_the_key_that_users_need(call: Call, secret: Path, tmp_path: Path) -> None:
@@ -415,86 +347,6 @@ def test_a_key_with_a_password_asks_for_it_or_reads_it_from_a_file(
     said = call(*sign, "--password-file", tmp_path / "password")
     assert said.code == 0, said.err
     assert "geheim" not in said.out + said.err
-
-
-class Quiet:
-    """A watch that nobody looks at."""
-
-    def __init__(self) -> None:
-        self.steps: list[str] = []
-
-    def step(self, text: str) -> None:
-        self.steps.append(text)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a watch is told
-        return lambda *_: None
-
-
-def test_run_and_doctor_find_and_verify_what_was_fetched(
-    call: Call, catalogue: Path, tmp_path: Path
-) -> None:
-    folder = fetched(call, catalogue)
-    places = settings.places()
-
-    assert machinery.appliance_image(places, Quiet()).directory == folder
-    [check] = doctor.image.appliance(doctor.Question(places=places))
-    assert (check.status, catalogue.as_uri() in check.detail) == (Status.PASS, True)
-
-    data = (folder / "kernel").read_bytes()
-    (folder / "kernel").write_bytes(bytes(len(data)))
-    around = wanted.Around(
-        run_id="",
-        archive=b"",
-        apps=WantedApps(names=(), named=False),
-        scratch=tmp_path,
-        places=places,
-        boot_timeout_s=1,
-        watch=Quiet(),
-    )
-    with pytest.raises(ImageError, match="kernel was changed"):
-        machinery.ready(around)
-    [check] = doctor.image.appliance(doctor.Question(places=places))
-    assert (check.status, "image fetch" in check.advice) == (Status.FAIL, True)
-
-
-def test_no_box_is_made_of_an_image_that_was_changed(
-    call: Call, catalogue: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = (fetched(call, catalogue) / "kernel").read_bytes()
-    for found in settings.places().images.rglob("kernel"):
-        found.write_bytes(bytes(len(data)))
-    bridge = HostInterface(name="br0", kind=InterfaceKind.BRIDGE, up=True, index=2, mac="")
-    monkeypatch.setattr(network, "list_interfaces", lambda: (bridge,))
-    monkeypatch.setattr(process, "find", lambda name: name)
-    around = wanted.Around(
-        run_id="",
-        archive=b"",
-        apps=WantedApps(names=(), named=False),
-        scratch=tmp_path,
-        places=settings.places(),
-        boot_timeout_s=1,
-        watch=Quiet(),
-    )
-    asked = wanted.Wanted(
-        machine=wishes.machine_wish("vagrant:libvirt"),
-        interfaces=(wishes.interface_wish("br0"),),
-        server=wishes.server_wish("ssh:box"),
-    )
-
-    with pytest.raises(ImageError, match="kernel was changed"), networks.having(asked, around):
-        pytest.fail("it came up")
-    assert not settings.places().vagrant.exists()
-
-
-def test_a_mac_without_an_image_is_told_to_fetch_one(
-    call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.platform", "darwin")
-    assert call("list").code == 0
-
-    with pytest.raises(PreflightError) as caught:
-        machinery.appliance_image(settings.places(), Quiet())
-    assert "image fetch URL --key KEY" in caught.value.hint
 
 
 def test_over_http_the_program_says_who_it_is(call: Call, catalogue: Path) -> None:

@@ -1,10 +1,10 @@
-"""The network around an address: what is counted against caps, and what logs may keep."""
+"""The network around an address: what caps and quotas are counted for, and what may be kept."""
 
 import ipaddress
 from typing import Final
 
 IPV4_BITS: Final = 24
-"""What one household or one small firm shares; also what logs keep of an address."""
+"""What one household or one small firm shares; also what is kept of an address."""
 IPV6_BITS: Final = 56
 """What a provider gives one customer: RFC 6177, section 2."""
 
@@ -16,7 +16,7 @@ def netblock(address: str, *, ipv4_bits: int = IPV4_BITS, ipv6_bits: int = IPV6_
     """Return the network around an address, ``192.0.2.0/24``; never raises.
 
     An IPv4 address mapped into IPv6 (RFC 4291, section 2.5.5.2) is taken as IPv4: a listener on
-    ``[::]`` sees IPv4 clients so, and they must not have a second allowance there.
+    ``[::]`` sees IPv4 clients so, and they must not have a second share there.
 
     Args:
         address: As a socket gives it, a zone (``fe80::1%eth0``) included.
