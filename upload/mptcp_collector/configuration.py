@@ -17,9 +17,9 @@ _MIB = 1 << 20
 class Limits:
     """Caps; `GET /api/v1/limits` tells them, so that a client knows before it sends."""
 
-    bundle_bytes: int = 64 * _MIB
+    bundle_bytes: int = 256 * _MIB
     expanded_bytes: int = 256 * _MIB
-    netblock_bytes_per_day: int = 256 * _MIB
+    netblock_bytes_per_day: int = 1024 * _MIB
     """What a netblock may upload without tickets."""
     requests_per_minute: int = 1200
     upload_s: int = 86_400

@@ -61,6 +61,7 @@ def prepare(
     about = _whole(run)
     session = server_session.read(run)
     with_traces = Purpose.TRACES in consent.purposes
+    _require_room(run, about["members"], with_traces=with_traces)
     contents = _chosen(run, about["members"], with_traces=with_traces)
     who = _who(contents, names)
     maps = choose(key, who)
@@ -126,14 +127,29 @@ def _whole(run: Path) -> dict[str, Any]:
     return about
 
 
+def _require_room(run: Path, members: Iterable[str], *, with_traces: bool) -> None:
+    """See that what is to leave fits into a bundle, before minutes of work are done in vain.
+
+    Raises:
+        BundleError: It is too large.
+    """
+    leaving = _leaving(members, with_traces=with_traces)
+    size_bytes = sum((run / name).stat().st_size for name in leaving)
+    if size_bytes > bundle.EXPANDED_BYTES_LIMIT:
+        raise bundle.too_large(size_bytes)
+
+
 def _chosen(run: Path, members: Iterable[str], *, with_traces: bool) -> dict[str, bytes]:
     """Read what is to leave."""
-    out = {}
-    for name in sorted(members):
-        if name in LEFT_OUT or (name.endswith(CAPTURES) and not with_traces):
-            continue
-        out[name] = (run / name).read_bytes()
-    return out
+    return {name: (run / name).read_bytes() for name in _leaving(members, with_traces=with_traces)}
+
+
+def _leaving(members: Iterable[str], *, with_traces: bool) -> list[str]:
+    return [
+        name
+        for name in sorted(members)
+        if name not in LEFT_OUT and (with_traces or not name.endswith(CAPTURES))
+    ]
 
 
 def _who(contents: Mapping[str, bytes], names: Iterable[str]) -> Identities:

@@ -214,7 +214,7 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
 def test_a_request_carries_what_the_way_takes_in_a_second() -> None:
     at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
 
-    assert at_will.first_chunk_bytes == sending.FIRST_CHUNK_BYTES
+    assert at_will.first_chunk_bytes() == sending.FIRST_CHUNK_BYTES
     assert at_will.next_chunk_bytes(65536, 0.1) == 131072
     assert at_will.next_chunk_bytes(65536, 1.0) == 65536
     assert at_will.next_chunk_bytes(65536, 5.0) == 32768

@@ -16,16 +16,21 @@ DEPTH: Final = 3
 _PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
 """Where a text may be in a payload; shorter than the shortest address is none."""
 _HEADER: Final = re.compile(
-    rb"(?im)^(?:>|<)?[ \t]*(?:host|via|v|from|f|to|t|contact|m|call-id|i|forwarded|x-forwarded-for|"
+    rb"(?im)(?:^(?:>|<)?[ \t]*(?:host|via|from|to|contact|call-id|forwarded|x-forwarded-for|"
     rb"x-forwarded-host|"
     rb"x-forwarded-server|x-real-ip|x-client-ip|client-ip|true-client-ip|cf-connecting-ip|"
-    rb"x-originating-ip|x-cache|x-cache-lookup|server-name):[ \t]*([^\r\n]*)"
+    rb"x-originating-ip|x-cache|x-cache-lookup|server-name)|(?<=\n)[vftmi]):[ \t]*([^\r\n]*)"
 )
-"""Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody."""
+"""Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody.
+
+Of SIP's short forms (section 7.3.3) the line before must be there: a letter and a colon at the
+beginning of what could be a text come up in random bytes.
+"""
 _DOMAIN: Final = re.compile(
     rb"(?<![A-Za-z0-9.-])[A-Za-z0-9_](?:[A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*(?![A-Za-z0-9.-])"
 )
-
+_PEM: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)
+"""What holds names and addresses where no pseudonym can be put (RFC 7468)."""
 
 _PERCENT: Final = re.compile(rb"%(2[DEde]|3[0-9Aa]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 """Characters of addresses and names that need no escape: RFC 3986, section 6.2.2.2."""
@@ -107,7 +112,8 @@ class Replacements:
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms."""
-        octets = _PERCENT.sub(_unescaped, text.encode(errors="replace"))
+        whole = _PEM.sub(r"-----BEGIN \1-----(left out)-----END \1-----", text)
+        octets = _PERCENT.sub(_unescaped, whole.encode(errors="replace"))
         out, at = [], 0
         for token in sorted(tokens.find(octets), key=lambda t: t.start):
             out += [octets[at : token.start], tokens.spelt(token, self._map(token.packed))]
