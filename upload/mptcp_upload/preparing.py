@@ -61,7 +61,7 @@ def prepare(
     about = _whole(run)
     session = server_session.read(run)
     with_traces = Purpose.TRACES in consent.purposes
-    _require_room(run, about["members"], with_traces=with_traces)
+    require_room(run, about["members"], consent)
     contents = _chosen(run, about["members"], with_traces=with_traces)
     who = _who(contents, names)
     maps = choose(key, who)
@@ -127,14 +127,20 @@ def _whole(run: Path) -> dict[str, Any]:
     return about
 
 
-def _require_room(run: Path, members: Iterable[str], *, with_traces: bool) -> None:
+def require_room(run: Path, members: Iterable[str], consent: Consent) -> None:
     """See that what is to leave fits into a bundle, before minutes of work are done in vain.
+
+    Args:
+        run: Its folder.
+        members: Of its manifest; what is not there is not counted.
+        consent: What may leave.
 
     Raises:
         BundleError: It is too large.
     """
-    leaving = _leaving(members, with_traces=with_traces)
-    size_bytes = sum((run / name).stat().st_size for name in leaving)
+    leaving = _leaving(members, with_traces=Purpose.TRACES in consent.purposes)
+    paths = [run / name for name in leaving]
+    size_bytes = sum(path.stat().st_size for path in paths if path.is_file())
     if size_bytes > bundle.EXPANDED_BYTES_LIMIT:
         raise bundle.too_large(size_bytes)
 

@@ -197,9 +197,7 @@ class _Way:
     """Of the first request."""
 
 
-def _sent(
-    outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, way: _Way
-) -> Entry:
+def _sent(outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, way: _Way) -> Entry:
     """Send what the collector has not got yet; the upload's place is kept before any byte goes."""
     for _ in range(RESTART_COUNT):
         try:
