@@ -127,8 +127,8 @@ def _whole(run: Path) -> dict[str, Any]:
     return about
 
 
-def require_room(run: Path, members: Iterable[str], consent: Consent) -> None:
-    """See that what is to leave fits into a bundle, before minutes of work are done in vain.
+def require_room(run: Path, members: Iterable[str], consent: Consent) -> int:
+    """Return how many bytes are to leave, before minutes of work are done in vain.
 
     Args:
         run: Its folder.
@@ -143,6 +143,7 @@ def require_room(run: Path, members: Iterable[str], consent: Consent) -> None:
     size_bytes = sum(path.stat().st_size for path in paths if path.is_file())
     if size_bytes > bundle.EXPANDED_BYTES_LIMIT:
         raise bundle.too_large(size_bytes)
+    return size_bytes
 
 
 def _chosen(run: Path, members: Iterable[str], *, with_traces: bool) -> dict[str, bytes]:

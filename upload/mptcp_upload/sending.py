@@ -61,11 +61,15 @@ class Pace:
             failed_count: Of attempts in vain before: a way may carry half as much, and that again.
         """
         first = max(SMALLEST_CHUNK_BYTES, FIRST_CHUNK_BYTES >> failed_count)
+        return min(first, self._most_bytes)
+
+    @property
+    def _most_bytes(self) -> int:
         if self.rate_bps is None:
-            return min(self.chunk_bytes, first)
+            return self.chunk_bytes
         # a cap is kept by pauses between requests: none of these may be a burst of seconds
         fair = max(SMALLEST_CHUNK_BYTES, int(self.rate_bps / 8 * CHUNK_S))
-        return min(self.chunk_bytes, first, fair)
+        return min(self.chunk_bytes, fair)
 
     def next_chunk_bytes(self, sent_bytes: int, spent_s: float) -> int:
         """Return how much goes with the next request: twice as much as long as it was quick.
@@ -74,10 +78,10 @@ class Pace:
             sent_bytes: What the last one carried.
             spent_s: What it took.
         """
-        quick = spent_s < CHUNK_S / 2 and self.rate_bps is None
+        quick = spent_s < CHUNK_S / 2
         slow = spent_s > 2 * CHUNK_S
         wanted = sent_bytes * 2 if quick else sent_bytes // 2 if slow else sent_bytes
-        return min(self.chunk_bytes, max(SMALLEST_CHUNK_BYTES, wanted))
+        return min(self._most_bytes, max(SMALLEST_CHUNK_BYTES, wanted))
 
 
 class _Furthest:

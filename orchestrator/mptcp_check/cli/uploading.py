@@ -18,12 +18,14 @@ from mptcp_upload import consent as consents
 from mptcp_upload import outbox as outboxes
 from mptcp_upload import preparing, sending
 from mptcp_upload.collector_client import CollectorClient
-from mptcp_upload.consent import Consent, Purpose
+from mptcp_upload.consent import Consent, Purpose, size_text
 from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, Outbox, State
 from mptcp_upload.preparing import Prepared
 from mptcp_upload.sending import Pace
 
+_LONG_BYTES: Final = 50_000_000
+"""More than that is prepared for so long that somebody may think that it hangs."""
 _OF_ORIGINALS: Final = ("hmac_ok", "hmac_bad", "dss_checksum_ok", "dss_checksum_bad")
 
 
@@ -99,8 +101,13 @@ def prepare(run: StoredRun, agreed: Consent) -> Prepared:
     Raises:
         UploadError: It cannot be made safe, or is damaged or too large.
     """
-    preparing.require_room(run.directory, run.manifest["members"], agreed)
-    click.echo(f"==> Preparing {run.run_id}: replacing addresses and names", err=True)
+    size_bytes = preparing.require_room(run.directory, run.manifest["members"], agreed)
+    patience = "; this takes some minutes" if size_bytes > _LONG_BYTES else ""
+    click.echo(
+        f"==> Preparing {run.run_id}, {size_text(size_bytes)}: replacing addresses and names"
+        f"{patience}",
+        err=True,
+    )
     return preparing.prepare(
         run.directory,
         key=upload_places.anonymisation_key(),

@@ -13,8 +13,12 @@ Edit = tuple[int, bytes]
 
 DEPTH: Final = 3
 """How often something compressed may be compressed before it goes whatever it says."""
-_PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
+_SHORTEST: Final = 7
+"""Letters of the shortest address in its usual spelling."""
+_PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{%d,}" % _SHORTEST)
 """Where a text may be in a payload; shorter than the shortest address is none."""
+_WIDE: Final = re.compile(rb"(?:[\t\r\n\x20-\x7e]\0){3,}")
+"""Where it may be in UTF-16."""
 _HEADER: Final = re.compile(
     rb"(?im)(?:^(?:>|<)?[ \t]*(?:host|via|from|to|contact|call-id|forwarded|x-forwarded-for|"
     rb"x-forwarded-host|"
@@ -139,7 +143,12 @@ class Replacements:
             for match in self._any_name.finditer(run[0]):
                 found.setdefault(run.start() + match.start(), self._names[match[0].lower()])
         lowered = payload.lower()
+        # hundreds of spellings, and payload that is no text mostly: look where one can be
+        narrow = b"\n\n".join(run[0] for run in _PRINTABLE.finditer(lowered))
+        wide = b"\n\n".join(run[0] for run in _WIDE.finditer(lowered))
         for old, new in self._forms.items():
+            if len(old) >= _SHORTEST and old not in (wide if b"\0" in old else narrow):
+                continue
             for at in _places(lowered, old):
                 if at not in found:
                     self.masked_count += len(new) != len(old)
