@@ -15,6 +15,8 @@ DEPTH: Final = 3
 """How often something compressed may be compressed before it goes whatever it says."""
 _SHORTEST: Final = 7
 """Letters of the shortest address in its usual spelling."""
+_REPEATED: Final = 64
+"""Letters of a text that may come again: a key, a state, an address."""
 _PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{%d,}" % _SHORTEST)
 """Where a text may be in a payload; shorter than the shortest address is none."""
 _WIDE: Final = re.compile(rb"(?:[\t\r\n\x20-\x7e]\0){3,}")
@@ -88,6 +90,8 @@ class Replacements:
                 self._names.setdefault(form, fitted)
             if name.isascii():
                 forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+        self._known: dict[str, str] = {}
+        """Short texts that were replaced before: a document says most of them a thousand times."""
         self._forms = forms
         self._binary = binary
         self._any_name = _any(map(spellings.name_pattern, _longest_first(self._names)))
@@ -116,6 +120,14 @@ class Replacements:
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms."""
+        if len(text) > _REPEATED:
+            return self._text(text)
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._text(text)
+        return known
+
+    def _text(self, text: str) -> str:
         whole = _PEM.sub(r"-----BEGIN \1-----(left out)-----END \1-----", text)
         octets = _PERCENT.sub(_unescaped, whole.encode(errors="replace"))
         out, at = [], 0
