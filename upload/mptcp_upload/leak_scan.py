@@ -4,8 +4,8 @@ The scanner knows nothing of how a capture or a document was rewritten: it takes
 members as bytes and looks for every identity in every spelling and behind every encoding (see
 `decodings`), also in those within each other. Only one thing is allowed to look like an IPv4
 address: a number of a header that may have any value (a sequence number, a window, a key, an IP
-identification), what begins in a header and ends in payload, or the framing of the capture file; four
-bytes are too few to never come up by chance.
+identification), what begins in a header and ends in payload, or the framing of the capture file;
+four bytes are too few to never come up by chance.
 """
 
 from bisect import bisect_right
