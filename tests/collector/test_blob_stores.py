@@ -3,11 +3,14 @@
 import errno
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from collector_parts import bundle
+from collector_parts import bundle, configuration
+from mptcp_check.errors import UsageError
+from mptcp_collector import collector
 from mptcp_collector.blobs.blob_store import BlobStore
 from mptcp_collector.blobs.directory import DirectoryBlobs
 from mptcp_collector.blobs.s3 import S3Blobs
@@ -90,3 +93,11 @@ def test_a_copy_that_fails_leaves_nothing(
             store.put(DIGEST, file)
     assert list(store.digests()) == []
     assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+
+
+def test_a_bucket_that_is_not_there_is_said_at_the_start(tmp_path: Path, s3_endpoint: str) -> None:
+    there = replace(configuration(tmp_path), blobs="s3://bundles/some", s3_endpoint=s3_endpoint)
+    assert isinstance(collector.blobs(there), S3Blobs)
+    for missing in (replace(there, blobs="s3://nobodys/x"), replace(there, blobs="s3://")):
+        with pytest.raises(UsageError, match="s3://"):
+            collector.blobs(missing)

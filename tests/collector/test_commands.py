@@ -153,8 +153,17 @@ def test_measurement_servers_are_a_key_alone_or_more() -> None:
         ("[retention]\ntraces_days = -1", "retention.traces_days cannot be -1"),
         ("measurement_servers = 5", "measurement_servers is no table"),
         ("listen_port = -1", "listen_port cannot be -1"),
+        ("blobs = 5", "blobs cannot be 5"),
     ],
 )
 def test_a_configuration_that_cannot_be_says_which_setting(more: str, wrong: str) -> None:
     with pytest.raises(UsageError, match=wrong):
         load(more)
+
+
+@pytest.mark.parametrize(
+    "url", ["collector.example", "ftp://x", "https://", "http://[", "http://x/?a"]
+)
+def test_receipts_never_name_an_address_that_is_none(url: str) -> None:
+    with pytest.raises(UsageError, match="public_url cannot be"):
+        configurations.from_values({"state": "/state", "public_url": url}, source="x")

@@ -81,7 +81,8 @@ def test_fifty_uploads_at_once_are_fifty_runs(tmp_path: Path) -> None:
     with served(path) as running, ThreadPoolExecutor(50) as pool:
         assert list(pool.map(partial(send, running.url), runs)) == [204] * 50
         running.process.terminate()
-        running.process.wait(DEADLINE_S)
+        assert running.process.wait(DEADLINE_S) == 0, "that is how a service ends"
+    assert "interrupted" not in (tmp_path / "said").read_text()
     store = SqlStore(engine.opened(f"sqlite:///{tmp_path}/state/collector.sqlite"))
     total, page = store.runs(Wanted(limit=100))
     store.close()

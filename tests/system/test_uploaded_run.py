@@ -44,7 +44,15 @@ def test_a_real_run_is_received_and_judged_as_at_home(tmp_path: Path) -> None:
     with served(path) as running:
         key = signing_key.load_or_make(tmp_path / "state" / "receipt-key.pem").public_key()
         said = call(
-            *("run", "--quick", "--apps", "http,ftp", "--behind", "mp_join_removed", "--json"),
+            *(
+                "run",
+                "--quick",
+                "--apps",
+                "http,https,ftp",
+                "--behind",
+                "mp_join_removed",
+                "--json",
+            ),
             *("--collector", running.url, "--consent", str(agreed)),
             *("--collector-key", key.public_bytes_raw().hex()),
             home=home,
@@ -75,4 +83,5 @@ def test_a_real_run_is_received_and_judged_as_at_home(tmp_path: Path) -> None:
     everything = b"\n".join(map(sent.content, sent.names))
     for original in ADDRESSES:
         assert original not in everything
+    assert b"BEGIN CERTIFICATE-----(left out)" in everything
     assert json.loads(sent.content("report.json"))["directory"] == run_id

@@ -127,7 +127,7 @@ def blobs(configuration: Configuration) -> BlobStore:
     """Return the place for bundles that a configuration names.
 
     Raises:
-        UsageError: It is no place that is known here.
+        UsageError: It is no place that is known here, or one that cannot be used.
     """
     if not configuration.blobs:
         return DirectoryBlobs(configuration.state / "blobs")
@@ -141,8 +141,17 @@ def blobs(configuration: Configuration) -> BlobStore:
 
     os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
     prefix = url.path.strip("/")
-    return S3Blobs(
-        url.netloc,
-        prefix=f"{prefix}/" if prefix else "",
-        endpoint=configuration.s3_endpoint,
-    )
+    try:
+        found = S3Blobs(
+            url.netloc,
+            prefix=f"{prefix}/" if prefix else "",
+            endpoint=configuration.s3_endpoint,
+        )
+        found.require()
+    except (OSError, ValueError) as e:
+        raise UsageError(
+            f"{configuration.blobs} cannot be used: {e}",
+            hint="make the bucket, give the credentials as AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, and look at s3_endpoint",
+        ) from None
+    return found

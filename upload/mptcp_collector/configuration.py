@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mptcp_check.errors import UsageError
 from mptcp_check.session_client import server_list
@@ -17,9 +18,9 @@ _MIB = 1 << 20
 class Limits:
     """Caps; `GET /api/v1/limits` tells them, so that a client knows before it sends."""
 
-    bundle_bytes: int = 64 * _MIB
+    bundle_bytes: int = 256 * _MIB
     expanded_bytes: int = 256 * _MIB
-    netblock_bytes_per_day: int = 256 * _MIB
+    netblock_bytes_per_day: int = 1024 * _MIB
     """What a netblock may upload without tickets."""
     requests_per_minute: int = 1200
     upload_s: int = 86_400
@@ -142,6 +143,7 @@ def from_values(values: Mapping[str, Any], *, source: str) -> Configuration:
     wrong += _wrong_servers(servers)
     wrong += _wrong(taken, Configuration, "")
     wrong += [f"{name} is missing" for name in ("state", "public_url") if name not in taken]
+    wrong += _wrong_address(taken.get("public_url"))
     if wrong:
         raise UsageError(f"{source}: {'; '.join(wrong)}", hint="docs/collector.md names them all")
     return Configuration(
@@ -177,6 +179,18 @@ def _wrong(values: Mapping[str, Any], kind: type, prefix: str) -> list[str]:
 def _too_small(value: object, kind: type, name: str) -> bool:
     least = 0 if kind in _MAY_BE_NONE or name == "listen_port" else 1
     return type(value) is int and value < least
+
+
+def _wrong_address(url: object) -> list[str]:
+    """Say what is wrong with the address that receipts name: it can never be changed in them."""
+    if not isinstance(url, str):
+        return []
+    try:
+        parts = urlsplit(url)
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        is_one = False
+    return [] if is_one and not parts.query else [f"public_url cannot be {url!r}: https://HOST"]
 
 
 def _wrong_servers(servers: object) -> list[str]:

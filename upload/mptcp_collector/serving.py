@@ -16,7 +16,7 @@ from mptcp_collector import collector
 from mptcp_collector.api import application
 from mptcp_collector.configuration import Configuration
 from mptcp_collector.connection import HEAD_MAX_BYTES, Connection
-from mptcp_collector.jobs import sandbox
+from mptcp_collector.jobs import sandbox, warming
 
 TIDY_S: Final = 60.0
 EXPORT_S: Final = 20.0
@@ -51,7 +51,7 @@ def run(configuration: Configuration) -> None:
     if configuration.analysis.enabled:
         beside.append((JUDGE_S, made.judging.judge_received))
         beside.append((JOIN_S, made.joining.join_due))
-    app.router.lifespan_context = _lifespan(beside)
+    app.router.lifespan_context = _lifespan(beside, warm=configuration.analysis.enabled)
     config = uvicorn.Config(
         app,
         http=Connection,
@@ -90,17 +90,37 @@ def listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]]) -> Any:  # noqa: ANN401 - the framework's own type
+def _lifespan(beside: Sequence[tuple[float, Callable[[], object]]], *, warm: bool) -> Any:  # noqa: ANN401 - the framework's own type
     @contextlib.asynccontextmanager
     async def lifespan(_: object) -> AsyncIterator[None]:
         # they wait for the disk more than they work, but many that work only cost each other
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
         tasks = [asyncio.create_task(_repeat(every_s, one)) for every_s, one in beside]
+        if warm:
+            tasks.append(asyncio.create_task(_warm()))
         yield
         for task in tasks:
             task.cancel()
 
     return lifespan
+
+
+async def _warm() -> None:
+    """Have machine code made that the sandbox could not keep; without, judging takes longer."""
+    nothing = asyncio.subprocess.DEVNULL
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *warming.COMMAND, stdin=nothing, stdout=nothing, stderr=nothing
+        )
+    except OSError as e:
+        log.warning("machine code for judging is not made beforehand: %s", e)
+        return
+    try:
+        await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def _repeat(every_s: float, one: Callable[[], object]) -> None:

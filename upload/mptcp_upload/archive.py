@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from mptcp_upload.errors import BundleError
+from mptcp_upload.errors import VERDICT_ONLY, BundleError
 
 BLOCK_BYTES: Final = 512
 MEMBER_COUNT_LIMIT: Final = 200
 NAME_BYTES_LIMIT: Final = 100
-SIZE_BYTES_LIMIT: Final = 64 << 20
+SIZE_BYTES_LIMIT: Final = 256 << 20
 """Of the whole archive."""
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._=+-]*(/[A-Za-z0-9_][A-Za-z0-9._=+-]*)*")
@@ -44,7 +44,11 @@ def write(members: Mapping[str, bytes]) -> bytes:
     parts.append(bytes(2 * BLOCK_BYTES))
     whole = b"".join(parts)
     if len(whole) > SIZE_BYTES_LIMIT:
-        raise BundleError(f"{len(whole)} bytes, {SIZE_BYTES_LIMIT} are allowed", reason="too_large")
+        raise BundleError(
+            f"{len(whole)} bytes, {SIZE_BYTES_LIMIT} are allowed",
+            reason="too_large",
+            hint=VERDICT_ONLY,
+        )
     return whole
 
 

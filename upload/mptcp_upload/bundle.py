@@ -78,6 +78,16 @@ def digest(octets: bytes) -> str:
     return hashlib.sha256(octets).hexdigest()
 
 
+def too_large(expanded_bytes: int) -> BundleError:
+    """Return the error of a run whose files have more bytes than a bundle may hold."""
+    return BundleError(
+        f"the run has {expanded_bytes / 1e6:.0f} MB, a bundle holds"
+        f" {EXPANDED_BYTES_LIMIT / 1e6:.0f} MB",
+        reason="too_large",
+        hint=VERDICT_ONLY,
+    )
+
+
 def write(contents: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
     """Return the bundle.
 
@@ -88,12 +98,9 @@ def write(contents: Mapping[str, bytes], about: Mapping[str, Any]) -> bytes:
     Raises:
         BundleError: A name or a field is not allowed, or it is larger than a bundle may be.
     """
-    if sum(map(len, contents.values())) > EXPANDED_BYTES_LIMIT:
-        raise BundleError(
-            f"the run has more than {EXPANDED_BYTES_LIMIT >> 20} MiB",
-            reason="too_large",
-            hint=VERDICT_ONLY,
-        )
+    expanded_bytes = sum(map(len, contents.values()))
+    if expanded_bytes > EXPANDED_BYTES_LIMIT:
+        raise too_large(expanded_bytes)
     compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True, threads=0)
     stored, listed = {}, {}
     for name, content in contents.items():

@@ -95,8 +95,12 @@ class CollectorClient:
             raise UnreachableError(f"{self.url} does not answer as a collector does")
         return collector_limits.read(document)
 
-    def create(self, entry: Entry) -> str:
-        """Begin an upload; return its place, or nothing when the run is there already.
+    def create(self, entry: Entry) -> tuple[str, bool]:
+        """Begin an upload.
+
+        Returns:
+            Its place, or nothing when the run is there already; and whether the collector says that
+            it has none of its bytes.
 
         Raises:
             UploadError: It was refused, or there was no answer.
@@ -122,9 +126,10 @@ class CollectorClient:
         location = answer.headers.get("Location", "")
         if not location:
             if answer.status_code == requests.codes.ok:
-                return ""
+                return "", False
             raise UnreachableError(f"{self.url} did not say where to upload to")
-        return self._own(urllib.parse.urljoin(f"{self.url}/api/v1/uploads", location))
+        is_empty = answer.headers.get("Upload-Offset") == "0"
+        return self._own(urllib.parse.urljoin(f"{self.url}/api/v1/uploads", location)), is_empty
 
     def offset_bytes(self, location: str) -> int:
         """Return how many bytes the collector has.

@@ -3,8 +3,9 @@
 The scanner knows nothing of how a capture or a document was rewritten: it takes the expanded
 members as bytes and looks for every identity in every spelling and behind every encoding (see
 `decodings`), also in those within each other. Only one thing is allowed to look like an IPv4
-address: a number that is random by its nature (a sequence number, a key) in a TCP header, or the
-framing of the capture file; four bytes are too few to never come up by chance.
+address: a number of a header that may have any value (a sequence number, a window, a key, an IP
+identification), what begins in a header and ends in payload, or the framing of the capture file;
+four bytes are too few to never come up by chance.
 """
 
 from bisect import bisect_right
@@ -111,5 +112,10 @@ def _is_leak(frame: Frame, at: int) -> bool:
     end = at + _IPV4_BYTES
     if end > len(frame.octets):
         return False
-    random = layout(frame.octets, frame.link_type).random
-    return not any(s < end and at < e for s, e in random)
+    places = layout(frame.octets, frame.link_type)
+    # two bytes of padding and the first two of payload are no address: 192.168.1.1 would be "found"
+    # behind every 65,536th pair of NOPs
+    edges = () if places.segment is None else places.segment.payload
+    if any(at < edge < end for edge in edges):
+        return False
+    return not any(s < end and at < e for s, e in places.random)

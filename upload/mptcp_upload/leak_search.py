@@ -42,6 +42,12 @@ class Search:
             for p in sorted(self._packed)
             for name, form in spellings.binary(p).items()
         ]
+        self._any_binary = spellings.any_of(
+            (re.escape(form) for form, _ in self._binary), re.DOTALL
+        )
+        self._any_long = spellings.any_of(
+            (re.escape(f) for f, _ in self._binary if len(f) > _IPV4_BYTES), re.DOTALL
+        )
         names = sorted({form for n in who.names for form in spellings.name_forms(n)})
         self._names = spellings.any_of(spellings.name_pattern(n) for n in names)
         # decoding any word gives some bytes: three letters that are a name come up by chance
@@ -107,9 +113,11 @@ class Search:
         is_short = len(content) <= _SHORT_BYTES
         if is_short and self._names_decoded.search(content):
             yield "a name"
-        for form, what in self._binary:
-            if (is_short or len(form) > _IPV4_BYTES) and form in content:
-                yield what
+        # one look for all of them: there are a million of views, and something in hardly any
+        if (self._any_binary if is_short else self._any_long).search(content) is not None:
+            for form, what in self._binary:
+                if (is_short or len(form) > _IPV4_BYTES) and form in content:
+                    yield what
 
 
 def kind(packed: bytes) -> str:

@@ -63,6 +63,7 @@ def prepare(
     with_traces = Purpose.TRACES in consent.purposes
     about = _whole(run)
     session = server_session.read(run)
+    require_room(run, about["members"], consent)
     contents = _chosen(run, about["members"], with_traces=with_traces)
     who = _who(contents, names)
     maps = choose(key, who)
@@ -134,14 +135,36 @@ def _whole(run: Path) -> dict[str, Any]:
     return about
 
 
+def require_room(run: Path, members: Iterable[str], consent: Consent) -> int:
+    """Return how many bytes are to leave, before minutes of work are done in vain.
+
+    Args:
+        run: Its folder.
+        members: Of its manifest; what is not there is not counted.
+        consent: What may leave.
+
+    Raises:
+        BundleError: It is too large.
+    """
+    leaving = _leaving(members, with_traces=Purpose.TRACES in consent.purposes)
+    paths = [run / name for name in leaving]
+    size_bytes = sum(path.stat().st_size for path in paths if path.is_file())
+    if size_bytes > bundle.EXPANDED_BYTES_LIMIT:
+        raise bundle.too_large(size_bytes)
+    return size_bytes
+
+
 def _chosen(run: Path, members: Iterable[str], *, with_traces: bool) -> dict[str, bytes]:
     """Read what is to leave."""
-    out = {}
-    for name in sorted(members):
-        if name in LEFT_OUT or (name.endswith(CAPTURES) and not with_traces):
-            continue
-        out[name] = (run / name).read_bytes()
-    return out
+    return {name: (run / name).read_bytes() for name in _leaving(members, with_traces=with_traces)}
+
+
+def _leaving(members: Iterable[str], *, with_traces: bool) -> list[str]:
+    return [
+        name
+        for name in sorted(members)
+        if name not in LEFT_OUT and (with_traces or not name.endswith(CAPTURES))
+    ]
 
 
 def _who(contents: Mapping[str, bytes], names: Iterable[str]) -> Identities:

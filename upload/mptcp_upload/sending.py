@@ -49,19 +49,27 @@ class Pace:
     sleep: Callable[[float], None]
     rng: random.Random
     attempt_count: int = 4
-    """Of connecting in vain, before the run stays in the outbox for another time."""
+    """Of trying in vain, no byte further, before the run stays in the outbox for another time."""
     rate_bps: int | None = None
     """Cap on what is sent, bits per second; none for no cap."""
     chunk_bytes: int = CHUNK_BYTES
 
+    def first_chunk_bytes(self, failed_count: int = 0) -> int:
+        """Return how much goes with the first request, while nobody knows how fast the way is.
+
+        Args:
+            failed_count: Of attempts in vain before: a way may carry half as much, and that again.
+        """
+        first = max(SMALLEST_CHUNK_BYTES, FIRST_CHUNK_BYTES >> failed_count)
+        return min(first, self._most_bytes)
+
     @property
-    def first_chunk_bytes(self) -> int:
-        """How much goes with the first request, while nobody knows how fast the way is."""
+    def _most_bytes(self) -> int:
         if self.rate_bps is None:
-            return min(self.chunk_bytes, FIRST_CHUNK_BYTES)
+            return self.chunk_bytes
         # a cap is kept by pauses between requests: none of these may be a burst of seconds
         fair = max(SMALLEST_CHUNK_BYTES, int(self.rate_bps / 8 * CHUNK_S))
-        return min(self.chunk_bytes, FIRST_CHUNK_BYTES, fair)
+        return min(self.chunk_bytes, fair)
 
     def next_chunk_bytes(self, sent_bytes: int, spent_s: float) -> int:
         """Return how much goes with the next request: twice as much as long as it was quick.
@@ -70,10 +78,32 @@ class Pace:
             sent_bytes: What the last one carried.
             spent_s: What it took.
         """
-        quick = spent_s < CHUNK_S / 2 and self.rate_bps is None
+        quick = spent_s < CHUNK_S / 2
         slow = spent_s > 2 * CHUNK_S
         wanted = sent_bytes * 2 if quick else sent_bytes // 2 if slow else sent_bytes
-        return min(self.chunk_bytes, max(SMALLEST_CHUNK_BYTES, wanted))
+        return min(self._most_bytes, max(SMALLEST_CHUNK_BYTES, wanted))
+
+
+class _Furthest:
+    """Passes progress on, and knows whether an attempt came further than all before it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._furthest_bytes = 0
+        self._moved = False
+
+    def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
+        self._moved |= offset_bytes > self._furthest_bytes
+        self._furthest_bytes = max(self._furthest_bytes, offset_bytes)
+        self._progress.sent(entry, offset_bytes, eta_s)
+
+    def waits(self, entry: Entry, wait_s: float, reason: str) -> None:
+        self._progress.waits(entry, wait_s, reason)
+
+    def has_moved(self) -> bool:
+        """Say whether there was something since the last question."""
+        moved, self._moved = self._moved, False
+        return moved
 
 
 def backoff_s(attempt: int, rng: random.Random) -> float:
@@ -101,11 +131,12 @@ def deliver(
     """
     key = receipt.public_key(entry.collector_key)
     octets = outbox.bundle(entry)
-    failed = 0
+    failed, furthest = 0, _Furthest(progress)
     while True:
         entry = outbox.keep(replace(entry, attempt_count=entry.attempt_count + 1))
+        way = _Way(pace=pace, progress=furthest, first_bytes=pace.first_chunk_bytes(failed))
         try:
-            entry = _sent(outbox, entry, client, octets=octets, pace=pace, progress=progress)
+            entry = _sent(outbox, entry, client, octets, way)
             signed = receipt.verify(
                 client.receipt(entry.run_id),
                 key,
@@ -130,7 +161,7 @@ def deliver(
             entry = outbox.keep(replace(_now(outbox, entry), reason=reason, hint=e.hint))
             if not e.soon:
                 return entry
-        failed += 1
+        failed = 1 if furthest.has_moved() else failed + 1
         if failed >= pace.attempt_count or (wait_s or 0) > LONGEST_WAIT_S:
             return entry
         pause_s = max(backoff_s(failed, pace.rng), wait_s or 0)
@@ -160,25 +191,30 @@ def _now(outbox: Outbox, entry: Entry) -> Entry:
     return outbox.get(entry.run_id) or entry
 
 
-def _sent(
-    outbox: Outbox,
-    entry: Entry,
-    client: CollectorClient,
-    *,
-    octets: bytes,
-    pace: Pace,
-    progress: Progress,
-) -> Entry:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Way:
+    """How one attempt sends."""
+
+    pace: Pace
+    progress: Progress
+    first_bytes: int
+    """Of the first request."""
+
+
+def _sent(outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, way: _Way) -> Entry:
     """Send what the collector has not got yet; the upload's place is kept before any byte goes."""
     for _ in range(RESTART_COUNT):
         try:
+            is_empty = False
             if not entry.location:
                 _require_taken(entry, client)
-                location = client.create(entry)
+                location, is_empty = client.create(entry)
                 if not location:
                     return entry
                 entry = outbox.keep(replace(entry, location=location))
-            _send_rest(entry, client, octets, pace, progress)
+            # where some bytes are there, asking for them also ends what all bytes are there of
+            offset = 0 if is_empty else client.offset_bytes(entry.location)
+            _send_rest(entry, client, octets, offset, way)
         except GoneError:
             entry = outbox.keep(replace(entry, location=""))
         except MismatchError:
@@ -206,11 +242,11 @@ def _require_taken(entry: Entry, client: CollectorClient) -> None:
 
 
 def _send_rest(
-    entry: Entry, client: CollectorClient, octets: bytes, pace: Pace, progress: Progress
+    entry: Entry, client: CollectorClient, octets: bytes, offset: int, way: _Way
 ) -> None:
-    offset = first = client.offset_bytes(entry.location)
+    pace, first = way.pace, offset
     began_ns = pace.monotonic_ns()
-    chunk_bytes = pace.first_chunk_bytes
+    chunk_bytes = way.first_bytes
     while offset < len(octets):
         chunk = octets[offset : offset + chunk_bytes]
         sent_ns = pace.monotonic_ns()
@@ -226,4 +262,4 @@ def _send_rest(
                 pace.sleep(ahead_s)
                 spent_s += ahead_s
         left = len(octets) - offset
-        progress.sent(entry, offset, left * spent_s / (offset - first))
+        way.progress.sent(entry, offset, left * spent_s / (offset - first))

@@ -1,12 +1,12 @@
 """`mptcp-check collector`: takes runs, and gives receipts."""
 
 import base64
+import contextlib
 import importlib.util
 import json
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -55,7 +55,7 @@ def collector() -> None:
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(config: Path) -> Iterator["Collector"]:
     """Give a collector that serves nobody, beside the one that does."""
     from mptcp_collector import collector as parts  # noqa: PLC0415 - an extra that others lack
@@ -69,7 +69,7 @@ def _opened(config: Path) -> Iterator["Collector"]:
         made.close()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _stored(config: Path) -> Iterator[dict[str, Any]]:
     """Give the places where a collector keeps things, and nothing that changes them."""
     from mptcp_collector import collector as parts  # noqa: PLC0415 - an extra that others lack
@@ -99,7 +99,9 @@ def serve(config: Path) -> None:
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     _quiet()
-    serving.run(configuration.load(config))
+    # that is how a collector ends; uvicorn says it again when all requests are through
+    with contextlib.suppress(KeyboardInterrupt):
+        serving.run(configuration.load(config))
 
 
 @collector.command("reanalyse")

@@ -11,6 +11,7 @@ from mptcp_check.cli import (
     collector_options,
     exit_codes,
     upload_places,
+    upload_preview,
     uploading,
     variables,
 )
@@ -19,8 +20,8 @@ from mptcp_check.run_directory import StoredRun
 from mptcp_upload import consent as consents
 from mptcp_upload import sending
 from mptcp_upload.collector_client import CollectorClient
-from mptcp_upload.consent import Purpose
-from mptcp_upload.errors import UploadError
+from mptcp_upload.consent import Consent, Purpose
+from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, State
 
 
@@ -30,6 +31,11 @@ from mptcp_upload.outbox import Entry, State
 @collector_options.collector_options
 @click.option(
     "--verdict-only", is_flag=True, help="Leave the traces of RUNS here, whatever was agreed to."
+)
+@click.option(
+    "--preview",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write what would be sent of one run to this file, and send nothing.",
 )
 @click.option("--rate", type=variables.Number(min=0.01), help="At most so many Mbit/s.")
 @click.option("--withdraw-consent", is_flag=True, help="Take back what you agreed to, and stop.")
@@ -44,6 +50,7 @@ def upload(  # noqa: PLR0913 - one argument for each option
     collector_key: str | None,
     consent_file: Path | None,
     verdict_only: bool,
+    preview: Path | None,
     rate: float | None,
     withdraw_consent: bool,
     forget: bool,
@@ -61,12 +68,14 @@ def upload(  # noqa: PLR0913 - one argument for each option
       mptcp-check upload last --collector https://collector.example --collector-key KEY
       mptcp-check upload                     try again what waits
       mptcp-check upload --verdict-only last send no captures
+      mptcp-check upload --preview sent.tar last    look at it first
       mptcp-check upload --delete 01kxyz     delete it there
     """  # noqa: D301 - \b is click's mark for 'do not wrap'
     try:
         if withdraw_consent:
             return _withdraw()
-        if (forget or delete or verdict_only) and not (runs or (verdict_only and everything)):
+        named = runs or (everything and verdict_only)
+        if (forget or delete or verdict_only or preview) and not named:
             raise UsageError("name the runs", hint="`mptcp-check runs list` shows them")
         if forget:
             return _forget(runs)
@@ -79,7 +88,9 @@ def upload(  # noqa: PLR0913 - one argument for each option
             consent_file=consent_file,
             verdict_only=verdict_only,
         )
-        chosen, entries = _uploaded(wish, rate)
+        if preview is not None:
+            return _preview(wish, preview)
+        done = _uploaded(wish, rate)
     except KeyboardInterrupt:
         click.echo(
             "\nmptcp-check: interrupted; `mptcp-check upload` goes on where it stopped", err=True
@@ -92,10 +103,8 @@ def upload(  # noqa: PLR0913 - one argument for each option
             hint="free some space or look at the rights of the folder, then try again",
         ) from None
     if as_json:
-        click.echo(json.dumps(_document(entries), indent=2))
-    if any(e.state is State.PENDING for e in entries):
-        return exit_codes.PENDING
-    return exit_codes.UNUSABLE if chosen and any(e.state is State.REFUSED for e in entries) else 0
+        click.echo(json.dumps(_document(done), indent=2))
+    return done.exit_code()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +118,29 @@ class Wish:
     verdict_only: bool
 
 
-def _uploaded(wish: Wish, rate_mbps: float | None) -> tuple[list[str], list[Entry]]:
-    """Put in what was named, send what waits; return which runs were named and how all stand."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What became of it."""
+
+    chosen: list[str]
+    """Runs that were named and are in the outbox."""
+    entries: list[Entry]
+    """How they stand; where none was named, how all do."""
+    failed: dict[str, UploadError]
+    """Runs that were named and could not even be prepared."""
+
+    def exit_code(self) -> int:
+        """Return what says most of it."""
+        if any(e.state is State.PENDING for e in self.entries):
+            return exit_codes.PENDING
+        for error in self.failed.values():
+            return error.exit_code
+        refused = any(e.state is State.REFUSED for e in self.entries)
+        return exit_codes.UNUSABLE if self.chosen and refused else 0
+
+
+def _uploaded(wish: Wish, rate_mbps: float | None) -> Done:
+    """Put in what was named, send what waits."""
     box = upload_places.outbox()
     for run_id, why in box.damaged().items():
         click.echo(
@@ -118,7 +148,9 @@ def _uploaded(wish: Wish, rate_mbps: float | None) -> tuple[list[str], list[Entr
             " the run again",
             err=True,
         )
-    chosen = _put(wish, _chosen(wish))
+    chosen, failed = _put(wish, _chosen(wish))
+    if failed and not chosen:
+        return Done(chosen=[], entries=[], failed=failed)
     waiting = [e.run_id for e in box.entries() if e.state is State.PENDING]
     if not chosen and waiting:
         # what waits was agreed to, but the consent may have been withdrawn since
@@ -126,7 +158,8 @@ def _uploaded(wish: Wish, rate_mbps: float | None) -> tuple[list[str], list[Entr
     if not waiting and not any(_stands(run_id) for run_id in chosen):
         click.echo("Nothing waits in the outbox.", err=True)
     wanted = chosen or [e.run_id for e in box.entries()]
-    return chosen, uploading.drain(wanted, rate_mbps=rate_mbps)
+    entries = uploading.drain(wanted, rate_mbps=rate_mbps)
+    return Done(chosen=chosen, entries=entries, failed=failed)
 
 
 def _stands(run_id: str) -> bool:
@@ -138,24 +171,51 @@ def _stands(run_id: str) -> bool:
     return True
 
 
-def _put(wish: Wish, runs: list[StoredRun]) -> list[str]:
-    """Put runs into the outbox; one that was refused, and is named again, waits again."""
+def _put(wish: Wish, runs: list[StoredRun]) -> tuple[list[str], dict[str, UploadError]]:
+    """Put runs into the outbox; one that was refused, and is named again, waits again.
+
+    Returns:
+        Which are in it, and why the others are not: one keeps no other from leaving.
+    """
     if not runs:
-        return []
+        return [], {}
     to = upload_places.collector(*wish.to)
-    given = uploading.consent(wish.consent_file, runs, to=to, again=True)
-    if wish.verdict_only:
-        given = consents.agreed(given.purposes - {Purpose.TRACES})
-    box, chosen = upload_places.outbox(), []
+    given = _given(wish, uploading.consent(wish.consent_file, runs, to=to, again=True))
+    box, chosen, failed = upload_places.outbox(), [], {}
     for run in runs:
-        entry = uploading.put(run, to, given, anew=wish.verdict_only)
+        try:
+            entry = uploading.put(run, to, given, anew=wish.verdict_only)
+        except UploadError as e:
+            uploading.say_not_put(run.run_id, e)
+            failed[run.run_id] = e
+            continue
         if entry.state is State.REFUSED:
             box.keep(replace(entry, state=State.PENDING))
         chosen.append(entry.run_id)
-    return chosen
+    return chosen, failed
 
 
-def _document(entries: list[Entry]) -> dict[str, object]:
+def _given(wish: Wish, agreed: Consent) -> Consent:
+    return consents.agreed(agreed.purposes - {Purpose.TRACES}) if wish.verdict_only else agreed
+
+
+def _preview(wish: Wish, path: Path) -> int:
+    """Write what would leave of one run: by what was agreed to, else by all that could be."""
+    runs = _chosen(wish)
+    if len(runs) != 1:
+        raise UsageError("a preview is of one run", hint="`mptcp-check runs list` shows them")
+    try:
+        agreed = consents.read(wish.consent_file or upload_places.consent())
+        agreed.require(Purpose.VERDICT)
+    except ConsentError:
+        if wish.consent_file is not None:
+            raise
+        agreed = consents.agreed([Purpose.VERDICT, Purpose.TRACES])
+    upload_preview.write(runs[0], _given(wish, agreed), path)
+    return 0
+
+
+def _document(done: Done) -> dict[str, object]:
     rows = [
         {
             "run_id": e.run_id,
@@ -165,7 +225,18 @@ def _document(entries: list[Entry]) -> dict[str, object]:
             "bundle_sha256": e.bundle_sha256,
             "size_bytes": e.size_bytes,
         }
-        for e in entries
+        for e in done.entries
+    ]
+    rows += [
+        {
+            "run_id": run_id,
+            "state": "none",
+            "reason": error.message,
+            "url": None,
+            "bundle_sha256": None,
+            "size_bytes": None,
+        }
+        for run_id, error in done.failed.items()
     ]
     return {"schema": "mptcp-check.uploads/1", "uploads": rows}
 

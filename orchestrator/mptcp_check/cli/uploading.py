@@ -18,11 +18,14 @@ from mptcp_upload import consent as consents
 from mptcp_upload import outbox as outboxes
 from mptcp_upload import preparing, sending
 from mptcp_upload.collector_client import CollectorClient
-from mptcp_upload.consent import Consent, Purpose
+from mptcp_upload.consent import Consent, Purpose, size_text
 from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, Outbox, State
+from mptcp_upload.preparing import Prepared
 from mptcp_upload.sending import Pace
 
+_LONG_BYTES: Final = 50_000_000
+"""More than that is prepared for so long that somebody may think that it hangs."""
 _OF_ORIGINALS: Final = ("hmac_ok", "hmac_bad", "dss_checksum_ok", "dss_checksum_bad")
 
 
@@ -78,15 +81,7 @@ def put(run: StoredRun, to: Collector, agreed: Consent, *, anew: bool = False) -
         if not anew or there.state not in (State.PENDING, State.REFUSED):
             return there
         box.forget(run.run_id)
-    click.echo(f"==> Preparing {run.run_id}: replacing addresses and names", err=True)
-    key = upload_places.anonymisation_key()
-    prepared = preparing.prepare(
-        run.directory,
-        key=key,
-        names=upload_places.names(),
-        consent=agreed,
-        facts=_facts(run),
-    )
+    prepared, key = prepare(run, agreed), upload_places.anonymisation_key()
     entry = Entry(
         run_id=prepared.run_id,
         bundle_sha256=prepared.sha256,
@@ -98,6 +93,34 @@ def put(run: StoredRun, to: Collector, agreed: Consent, *, anew: bool = False) -
         ticket=prepared.ticket,
     )
     return box.put(entry, prepared.octets)
+
+
+def prepare(run: StoredRun, agreed: Consent) -> Prepared:
+    """Make what leaves of a run, and say that it takes a while.
+
+    Raises:
+        UploadError: It cannot be made safe, or is damaged or too large.
+    """
+    size_bytes = preparing.require_room(run.directory, run.manifest["members"], agreed)
+    patience = "; this takes some minutes" if size_bytes > _LONG_BYTES else ""
+    click.echo(
+        f"==> Preparing {run.run_id}, {size_text(size_bytes)}: replacing addresses and names"
+        f"{patience}",
+        err=True,
+    )
+    return preparing.prepare(
+        run.directory,
+        key=upload_places.anonymisation_key(),
+        names=upload_places.names(),
+        consent=agreed,
+        facts=_facts(run),
+    )
+
+
+def say_not_put(run_id: str, error: UploadError) -> None:
+    """Say why a run did not even get into the outbox, and what to do about it."""
+    hint = f"\n  next step: {error.hint.replace('RUN', run_id)}" if error.hint else ""
+    click.echo(f"mptcp-check: {run_id} is not uploaded: {error.message}{hint}", err=True)
 
 
 def _facts(run: StoredRun) -> dict[str, object]:

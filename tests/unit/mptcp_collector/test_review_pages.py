@@ -212,9 +212,11 @@ def test_what_can_be_taken_away_is_what_came(server: Parts) -> None:
     octets = run_bundle("run-to-take-away")
     server.client.upload(octets, "run-to-take-away")
     meta = server.collector.receiving.meta
-    told = Description(purposes=("publish",), captures=("client", "server"), marks={})
+    purposes = ("publish", "upload_traces", "upload_verdict")
+    told = Description(purposes=purposes, captures=("client", "server"), marks={})
     meta.describe("run-to-take-away", told, publish_ns=START_NS)
     http, base = server.client.http, "/runs/run-to-take-away"
+    assert "sending the verdict, sending the traces, publication" in http.get(base).text
     answer = http.get(f"{base}/bundle.tar")
     assert answer.content == octets
     assert answer.headers["content-disposition"].startswith("attachment;")

@@ -174,7 +174,7 @@ def test_an_announcement_that_cannot_be_taken_is_refused(
         ("Tus-Resumable", "0.2.2", "tus_version"),
         ("Upload-Length", "-1", "bad_request"),
         ("Upload-Length", "0", "too_large"),
-        ("Upload-Length", "67108865", "too_large"),
+        ("Upload-Length", "268435457", "too_large"),
         ("Upload-Length", "9" * 400, "bad_request"),
         ("Upload-Length", "²", "bad_request"),
         ("Upload-Metadata", "run_id \xff", "bad_request"),
@@ -198,7 +198,7 @@ def test_what_of_tus_is_spoken_is_told(server: Parts) -> None:
         answer.headers["Tus-Extension"]
         == "creation,creation-with-upload,expiration,checksum,termination"
     )
-    assert answer.headers["Tus-Max-Size"] == str(64 << 20)
+    assert answer.headers["Tus-Max-Size"] == str(256 << 20)
 
 
 def test_bytes_of_another_media_type_are_refused(server: Parts) -> None:

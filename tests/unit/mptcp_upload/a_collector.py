@@ -42,6 +42,8 @@ class Collector(ThreadingHTTPServer):
         self.stored: dict[str, int] = {}
         """How often each run was stored."""
         self.patch_count = 0
+        self.head_count = 0
+        """Questions for how much of an upload is here."""
         self.cut_after: list[int] = []
         """For each of the next PATCH requests: close after so many bytes, having kept them."""
         self.answers: list[tuple[int, str, dict[str, str]]] = []
@@ -120,9 +122,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         place = f"/api/v1/uploads/{len(self.server.uploads)}"
         self.server.uploads[place] = (said, bytearray(), int(self.headers["Upload-Length"]))
-        self.answer(201, Location=place)
+        self.answer(201, Location=place, Upload_Offset="0")
 
     def do_HEAD(self) -> None:
+        self.server.head_count += 1
         if self.path not in self.server.uploads:
             self.answer(404)
             return

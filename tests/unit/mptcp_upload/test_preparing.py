@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from golden import diagnosed
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import Diagnosis, diagnose
+from mptcp_check.exchanges import credentials
 from mptcp_check.model import Side
 from mptcp_upload import bundle, leak_scan, manifest, preparing, server_session
+from mptcp_upload.anonymise import captures
 from mptcp_upload.anonymise.identities import Identities, identities
 from mptcp_upload.consent import Consent, Purpose, agreed
 from mptcp_upload.errors import BundleError, ConsentError, LeakError
@@ -95,6 +97,42 @@ def test_anonymised_captures_are_judged_as_the_originals(tmp_path: Path, case: s
     client, server = (read(found.content(f"captures/{side}.pcapng")) for side in Side)
 
     assert judged(diagnose(client, server)) == judged(diagnosed.diagnosis_of(case))
+
+
+def test_certificates_in_documents_are_left_out(tmp_path: Path) -> None:
+    # as curl tells them of an HTTPS exchange: names and addresses, in base64 of another encoding
+    known, _ = credentials.make("x" * 16, ("198.51.100.7", "2001:db8:77::1"))
+    told = json.dumps({"certs": f"Subject:CN = x\nCert:{known.tls_certificate}", "scheme": "HTTPS"})
+    run = a_run(tmp_path / "run")
+    (run / "exchanges.json").write_text(json.dumps({"exchanges": [{"transfer_times": told}]}))
+    (run / "logs" / "http.log").write_text(
+        f"Host: server.mptcp-check.invalid\nHost: box.carol.example\n{known.tls_certificate}"
+        "Host: [2001:db8:77::1] 198.51.100.7\n"
+    )
+    manifest.write(run, manifest.build(run, about=ABOUT))
+    found = prepared(run)
+
+    times = json.loads(found.content("exchanges.json"))["exchanges"][0]["transfer_times"]
+    assert json.loads(times)["scheme"] == "HTTPS"
+    assert "BEGIN CERTIFICATE-----(left out)-----END" in times
+    log = found.content("logs/http.log").decode()
+    assert "Host: server.mptcp-check.invalid" in log, "the same in every run: it tells nothing"
+    assert "MII" not in log + times
+    for secret in ("carol", "2001:db8:77::1", "198.51.100.7"):
+        assert secret not in log
+
+
+def test_what_is_too_large_is_said_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path / "run")
+    monkeypatch.setattr(bundle, "EXPANDED_BYTES_LIMIT", 10_000)
+    monkeypatch.setattr(captures, "look", lambda *_: pytest.fail("a capture is read"))
+
+    with pytest.raises(BundleError, match="a bundle holds 0 MB") as refused:
+        prepared(run)
+    assert "--verdict-only" in refused.value.hint
+    assert refused.value.reason == "too_large"
 
 
 def test_without_traces_no_packet_leaves(tmp_path: Path) -> None:

@@ -214,15 +214,45 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
 def test_a_request_carries_what_the_way_takes_in_a_second() -> None:
     at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
 
-    assert at_will.first_chunk_bytes == sending.FIRST_CHUNK_BYTES
+    assert at_will.first_chunk_bytes() == sending.FIRST_CHUNK_BYTES
     assert at_will.next_chunk_bytes(65536, 0.1) == 131072
     assert at_will.next_chunk_bytes(65536, 1.0) == 65536
     assert at_will.next_chunk_bytes(65536, 5.0) == 32768
     assert at_will.next_chunk_bytes(4096, 60.0) == sending.SMALLEST_CHUNK_BYTES
     assert at_will.next_chunk_bytes(sending.CHUNK_BYTES, 0.1) == sending.CHUNK_BYTES
+    capped = pace(chunk_bytes=sending.CHUNK_BYTES, rate_bps=800_000)
+    assert capped.next_chunk_bytes(65536, 0.1) == 100_000, "a second's share, and no more"
 
 
-@pytest.mark.parametrize("rate_bps", [64_000, 200_000, 8_000_000])
+def test_a_way_that_breaks_in_every_request_gets_smaller_ones() -> None:
+    at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
+
+    sizes = [at_will.first_chunk_bytes(failed) for failed in range(6)]
+    assert sizes == [65536, 32768, 16384, 8192, 4096, 4096]
+    assert pace(chunk_bytes=500).first_chunk_bytes(3) == 500
+
+
+def test_who_gets_further_each_time_does_not_try_in_vain(tmp_path: Path, server: Collector) -> None:
+    box, quiet = Outbox(tmp_path), Quiet()
+    entry = box.put(entry_for(server), BUNDLE)
+    # of every two requests the second breaks before it has begun: far more often than is tried
+    server.cut_after = [100, 0] * 20
+    with CollectorClient(server.url) as client:
+        done = deliver(box, entry, client, pace(attempt_count=2, chunk_bytes=100), quiet)
+
+    assert done.state is State.RECEIVED
+    assert len(quiet.reasons) == len(BUNDLE) // 100
+    assert server.runs == {RUN: BUNDLE}
+
+
+def test_a_new_upload_is_not_asked_for_its_bytes(tmp_path: Path, server: Collector) -> None:
+    box = Outbox(tmp_path)
+
+    assert send(box, box.put(entry_for(server), BUNDLE)).state is State.RECEIVED
+    assert server.head_count == 0
+
+
+@pytest.mark.parametrize("rate_bps", [64_000, 200_000, 800_000, 80_000_000])
 def test_a_cap_is_kept_in_small_requests(tmp_path: Path, server: Collector, rate_bps: int) -> None:
     bundle = bytes(200_000)
     box, now_ns, sent_at = Outbox(tmp_path), 0, []
@@ -241,7 +271,8 @@ def test_a_cap_is_kept_in_small_requests(tmp_path: Path, server: Collector, rate
     with CollectorClient(entry.collector) as client:
         assert deliver(box, entry, client, slowly, Noting()).state is State.RECEIVED
     sizes = [b - a for a, b in itertools.pairwise([0, *(offset for _, offset, _ in sent_at)])]
-    assert max(sizes) <= max(4096, min(rate_bps // 8, 65536))
+    assert max(sizes) <= max(4096, min(rate_bps // 8, sending.CHUNK_BYTES))
+    assert max(sizes) >= min(rate_bps // 16, 65536)
     for at_ns, offset, eta_s in sent_at[:-1]:
         assert offset * 8 <= rate_bps * at_ns / 1e9 + 1
         assert eta_s == pytest.approx((len(bundle) - offset) * 8 / rate_bps, rel=0.01)

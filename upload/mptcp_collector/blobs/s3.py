@@ -40,6 +40,18 @@ class S3Blobs:
             ),
         )
 
+    def require(self) -> None:
+        """See that the bucket is there and lets us in.
+
+        Raises:
+            OSError: It is not, or does not.
+        """
+        try:
+            with _said(self._bucket):
+                self._s3.head_bucket(Bucket=self._bucket)
+        except FileNotFoundError:
+            raise OSError(f"there is no bucket {self._bucket}") from None
+
     def put(self, sha256: str, file: Path) -> None:
         """Keep a file's bytes; the digest travels with them for the service to compare."""
         if self.has(sha256):

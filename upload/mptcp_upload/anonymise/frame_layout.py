@@ -158,7 +158,7 @@ def _ip(frame: bytes, at: int, limit: int, out: Layout, *, quoted: bool) -> None
 def _ipv4(frame: bytes, at: int, limit: int, out: Layout) -> tuple[int, int, int]:
     header_bytes = (frame[at] & 15) * 4
     total, _, fragment = struct.unpack_from(">HHH", frame, at + 2)
-    out.random.append((at + 10, at + 12))
+    out.random += [(at + 4, at + 6), (at + 10, at + 12)]  # identification, checksum
     out.addresses += [(at + 12, at + 16), (at + 16, at + 20)]
     body = at + max(20, header_bytes)
     if body > limit or header_bytes < 20:  # noqa: PLR2004 - IPv4's shortest header
@@ -242,7 +242,7 @@ def _tcp(frame: bytes, span: Span, addresses: Span, out: Layout, quoted: bool) -
         return
     header_bytes = (frame[start + 12] >> 4) * 4
     body = start + max(20, header_bytes)
-    out.random.append((start + 16, start + 18))
+    out.random.append((start + 14, start + 18))  # window, checksum
     length = end - start
     out.checksums.append(Checksum(at=start + 16, covers=(addresses, span), pseudo=length + TCP))
     if body > end:

@@ -24,6 +24,8 @@ GENERIC_NAMES: Final = frozenset(
 GENERIC_INTERFACE: Final = re.compile(
     r"(any|lo|br|eth|en|ens|enp0s|wlan|lan|wan|tap|tun|vmnet|bond)\d{0,3}"
 )
+OWN_DOMAIN: Final = "mptcp-check.invalid"
+"""What this program calls its own servers: the same in every run (RFC 6761, section 6.4)."""
 SUBSTRING_LENGTH: Final = 6
 """A name of that length is looked for within words too."""
 SHORTEST_NAME: Final = 3
@@ -52,12 +54,16 @@ def identities(
         addresses=frozenset(_somebodys(addresses)),
         macs=frozenset(m for m in macs if is_somebodys_mac(m)),
         names=frozenset(
-            n.lower()
-            for n in names
-            if len(n) >= SHORTEST_NAME
-            and n.lower() not in GENERIC_NAMES
-            and not GENERIC_INTERFACE.fullmatch(n.lower())
+            n.lower() for n in names if len(n) >= SHORTEST_NAME and not _is_generic(n.lower())
         ),
+    )
+
+
+def _is_generic(name: str) -> bool:
+    return (
+        name in GENERIC_NAMES
+        or GENERIC_INTERFACE.fullmatch(name) is not None
+        or f".{name}".endswith(f".{OWN_DOMAIN}")
     )
 
 

@@ -13,19 +13,30 @@ Edit = tuple[int, bytes]
 
 DEPTH: Final = 3
 """How often something compressed may be compressed before it goes whatever it says."""
-_PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{7,}")
+_SHORTEST: Final = 7
+"""Letters of the shortest address in its usual spelling."""
+_REPEATED: Final = 64
+"""Letters of a text that may come again: a key, a state, an address."""
+_PRINTABLE: Final = re.compile(rb"[\t\r\n\x20-\x7e]{%d,}" % _SHORTEST)
 """Where a text may be in a payload; shorter than the shortest address is none."""
+_WIDE: Final = re.compile(rb"(?:[\t\r\n\x20-\x7e]\0){3,}")
+"""Where it may be in UTF-16."""
 _HEADER: Final = re.compile(
-    rb"(?im)^(?:>|<)?[ \t]*(?:host|via|v|from|f|to|t|contact|m|call-id|i|forwarded|x-forwarded-for|"
+    rb"(?im)(?:^(?:>|<)?[ \t]*(?:host|via|from|to|contact|call-id|forwarded|x-forwarded-for|"
     rb"x-forwarded-host|"
     rb"x-forwarded-server|x-real-ip|x-client-ip|client-ip|true-client-ip|cf-connecting-ip|"
-    rb"x-originating-ip|x-cache|x-cache-lookup|server-name):[ \t]*([^\r\n]*)"
+    rb"x-originating-ip|x-cache|x-cache-lookup|server-name)|(?<=\n)[vftmi]):[ \t]*([^\r\n]*)"
 )
-"""Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody."""
+"""Header fields of HTTP (RFC 9110, RFC 7239) and SIP (RFC 3261) that name somebody.
+
+Of SIP's short forms (section 7.3.3) the line before must be there: a letter and a colon at the
+beginning of what could be a text come up in random bytes.
+"""
 _DOMAIN: Final = re.compile(
     rb"(?<![A-Za-z0-9.-])[A-Za-z0-9_](?:[A-Za-z0-9_-]*\.)+[A-Za-z][A-Za-z0-9-]*(?![A-Za-z0-9.-])"
 )
-
+_PEM: Final = re.compile(r"-----BEGIN ([A-Z0-9 ]{1,40})-----(.*?)-----END \1-----", re.DOTALL)
+"""What holds names and addresses where no pseudonym can be put (RFC 7468)."""
 
 _PERCENT: Final = re.compile(rb"%(2[DEde]|3[0-9Aa]|[46][1-9A-Fa-f]|[57][0-9Aa])")
 """Characters of addresses and names that need no escape: RFC 3986, section 6.2.2.2."""
@@ -79,6 +90,8 @@ class Replacements:
                 self._names.setdefault(form, fitted)
             if name.isascii():
                 forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+        self._known: dict[str, str] = {}
+        """Short texts that were replaced before: a document says most of them a thousand times."""
         self._forms = forms
         self._binary = binary
         self._any_name = spellings.any_of(map(spellings.name_pattern, _longest_first(self._names)))
@@ -109,7 +122,16 @@ class Replacements:
 
     def text(self, text: str) -> str:
         """Return a text with pseudonyms."""
-        octets = _PERCENT.sub(_unescaped, text.encode(errors="replace"))
+        if len(text) > _REPEATED:
+            return self._text(text)
+        known = self._known.get(text)
+        if known is None:
+            known = self._known[text] = self._text(text)
+        return known
+
+    def _text(self, text: str) -> str:
+        whole = _PEM.sub(r"-----BEGIN \1-----(left out)-----END \1-----", text)
+        octets = _PERCENT.sub(_unescaped, whole.encode(errors="replace"))
         out, at = [], 0
         for token in sorted(tokens.find(octets), key=lambda t: t.start):
             out += [octets[at : token.start], tokens.spelt(token, self._map(token.packed))]
@@ -135,7 +157,12 @@ class Replacements:
             for match in self._any_name.finditer(run[0]):
                 found.setdefault(run.start() + match.start(), self._names[match[0].lower()])
         lowered = payload.lower()
+        # hundreds of spellings, and payload that is no text mostly: look where one can be
+        narrow = b"\n\n".join(run[0] for run in _PRINTABLE.finditer(lowered))
+        wide = b"\n\n".join(run[0] for run in _WIDE.finditer(lowered))
         for old, new in self._forms.items():
+            if len(old) >= _SHORTEST and old not in (wide if b"\0" in old else narrow):
+                continue
             for at in _places(lowered, old):
                 if at not in found:
                     self.masked_count += len(new) != len(old)

@@ -124,6 +124,6 @@ def pattern(spelling: str, form: bytes) -> bytes:
     return rb"(?<![0-9])" + escaped + rb"(?![0-9])"
 
 
-def any_of(patterns: Iterable[bytes]) -> re.Pattern[bytes]:
-    """Return what finds any of some patterns in any case; of none it finds nothing."""
-    return re.compile(b"|".join(patterns) or rb"(?!)", re.IGNORECASE)
+def any_of(patterns: Iterable[bytes], flags: int = re.IGNORECASE) -> re.Pattern[bytes]:
+    """Return what finds any of some patterns, in any case unless told; of none, nothing."""
+    return re.compile(b"|".join(patterns) or rb"(?!)", flags)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -45,13 +46,17 @@ class Token:
 
 def find(text: bytes) -> Iterator[Token]:
     """Give the addresses of somebody in a text, of both families and MAC, not overlapping."""
-    taken: list[tuple[int, int]] = []
+    taken: list[tuple[int, ...]] = []
     for pattern, reading in _READINGS:
         for match in pattern.finditer(text):
             token = reading(match.start(), match[0])
-            if token is None or any(s < match.end() and match.start() < e for s, e in taken):
+            if token is None:
                 continue
-            taken.append((match.start(), match.start() + len(token.text)))
+            # none overlaps another: only the last that begins before this one's end can reach it
+            after = bisect_left(taken, (match.end(),))
+            if after and taken[after - 1][1] > match.start():
+                continue
+            taken.insert(after, (match.start(), match.start() + len(token.text)))
             yield token
 
 

@@ -308,3 +308,72 @@ def test_a_run_that_was_forgotten_and_sent_again_can_still_be_deleted(
 
     assert called("upload", "--delete", "last") == 0
     assert server.runs == {}
+
+
+def test_a_run_that_cannot_be_prepared_keeps_no_other_from_leaving(
+    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "runs" / RUN / "report.json").write_text("{}")
+    other = "01m7yb61k3p14f0rs2rvpkqs99"
+    stored_run(home / "runs" / other, run_id=other)
+    to = ("--collector", server.url, "--collector-key", PUBLIC, "--consent", str(agreed))
+
+    assert called("upload", "--all", "--json", *to) == 2
+    said = capsys.readouterr()
+    assert f"{RUN} is not uploaded" in said.err
+    assert "report.json was changed" in said.err
+    rows = {r["run_id"]: r for r in json.loads(said.out)["uploads"]}
+    assert (rows[RUN]["state"], rows[other]["state"]) == ("none", "received")
+    assert "report.json was changed" in rows[RUN]["reason"]
+    assert set(server.runs) == {other}
+    assert called("upload", RUN, *to) == 2
+    assert set(server.runs) == {other}
+
+
+def test_a_run_with_too_many_bytes_names_the_command_that_helps(
+    home: Path,
+    server: Collector,
+    agreed: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored_run(home / "runs" / "01m7yb61k3p14f0rs2rvpkqs99", run_id="01m7yb61k3p14f0rs2rvpkqs99")
+    monkeypatch.setattr(bundle, "EXPANDED_BYTES_LIMIT", 100)
+
+    assert sent(server, agreed) == 2
+    said = capsys.readouterr().err
+    assert "a bundle holds" in said
+    assert "next step: `mptcp-check upload --verdict-only 01m7yb61k3p14f0rs2rvpkqs99`" in said
+    assert (server.uploads, list((home / "outbox").glob("0*"))) == ({}, [])
+
+
+def test_a_preview_is_what_would_be_sent_and_sends_nothing(
+    home: Path, server: Collector, agreed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home / "preview.tar"
+    assert called("upload", "--preview", str(path), "last", "--consent", str(agreed)) == 0
+    said = capsys.readouterr().out
+    assert "would be sent" in said
+    assert "report.json" in said
+    assert "nothing was sent" in said
+    assert (server.uploads, (home / "outbox").exists()) == ({}, False)
+    assert called("upload", "--preview", str(path), "last") == 2
+    assert "is there already" in capsys.readouterr().err
+
+    assert sent(server, agreed) == 0
+    assert server.runs[RUN] == path.read_bytes()
+
+
+def test_a_preview_without_an_answer_shows_all_that_could_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPTCP_CHECK_HOME", str(tmp_path))
+    stored_run(tmp_path / "runs" / RUN)
+
+    assert called("upload", "--preview", str(tmp_path / "all.tar"), "last") == 0
+    assert "captures/client.pcapng" in capsys.readouterr().out
+    only = ("upload", "--verdict-only", "--preview", str(tmp_path / "verdict.tar"), "last")
+    assert called(*only) == 0
+    assert "captures/" not in capsys.readouterr().out
+    assert called("upload", "--preview", str(tmp_path / "none.tar")) == 2
+    assert "name the runs" in capsys.readouterr().err

@@ -274,3 +274,31 @@ def test_comments_names_and_machines_of_pcapng_are_left_out() -> None:
         assert secret not in out
     assert option(9, b"\x09") in out
     assert leak_scan.scan("x.pcapng", out, who) == []
+
+
+def test_padding_and_the_payload_behind_it_are_no_address() -> None:
+    router = bytes([192, 168, 1, 1])
+    who = identities([router], [], [])
+
+    def found(options: bytes, payload: bytes) -> list[str]:
+        segment = tcp(B, C, options=options, payload=payload)
+        capture = pcap(ethernet(ip(B, C, 6, segment)))
+        return [leak.what for leak in leak_scan.scan("x.pcap", capture, who)]
+
+    # NOP NOP, and payload that begins with the other half: one of 65,536 segments with such padding
+    assert found(b"\1\1\1\1", b"\xa8\xc0 and more") == []
+    assert found(b"\1\1", b"\xa8\xc0\1\1" + bytes(8)) == []
+    # whole in the payload, or whole in the header, it is one
+    assert "IPv4 address, reversed" in found(b"", b"\1\1\xa8\xc0" + bytes(8))
+    assert "IPv4 address, binary" in found(b"\1\1\1\1", b"\xc0\xa8\1\1" + bytes(8))
+    assert "IPv4 address, binary" in found(b"\xfd\x06" + router, b"payload")
+
+
+def test_numbers_of_headers_are_no_addresses() -> None:
+    frame = ethernet(ip(B, C, 6, tcp(B, C, payload=b"payload")))
+    identification, window = range(18, 20), range(48, 50)
+    for field in (identification, window):
+        for at in range(field.start - 3, field.stop):
+            who = identities([frame[at : at + 4]], [], [])
+            found = leak_scan.scan("x.pcap", pcap(frame), who)
+            assert found == [], (at, found)
