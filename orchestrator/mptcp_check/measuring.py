@@ -7,12 +7,14 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from mptcp_check import both_ends, capturing, clock
 from mptcp_check.both_ends import Session
 from mptcp_check.capturing import CaptureOfInterface
-from mptcp_check.exchanges import asking, credentials, left_out
+from mptcp_check.errors import ServerError
+from mptcp_check.exchanges import asking, credentials, left_out, metering
 from mptcp_check.exchanges.estimate import Estimate, estimate, words
 from mptcp_check.exchanges.metering import Meter
 from mptcp_check.exchanges.record import ExchangeRecord
@@ -118,6 +120,7 @@ def measure(
             keys=keys,
             pool=pool,
             client_clock=clocks[Side.CLIENT],
+            server_clock=clocks[Side.SERVER],
         )
         starting = pool.submit(
             session.call,
@@ -199,24 +202,63 @@ def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
 def _exchanges(
     session: Session, planned: Sequence[Exchange], scope: Scope, watch: Watch
 ) -> tuple[tuple[ExchangeRecord, ...], tuple[str, ...]]:
-    """Run a plan; return every try, and why it ended early if it did."""
+    """Run a plan; return every try, and why it ended early if it did.
+
+    Raises:
+        ServerError: The server gives a session too little for a single exchange.
+    """
     memory = Memory() if scope.repeats else None
-    meter = Meter(scope.cap_bytes)
+    bounds = session.network.bounds
+    meters = [Meter(scope.cap_bytes)]
+    if bounds is not None:
+        meters.append(Meter(bounds.capture_bytes, told=metering.CAPTURED_AT_MOST))
+    ends_ns = None if bounds is None else bounds.ends_ns - session.server_clock.offset_ns
     records: list[ExchangeRecord] = []
     for place, exchange in enumerate(planned):
 
         def run(done: Sequence[ExchangeRecord], exchange: Exchange = exchange) -> ExchangeRecord:
             return run_exchange(session, next_try(exchange, done), attempt=len(done) + 1)
 
+        captured_bytes = capturing.check(session)
+        ended = _ended(exchange, meters, captured_bytes, ends_ns, left_count=len(planned) - place)
+        if ended:
+            if not records and bounds is not None:
+                raise _too_little(session)
+            return tuple(records), (ended,)
         watch.began(exchange)
-        meter.seen(capturing.check(session))
-        if not meter.allows(exchange):
-            return tuple(records), (meter.words(len(planned) - place),)
-        meter.spend(exchange)
         for done in tries(run, memory):
             records.append(done)
             watch.ended(exchange, glimpse(done))
     return tuple(records), ()
+
+
+def _ended(
+    exchange: Exchange,
+    meters: Sequence[Meter],
+    captured_bytes: int,
+    ends_ns: int | None,
+    *,
+    left_count: int,
+) -> str:
+    """Return why a run ends before an exchange; nothing when there is room and time for it."""
+    left_s = inf if ends_ns is None else (ends_ns - clock.wall_ns()) / 1e9
+    if not metering.in_time(exchange, left_s=left_s):
+        return metering.out_of_time(left_count)
+    for meter in meters:
+        meter.seen(captured_bytes)
+        if not meter.allows(exchange):
+            return meter.words(left_count)
+    for meter in meters:
+        meter.spend(exchange)
+    return ""
+
+
+def _too_little(session: Session) -> ServerError:
+    name = session.network.ends[Side.SERVER].name
+    return ServerError(
+        f"{name} gives one session too little time, or captures too little of it, for an exchange",
+        hint="name another server; its operator sets tickets.session_s and capture.session_bytes",
+    )
 
 
 AWAY_SLACK_NS = 1_000_000_000

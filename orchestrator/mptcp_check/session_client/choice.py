@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from mptcp_check.errors import ServerError
 from mptcp_check.session_client.server_list import KnownServer
+
+Begun = TypeVar("Begun")
 
 Health = Callable[[KnownServer], dict[str, Any]]
 """Asks a server's health; raises ServerError."""
@@ -21,33 +23,47 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(Generic[Begun]):
     """The server to use, and all that were asked before it was found."""
 
     server: KnownServer
+    begun: Begun
+    """What it gave us: a session."""
     because: str
     asked: tuple[Candidate, ...]
 
 
-def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
+def choose(
+    servers: Sequence[KnownServer], health: Health, begin: Callable[[KnownServer], Begun]
+) -> Choice[Begun]:
     """Ask servers in the order of their priorities and take the first that can be used.
 
-    One that cannot capture cannot be used: without its capture nothing can be compared.
+    One that cannot capture cannot be used: without its capture nothing can be compared.  One that
+    is well and takes nobody in, as it is full or had enough of this network, cannot be used now.
 
     Args:
         servers: At least one.
         health: How to ask.
+        begin: Has a session at a server; raises ServerError.
 
     Raises:
         ServerError: None can be used; it says what each was found to be.
     """
     asked: list[Candidate] = []
     for server in sorted(servers, key=lambda one: one.priority):  # stable: as listed
-        candidate = _look(server, health)
-        asked.append(candidate)
-        if candidate.usable:
-            because = _why(server, asked, of=len(servers))
-            return Choice(server=server, because=because, asked=tuple(asked))
+        refusal = _look(server, health)
+        if not refusal:
+            try:
+                begun = begin(server)
+            except ServerError as e:
+                if len(servers) == 1:
+                    raise  # its own words and next step
+                refusal = _of(server, e)
+            else:
+                because = _why(server, asked, of=len(servers))
+                asked.append(Candidate(server=server, usable=True, because=because))
+                return Choice(server=server, begun=begun, because=because, asked=tuple(asked))
+        asked.append(Candidate(server=server, usable=False, because=refusal))
     found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
     raise ServerError(
         f"no measurement server can be used: {found}",
@@ -57,29 +73,32 @@ def choose(servers: Sequence[KnownServer], health: Health) -> Choice:
 
 NO_CAPTURE = "it cannot capture now"
 NO_SERVICES = "its application servers do not run"
+READY = "it answers and takes sessions"
 
 
-def _look(server: KnownServer, health: Health) -> Candidate:
+def _look(server: KnownServer, health: Health) -> str:
+    """Return why a server cannot be used; empty when nothing speaks against it."""
     try:
         document = health(server)
     except ServerError as e:
-        because = e.message.removeprefix(f"{server.url} ")
-        return Candidate(server=server, usable=False, because=because)
+        return _of(server, e)
     if document.get("status") == "lame-duck":
-        return Candidate(server=server, usable=False, because="it is being drained")
+        return "it is being drained"
     if document.get("status") != "ok":
-        return Candidate(server=server, usable=False, because="it is no measurement server")
+        return "it is no measurement server"
     if document.get("services") != "ready":
-        return Candidate(server=server, usable=False, because=NO_SERVICES)
-    if document.get("capture") != "ready":
-        return Candidate(server=server, usable=False, because=NO_CAPTURE)
-    return Candidate(server=server, usable=True, because="it answers and takes sessions")
+        return NO_SERVICES
+    return "" if document.get("capture") == "ready" else NO_CAPTURE
 
 
-def _why(server: KnownServer, asked: Sequence[Candidate], *, of: int) -> str:
+def _of(server: KnownServer, error: ServerError) -> str:
+    return error.message.removeprefix(f"{server.url} ")
+
+
+def _why(server: KnownServer, others: Sequence[Candidate], *, of: int) -> str:
     if of == 1:
-        return "it answers and takes sessions"
-    if len(asked) == 1:
+        return READY
+    if not others:
         return f"the first of {of} by priority ({server.priority}) answers and takes sessions"
-    others = ", ".join(f"{one.server.url} ({one.because})" for one in asked[:-1])
-    return f"the first by priority that can be used, after {others}"
+    passed = ", ".join(f"{one.server.url} ({one.because})" for one in others)
+    return f"the first by priority that can be used, after {passed}"

@@ -39,6 +39,20 @@ class RefusedError(ServerError):
         self.status = status
 
 
+class UnreachableError(ServerError):
+    """The server did not answer, or its answer broke off.
+
+    Args:
+        server: Who.
+        cause: What happened.
+    """
+
+    def __init__(self, server: KnownServer, cause: Exception) -> None:
+        words = f"{server.url} cannot be reached: {_reason(cause)}"
+        super().__init__(words, hint=refusals.unreachable(cause))
+        self.cause = cause
+
+
 @dataclass(slots=True, kw_only=True)
 class Connection:
     """A way to ask one server; each question has a connection of its own.
@@ -130,9 +144,7 @@ class Connection:
         except (OSError, http.client.HTTPException) as e:
             if isinstance(e, OSError) and e.errno in DISK_FULL:
                 raise  # of the file that is fetched: the server has nothing to do with it
-            raise ServerError(
-                f"{self.server.url} cannot be reached: {_reason(e)}", hint=refusals.unreachable(e)
-            ) from None
+            raise UnreachableError(self.server, e) from None
         finally:
             opened.close()
 

@@ -1,5 +1,7 @@
 """What a measurement server's refusals and silences mean for whoever measures; PURE."""
 
+import errno
+import http.client
 import ssl
 from collections.abc import Mapping
 
@@ -48,6 +50,32 @@ def told(name: str, title: str) -> tuple[str, str]:
         title: What the server itself says.
     """
     return TOLD.get(name, (f"refuses: {title}", ""))
+
+
+_GONE = (
+    "it answered before: it was stopped, or the network between went away; nothing is kept of this"
+    " run, start it again"
+)
+_AWAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
+
+
+def passing(error: Exception) -> bool:
+    """Say whether a failure may be over in a moment: the server starts anew, a route comes back.
+
+    A deadline that passed has waited long enough, and who shows another certificate stays another.
+    """
+    if isinstance(error, ssl.SSLError):
+        return isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    if isinstance(error, ConnectionError | http.client.IncompleteRead):
+        return True
+    return isinstance(error, OSError) and error.errno in _AWAY
+
+
+def gone(error: Exception) -> str:
+    """Return the next step when a server that has a session of ours cannot be talked to."""
+    if passing(error) or isinstance(error, TimeoutError):
+        return _GONE
+    return unreachable(error)
 
 
 def unreachable(error: Exception) -> str:
