@@ -72,7 +72,7 @@ class Measured:
         for side, captures in self.captures.items():
             for c in captures:
                 if c.about["problem"] is not None:
-                    said.append(f"{side} capture of {c.interface}: {c.about['problem']}")
+                    said.append(f"{capturing.named(side, c.interface)}: {c.about['problem']}")
                 if c.agreement is not None and not c.agreement.agrees:
                     said.append(f"{side} {c.agreement.reason}")
         if self.wire_dropped_count:
@@ -212,45 +212,49 @@ def _exchanges(
     meters = [Meter(scope.cap_bytes)]
     if bounds is not None:
         meters.append(Meter(bounds.capture_bytes, told=metering.CAPTURED_AT_MOST))
-    ends_ns = None if bounds is None else bounds.ends_ns - session.server_clock.offset_ns
     records: list[ExchangeRecord] = []
+    said: list[str] = []
+    late_count = 0
     for place, exchange in enumerate(planned):
 
         def run(done: Sequence[ExchangeRecord], exchange: Exchange = exchange) -> ExchangeRecord:
             return run_exchange(session, next_try(exchange, done), attempt=len(done) + 1)
 
-        captured_bytes = capturing.check(session)
-        ended = _ended(exchange, meters, captured_bytes, ends_ns, left_count=len(planned) - place)
-        if ended:
-            if not records and bounds is not None:
-                raise _too_little(session)
-            return tuple(records), (ended,)
+        if not metering.in_time(exchange, left_s=_left_s(session)):
+            late_count += 1
+            continue
+        full = _full(meters, exchange, captured_bytes=capturing.check(session))
+        if full is not None:
+            said.append(full.words(len(planned) - place))
+            break
         watch.began(exchange)
         for done in tries(run, memory):
             records.append(done)
             watch.ended(exchange, glimpse(done))
-    return tuple(records), ()
+    if late_count:
+        said.append(metering.out_of_time(late_count))
+    if bounds is not None and said and not records:
+        raise _too_little(session)
+    return tuple(records), tuple(said)
 
 
-def _ended(
-    exchange: Exchange,
-    meters: Sequence[Meter],
-    captured_bytes: int,
-    ends_ns: int | None,
-    *,
-    left_count: int,
-) -> str:
-    """Return why a run ends before an exchange; nothing when there is room and time for it."""
-    left_s = inf if ends_ns is None else (ends_ns - clock.wall_ns()) / 1e9
-    if not metering.in_time(exchange, left_s=left_s):
-        return metering.out_of_time(left_count)
+def _left_s(session: Session) -> float:
+    """Return how long the session at the server still lasts, where there is one."""
+    bounds = session.network.bounds
+    if bounds is None:
+        return inf
+    return (bounds.ends_ns - session.server_clock.offset_ns - clock.wall_ns()) / 1e9
+
+
+def _full(meters: Sequence[Meter], exchange: Exchange, *, captured_bytes: int) -> Meter | None:
+    """Return the cap under which an exchange does not fit; where there is none, count it."""
     for meter in meters:
         meter.seen(captured_bytes)
         if not meter.allows(exchange):
-            return meter.words(left_count)
+            return meter
     for meter in meters:
         meter.spend(exchange)
-    return ""
+    return None
 
 
 def _too_little(session: Session) -> ServerError:

@@ -71,7 +71,10 @@ def in_time(exchange: Exchange, *, left_s: float) -> bool:
 
 def out_of_time(left_count: int) -> str:
     """Say what a session's end cost the run."""
-    return f"the server's time for one session was used up: {_did_not_run(left_count)}"
+    return (
+        f"{_did_not_run(left_count)}: the server's time for one session was used up"
+        " (--quick, or fewer --apps, take less)"
+    )
 
 
 def _did_not_run(count: int) -> str:

@@ -51,48 +51,49 @@ def choose(
     """
     asked: list[Candidate] = []
     for server in sorted(servers, key=lambda one: one.priority):  # stable: as listed
-        refusal = _look(server, health)
-        if not refusal:
-            try:
-                begun = begin(server)
-            except ServerError as e:
-                if len(servers) == 1:
-                    raise  # its own words and next step
-                refusal = _of(server, e)
-            else:
-                because = _why(server, asked, of=len(servers))
-                asked.append(Candidate(server=server, usable=True, because=because))
-                return Choice(server=server, begun=begun, because=because, asked=tuple(asked))
-        asked.append(Candidate(server=server, usable=False, because=refusal))
-    found = "; ".join(f"{one.server.url}: {one.because}" for one in asked)
+        try:
+            _require_well(server, health)
+            begun = begin(server)
+        except ServerError as e:
+            if len(servers) == 1:
+                raise  # its own words and next step
+            refusal = e.message.removeprefix(f"{server.url} ")
+            asked.append(Candidate(server=server, usable=False, because=refusal))
+        else:
+            because = _why(server, asked, of=len(servers))
+            asked.append(Candidate(server=server, usable=True, because=because))
+            return Choice(server=server, begun=begun, because=because, asked=tuple(asked))
+    found = [f"{one.server.url} {one.because}" for one in asked]
     raise ServerError(
-        f"no measurement server can be used: {found}",
-        hint="try again later, or name others; `mptcp-check run` without --server needs none",
+        "\n  ".join(["no measurement server of the list can be used:", *found]), hint=OTHERS
     )
 
 
-NO_CAPTURE = "it cannot capture now"
-NO_SERVICES = "its application servers do not run"
+NO_CAPTURE = "cannot capture now"
+NO_SERVICES = "does not run its application servers now"
+DRAINED = "is being drained and takes no new sessions"
+STRANGE = "is no measurement server"
 READY = "it answers and takes sessions"
+OTHERS = "try again later, or name others; `mptcp-check run` without --server needs none"
 
 
-def _look(server: KnownServer, health: Health) -> str:
-    """Return why a server cannot be used; empty when nothing speaks against it."""
-    try:
-        document = health(server)
-    except ServerError as e:
-        return _of(server, e)
-    if document.get("status") == "lame-duck":
-        return "it is being drained"
-    if document.get("status") != "ok":
-        return "it is no measurement server"
-    if document.get("services") != "ready":
-        return NO_SERVICES
-    return "" if document.get("capture") == "ready" else NO_CAPTURE
+def _require_well(server: KnownServer, health: Health) -> None:
+    """See whether anything speaks against a server.
 
-
-def _of(server: KnownServer, error: ServerError) -> str:
-    return error.message.removeprefix(f"{server.url} ")
+    Raises:
+        ServerError: It does not answer, or says itself that it cannot be used.
+    """
+    document = health(server)
+    status = document.get("status")
+    rows = (
+        (status == "lame-duck", DRAINED),
+        (status != "ok", STRANGE),
+        (document.get("services") != "ready", NO_SERVICES),
+        (document.get("capture") != "ready", NO_CAPTURE),
+    )
+    for holds, words in rows:
+        if holds:
+            raise ServerError(f"{server.url} {words}", hint=OTHERS)
 
 
 def _why(server: KnownServer, others: Sequence[Candidate], *, of: int) -> str:

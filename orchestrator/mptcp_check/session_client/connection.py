@@ -27,13 +27,14 @@ class RefusedError(ServerError):
 
     Args:
         server: Who.
-        name: The problem's name, such as ``lame-duck``; empty if it is none of ours.
+        name: The problem's name, such as ``lame-duck``; empty if it is none of ours: then another
+            answers in the server's place.
         title: What it says to people.
         status: HTTP status code.
     """
 
     def __init__(self, server: KnownServer, *, name: str, title: str, status: int) -> None:
-        words, hint = refusals.told(name, title)
+        words, hint = refusals.told(name, title) if name else refusals.by_another(status)
         super().__init__(f"{server.url} {words}", hint=hint)
         self.name = name
         self.status = status
@@ -161,7 +162,7 @@ class Connection:
             problem = {}
         return RefusedError(
             self.server,
-            name=_text(problem, "type").removeprefix(_PROBLEM),
+            name=_problem_name(problem),
             title=_text(problem, "title") or f"status {response.status}",
             status=response.status,
         )
@@ -179,8 +180,7 @@ class Connection:
             document = None
         if not isinstance(document, dict):
             raise ServerError(
-                f"{self.server.url} does not answer as a measurement server",
-                hint="see whether a captive portal or a proxy answers in its place",
+                f"{self.server.url} does not answer as a measurement server", hint=refusals.PORTAL
             )
         return document
 
@@ -229,9 +229,16 @@ def _reason(error: Exception) -> str:
         return error.verify_message
     if isinstance(error, socket.gaierror):
         return "its name is not known"
+    if isinstance(error, ssl.SSLError):
+        return refusals.tls_words(error)
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     return "what answers is no HTTP"
+
+
+def _problem_name(document: Mapping[str, Any]) -> str:
+    kind = _text(document, "type")
+    return kind.removeprefix(_PROBLEM) if kind.startswith(_PROBLEM) else ""
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

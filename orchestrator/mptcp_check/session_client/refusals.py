@@ -8,6 +8,8 @@ from collections.abc import Mapping
 AGAIN = "start the run again"
 LATER = "wait, or name another server, or a list of them"
 
+PORTAL = "see whether a captive portal or a proxy answers in its place: open a web page"
+
 _OVER = (
     "says that the session is over: its time ran out",
     "start the run again, with --quick or fewer --apps if it was long",
@@ -52,6 +54,23 @@ def told(name: str, title: str) -> tuple[str, str]:
     return TOLD.get(name, (f"refuses: {title}", ""))
 
 
+def by_another(status: int) -> tuple[str, str]:
+    """Return what an answer means that is no server's of ours, and the next step.
+
+    511 is what captive portals say that follow RFC 6585, section 6.
+    """
+    return f"does not answer as a measurement server, but with status {status}", PORTAL
+
+
+def tls_words(error: ssl.SSLError) -> str:
+    """Return what a failed handshake means."""
+    if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
+        return "what answers does not speak TLS"
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return "the connection was closed in the TLS handshake"
+    return (error.reason or str(error)).lower().replace("_", " ")
+
+
 _GONE = (
     "it answered before: it was stopped, or the network between went away; nothing is kept of this"
     " run, start it again"
@@ -81,6 +100,8 @@ def gone(error: Exception) -> str:
 def unreachable(error: Exception) -> str:
     """Return the next step when a server cannot be talked to."""
     words = str(error).lower()
+    if isinstance(error, ssl.SSLError) and tls_words(error).endswith("speak TLS"):
+        return PORTAL
     if "fingerprint" in words:
         return "another server answers, or its certificate is new: ask its operator for the new one"
     if isinstance(error, ssl.SSLCertVerificationError):

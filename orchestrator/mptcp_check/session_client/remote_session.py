@@ -239,6 +239,6 @@ def _member(connection: Connection, answer: dict[str, Any], name: str, kind: typ
     if type(value) is not kind:
         raise ServerError(
             f"{connection.server.url} does not answer as a measurement server: no {name}",
-            hint="see whether a captive portal or a proxy answers in its place",
+            hint=refusals.PORTAL,
         )
     return value

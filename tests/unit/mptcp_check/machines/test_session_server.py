@@ -409,7 +409,7 @@ def test_a_server_that_begins_anew_is_asked_again_and_one_that_is_gone_is_told(
 
 def test_a_drained_server_makes_no_session(wire: Wire, tmp_path: Path) -> None:
     wire.parts.sessions.lame_duck = lambda: True
-    with pytest.raises(ServerError, match="it is being drained"), having(wire, tmp_path):
+    with pytest.raises(ServerError, match="is being drained"), having(wire, tmp_path):
         pytest.fail("it came up")
 
 

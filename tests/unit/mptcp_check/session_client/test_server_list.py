@@ -93,7 +93,7 @@ def test_the_first_by_priority_that_can_be_used_is_taken_and_the_others_are_told
     assert (choice.server.host, choice.begun) == ("good", "a session at good")
     assert [one.server.host for one in choice.asked] == ["gone", "duck", "good"]
     assert "after https://gone:1 (cannot be reached: no answer in time)" in choice.because
-    assert "https://duck:1 (it is being drained)" in choice.because
+    assert "https://duck:1 (is being drained and takes no new sessions)" in choice.because
 
 
 def test_one_that_is_well_and_takes_nobody_in_is_passed_over() -> None:
@@ -106,7 +106,7 @@ def test_one_that_is_well_and_takes_nobody_in_is_passed_over() -> None:
     choice = choose([known("full", 1), known("good", 2)], asking(ready), full)
     assert choice.begun == "a session at good"
     assert "after https://full:1 (has as many sessions as it can hold)" in choice.because
-    with pytest.raises(ServerError, match=r"full:1: has as many .*; https://other:1: has as many"):
+    with pytest.raises(ServerError, match=r"full:1 has as many .*\n  https://other:1 has as many"):
         choose([known("full", 1), known("other", 2)], asking(ready), full)
     with pytest.raises(RefusedError) as alone:  # there is nothing to choose: its own words
         choose([known("full")], asking(ready), full)
@@ -134,7 +134,7 @@ def test_one_server_alone_is_not_told_to_be_the_first() -> None:
 
 
 def test_when_none_can_be_used_each_is_told() -> None:
-    with pytest.raises(ServerError, match=r"a:1: .*no answer.*; https://b:1: it is no measurement"):
+    with pytest.raises(ServerError, match=r"a:1 .*no answer.*\n  https://b:1 is no measurement"):
         choose([known("a"), known("b")], asking({"a": None, "b": {}}), begin)
 
 
