@@ -64,11 +64,12 @@ def by_another(status: int) -> tuple[str, str]:
 
 def tls_words(error: ssl.SSLError) -> str:
     """Return what a failed handshake means."""
-    if error.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
+    reason = getattr(error, "reason", None)  # OpenSSL's, where it is OpenSSL's error
+    if reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL"}:
         return "what answers does not speak TLS"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the connection was closed in the TLS handshake"
-    return (error.reason or str(error)).lower().replace("_", " ")
+    return (reason or str(error)).lower().replace("_", " ")
 
 
 _GONE = (

@@ -124,6 +124,16 @@ def test_who_speaks_no_tls_is_told_as_that() -> None:
     assert refusals.gone(said.value.cause) == refusals.PORTAL  # also in mid-run
 
 
+def test_a_certificate_that_is_not_the_known_one_is_told_with_its_own_next_step() -> None:
+    error = ssl.SSLError("the certificate is not the one whose fingerprint is known")
+    said = UnreachableError(SERVER, error)
+    assert said.message.endswith(
+        "reached: the certificate is not the one whose fingerprint is known"
+    )
+    assert said.hint == refusals.gone(error)
+    assert "ask its operator" in said.hint
+
+
 @pytest.mark.parametrize(
     ("error", "passes"),
     [
