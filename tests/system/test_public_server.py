@@ -139,7 +139,10 @@ def test_a_list_with_a_dead_first_server_says_what_was_taken_and_why(
     [
         ("https://198.51.100.99", "cannot be reached: no route to host"),
         ("https://198.51.100.10", "cannot be reached: self-signed certificate"),
-        ("https://198.51.100.10,fingerprint=" + "0" * 64, "is not the one whose fingerprint"),
+        (
+            "https://198.51.100.10,fingerprint=" + "0" * 64,
+            "cannot be reached: the certificate is not the one whose fingerprint is known",
+        ),
         ("https://198.51.100.10:2222", "cannot be reached"),
     ],
 )

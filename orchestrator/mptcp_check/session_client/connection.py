@@ -211,7 +211,8 @@ class _Https(http.client.HTTPSConnection):
         shown = hashlib.sha256(self.sock.getpeercert(binary_form=True) or b"").hexdigest()
         if shown != self._pinned:
             self.close()
-            raise ssl.SSLError("the certificate is not the one whose fingerprint is known")
+            words = "the certificate is not the one whose fingerprint is known"
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, words)
 
 
 def _say(opened: _Https, method: str, path: str, *, ticket: str, document: object) -> None:

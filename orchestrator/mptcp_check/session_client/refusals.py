@@ -69,7 +69,7 @@ def tls_words(error: ssl.SSLError) -> str:
         return "what answers does not speak TLS"
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return "the connection was closed in the TLS handshake"
-    return (reason or str(error)).lower().replace("_", " ")
+    return (reason or error.strerror or str(error)).lower().replace("_", " ")
 
 
 _GONE = (
