@@ -1,6 +1,7 @@
 """The services' process: it answers the interface, and keeps programs and folders in order."""
 
 import contextlib
+import logging
 import selectors
 import socket
 import threading
@@ -24,6 +25,8 @@ _THREADS: Final = 8
 _ROUND_S: Final = 0.5
 _TALK_S: Final = 30.0
 _PASSWORD_BYTES: Final = 12
+
+log = logging.getLogger(__name__)
 
 
 class ServicesProcess:
@@ -106,7 +109,8 @@ class ServicesProcess:
             return {"problem": e.problem.name, "detail": e.problem.detail}
         except (KeyError, TypeError, ValueError):
             return {"problem": "internal"}
-        except (RefusalError, OSError):
+        except (RefusalError, OSError) as e:
+            log.error("%s failed: %s", document.get("verb"), e)  # noqa: TRY400 - it says it all
             return {"problem": "services-unavailable"}
 
     def _state(self) -> dict[str, Any]:
