@@ -15,7 +15,7 @@ from mptcp_check.machines.clock_offset import ClockOffset
 from mptcp_check.machines.measured_network import End, Login, SessionBounds
 from mptcp_check.machines.measurement_server import FAMILIES, MeasurementServer
 from mptcp_check.machines.missing_programs import WantedApps
-from mptcp_check.machines.session_agent import INTERFACE, SessionAgent
+from mptcp_check.machines.session_agent import DOWN_HINT, INTERFACE, SessionAgent
 from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace, further_port
 from mptcp_check.machines.wishes import SessionWish
 from mptcp_check.model import Family
@@ -31,6 +31,8 @@ LOOK_S: Final = 10.0
 """How long a server may take to say how it is."""
 ANSWER_S: Final = 90.0
 """How long any answer may take: a stop sorts the whole capture."""
+COMES_BACK_S: Final = 5
+"""How long a server program that is down is waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,13 +124,13 @@ def _begin(server: KnownServer, *, run_id: str, apps: WantedApps) -> _Begun:
     connection = Connection(server=server, timeout_s=ANSWER_S)
     session = RemoteSession.create(connection, run_id)
     try:
-        services = session.open_services()
+        services = _opened(session, apps)
         where = place(services, resolve(server), apps=apps.names, url=server.url)
         return _Begun(
             session=session,
             services=services,
             place=where,
-            left_out=_not_offered(where, apps, url=server.url),
+            left_out=_not_offered(where, apps, services, url=server.url),
             bounds=SessionBounds(
                 ends_ns=session.expires_ns,
                 capture_bytes=remote_session.limits(connection).capture_bytes,
@@ -138,6 +140,21 @@ def _begin(server: KnownServer, *, run_id: str, apps: WantedApps) -> _Begun:
         with suppress(ServerError):
             session.delete()
         raise
+
+
+def _opened(session: RemoteSession, apps: WantedApps) -> Services:
+    """Return the services; one that has just crashed is given the time to come back.
+
+    Raises:
+        ServerError: They cannot be had.
+    """
+    services = session.open_services()
+    for _ in range(COMES_BACK_S):
+        if not any(services.down(APPLICATIONS[app].service) for app in apps.names):
+            break
+        time.sleep(1)
+        services = session.open_services()
+    return services
 
 
 def place(
@@ -181,22 +198,37 @@ def place(
     )
 
 
-def _not_offered(where: ServerPlace, apps: WantedApps, *, url: str) -> dict[str, str]:
+def _not_offered(
+    where: ServerPlace, apps: WantedApps, services: Services, *, url: str
+) -> dict[str, str]:
     """Return the applications that a server does not have, each with the sentence about it; pure.
 
     Raises:
         ServerError: The user named one of them.
     """
     missing = [app for app in apps.names if app not in where.ports]
+    down = {app: found for app in missing if (found := services.down(APPLICATIONS[app].service))}
     if missing and (apps.named or len(missing) == len(apps.names)):
         offered = ", ".join(app for app in APPLICATIONS if app in where.ports)
+        if down:
+            one = next(iter(down.values()))
+            raise ServerError(
+                f"{one.service} at port {one.port} of {url} does not run now", hint=DOWN_HINT
+            )
         raise ServerError(
             f"{url} does not offer {', '.join(missing)}",
             hint=f"it offers {offered}" if offered else "name another server",
         )
-    verb = "was" if len(missing) == 1 else "were"
-    sentence = f"{', '.join(missing)} {verb} left out: the measurement server does not offer them"
-    return dict.fromkeys(missing, sentence)
+    absent = [app for app in missing if app not in down]
+    return {
+        **dict.fromkeys(absent, f"{_were(absent)} left out: the measurement server does not offer"
+                        f" {'it' if len(absent) == 1 else 'them'}"),
+        **dict.fromkeys(down, f"{_were(list(down))} left out: the server program did not run"),
+    }  # fmt: skip
+
+
+def _were(apps: Sequence[str]) -> str:
+    return f"{', '.join(apps)} {'was' if len(apps) == 1 else 'were'}"
 
 
 def resolve(server: KnownServer) -> tuple[str, ...]:

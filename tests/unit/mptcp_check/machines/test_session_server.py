@@ -308,14 +308,37 @@ def test_a_service_that_is_down_or_crashes_is_told(
         wire.parts.services.away = True
         [note] = server.notes_at_end()
         assert "does not run its application servers now" in note
-    wire.parts.services.away = False
-    wire.parts.services.programs = (program("http", "mptcp", 80, alive=False),)
-    with (
-        having(wire, tmp_path) as (server, _),
-        pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"),
-    ):
-        server.end.agent.call("services_start", {"services": [wanted]})
+        wire.parts.services.away = False
+        assert waits == []
+        wire.parts.services.programs = (program("http", "mptcp", 80, alive=False),)
+        with pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"):
+            server.end.agent.call("services_start", {"services": [wanted]})
     assert sum(waits) == 15
+
+
+def test_a_service_that_is_down_is_left_out_unless_it_was_named(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(session_server.time, "sleep", waits.append)
+    up, down = program("http", "mptcp", 80), program("imap", "mptcp", 143, alive=False)
+    wire.parts.services.programs = (up, down)
+    with having(wire, tmp_path, apps=("http", "imap", "sip"), named=False) as (server, _):
+        assert set(server.place.ports) == {"http"}
+        assert server.left_out == {
+            "imap": "imap was left out: the server program did not run",
+            "sip": "sip was left out: the measurement server does not offer it",
+        }
+    with (
+        pytest.raises(ServerError, match=r"imap at port 143 of .* does not run now") as refused,
+        having(wire, tmp_path, apps=("http", "imap")),
+    ):
+        pytest.fail("it came up")
+    assert "leave it out by --apps" in refused.value.hint
+    assert len(waits) == 10
+    waits.clear()
+    with having(wire, tmp_path, apps=("http",)):
+        assert waits == []  # what was not asked for is not waited for
 
 
 def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(

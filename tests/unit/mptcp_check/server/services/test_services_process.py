@@ -1,5 +1,6 @@
 """The services' process over its socket: accounts, contents, crashes of programs."""
 
+import logging
 import os
 import signal
 import socket
@@ -248,3 +249,20 @@ def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path:
             assert well.wanted["port"] in {
                 one.port for one in bench.remote.state().programs if one.alive
             }
+
+
+def test_what_fails_in_the_services_is_in_their_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(SessionFolders, "offer", fail)
+    clock = Clock()
+    with caplog.at_level(logging.ERROR), serving(tmp_path, clock, []) as made:
+        made.remote.open(ALICE, until_ns=clock() + 60 * S)
+        content = Content(seed="s", bytes=5)
+        assert problem(lambda: made.remote.offer(ALICE, "http", "x1", content)) == (
+            "services-unavailable"
+        )
+    assert "offer failed: [Errno 1] Operation not permitted" in caplog.text
