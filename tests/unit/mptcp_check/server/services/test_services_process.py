@@ -16,10 +16,10 @@ import pytest
 from measurement_server import Clock, S
 from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
 from mptcp_check.server.problem import ProblemError
-from mptcp_check.server.services import programs, server_keys
+from mptcp_check.server.services import programs, server_keys, services_process
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.remote_services import RemoteServices
-from mptcp_check.server.services.service import ServicesState
+from mptcp_check.server.services.service import ProgramState, ServicesState
 from mptcp_check.server.services.services_process import ServicesProcess
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
 from mptcp_check.server.services.shared_programs import SHARED
@@ -266,3 +266,31 @@ def test_what_fails_in_the_services_is_in_their_log(
             "services-unavailable"
         )
     assert "offer failed: [Errno 1] Operation not permitted" in caplog.text
+
+
+def test_the_log_says_once_what_is_offered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), serving(tmp_path, Clock(), []) as made:
+        wait_for(lambda: made.remote.available() and "ready: " in caplog.text)
+    assert caplog.text.count("ready: no application server") == 1
+    places = (
+        ("http", "::", 80),
+        ("http", "::", 8080),
+        ("http", "192.0.2.1", 80),
+        ("ftp", "::", 21),
+    )
+    programs = [
+        ProgramState(
+            service=service,
+            transport="mptcp",
+            address=address,
+            port=port,
+            alive=True,
+            restarts_count=0,
+            restarted_ns=None,
+            because="",
+        )
+        for service, address, port in places
+    ]
+    assert services_process._told(programs) == "http at 80 8080, ftp at 21"
