@@ -51,7 +51,7 @@ def server() -> None:
 @server.command("run")
 @_config
 def run(config: Path) -> None:
-    """Serve the HTTPS interface, and captures where the configuration says so.
+    """Serve the HTTPS interface, and captures and applications unless systemd starts them.
 
     SIGTERM ends it after the requests that run, and sessions stay for the next start; SIGHUP
     reads certificates again.
