@@ -21,6 +21,7 @@ class Session:
     keys: asking.Keys
     pool: ThreadPoolExecutor
     client_clock: ClockOffset
+    server_clock: ClockOffset
 
     @property
     def interrupter(self) -> Interrupter | None:

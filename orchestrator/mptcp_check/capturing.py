@@ -45,11 +45,16 @@ def check(session: Session) -> int:
                 session.network.check()  # a card that went away since took its capture with it
                 failure = FAILURES[side] if session.network.witness is None else MachineError
                 raise failure(
-                    f"the {side} capture of {capture['interface']} stopped: "
+                    f"the {named(side, capture['interface'])} stopped: "
                     f"{capture['problem'] or 'tcpdump ended'}",
                     hint="start the run again, with fewer --apps if there was no space",
                 )
     return sum(capture["bytes"] for capture in states[Side.CLIENT]["captures"])
+
+
+def named(side: Side, interface: str) -> str:
+    """Return what a capture is called; a server that many share has one, of all its interfaces."""
+    return f"{side} capture" + ("" if interface == side else f" of {interface}")
 
 
 @dataclass(frozen=True, slots=True)

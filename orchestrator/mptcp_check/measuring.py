@@ -7,12 +7,14 @@ can say of itself beyond that (`WireWitness`) is asked where there is one.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Any
 
 from mptcp_check import both_ends, capturing, clock
 from mptcp_check.both_ends import Session
 from mptcp_check.capturing import CaptureOfInterface
-from mptcp_check.exchanges import asking, credentials, left_out
+from mptcp_check.errors import ServerError
+from mptcp_check.exchanges import asking, credentials, left_out, metering
 from mptcp_check.exchanges.estimate import Estimate, estimate, words
 from mptcp_check.exchanges.metering import Meter
 from mptcp_check.exchanges.record import ExchangeRecord
@@ -70,7 +72,7 @@ class Measured:
         for side, captures in self.captures.items():
             for c in captures:
                 if c.about["problem"] is not None:
-                    said.append(f"{side} capture of {c.interface}: {c.about['problem']}")
+                    said.append(f"{capturing.named(side, c.interface)}: {c.about['problem']}")
                 if c.agreement is not None and not c.agreement.agrees:
                     said.append(f"{side} {c.agreement.reason}")
         if self.wire_dropped_count:
@@ -118,6 +120,7 @@ def measure(
             keys=keys,
             pool=pool,
             client_clock=clocks[Side.CLIENT],
+            server_clock=clocks[Side.SERVER],
         )
         starting = pool.submit(
             session.call,
@@ -199,24 +202,67 @@ def _notes(lab: Mapping[Side, LabUpResult]) -> Iterator[str]:
 def _exchanges(
     session: Session, planned: Sequence[Exchange], scope: Scope, watch: Watch
 ) -> tuple[tuple[ExchangeRecord, ...], tuple[str, ...]]:
-    """Run a plan; return every try, and why it ended early if it did."""
+    """Run a plan; return every try, and why it ended early if it did.
+
+    Raises:
+        ServerError: The server gives a session too little for a single exchange.
+    """
     memory = Memory() if scope.repeats else None
-    meter = Meter(scope.cap_bytes)
+    bounds = session.network.bounds
+    meters = [Meter(scope.cap_bytes)]
+    if bounds is not None:
+        meters.append(Meter(bounds.capture_bytes, told=metering.CAPTURED_AT_MOST))
     records: list[ExchangeRecord] = []
+    said: list[str] = []
+    late_count = 0
     for place, exchange in enumerate(planned):
 
         def run(done: Sequence[ExchangeRecord], exchange: Exchange = exchange) -> ExchangeRecord:
             return run_exchange(session, next_try(exchange, done), attempt=len(done) + 1)
 
+        if not metering.in_time(exchange, left_s=_left_s(session)):
+            late_count += 1
+            continue
+        full = _full(meters, exchange, captured_bytes=capturing.check(session))
+        if full is not None:
+            said.append(full.words(len(planned) - place))
+            break
         watch.began(exchange)
-        meter.seen(capturing.check(session))
-        if not meter.allows(exchange):
-            return tuple(records), (meter.words(len(planned) - place),)
-        meter.spend(exchange)
         for done in tries(run, memory):
             records.append(done)
             watch.ended(exchange, glimpse(done))
-    return tuple(records), ()
+    if late_count:
+        said.append(metering.out_of_time(late_count))
+    if bounds is not None and said and not records:
+        raise _too_little(session)
+    return tuple(records), tuple(said)
+
+
+def _left_s(session: Session) -> float:
+    """Return how long the session at the server still lasts, where there is one."""
+    bounds = session.network.bounds
+    if bounds is None:
+        return inf
+    return (bounds.ends_ns - session.server_clock.offset_ns - clock.wall_ns()) / 1e9
+
+
+def _full(meters: Sequence[Meter], exchange: Exchange, *, captured_bytes: int) -> Meter | None:
+    """Return the cap under which an exchange does not fit; where there is none, count it."""
+    for meter in meters:
+        meter.seen(captured_bytes)
+        if not meter.allows(exchange):
+            return meter
+    for meter in meters:
+        meter.spend(exchange)
+    return None
+
+
+def _too_little(session: Session) -> ServerError:
+    name = session.network.ends[Side.SERVER].name
+    return ServerError(
+        f"{name} gives one session too little time, or captures too little of it, for an exchange",
+        hint="name another server; its operator sets tickets.session_s and capture.session_bytes",
+    )
 
 
 AWAY_SLACK_NS = 1_000_000_000

@@ -23,11 +23,13 @@ from lab.server_network import (
     SERVER,
     ServerNetwork,
     await_condition,
+    ip,
     server_network,
 )
 from mptcp_check.analysis.capture.capture_file import Capture, read
 from mptcp_check.analysis.capture.packets import Flag
 from mptcp_check.machines.namespace import entered
+from mptcp_check.server import kernel_counters
 from mptcp_check.session_client import remote_session
 from mptcp_check.session_client.remote_session import RemoteSession
 from segments import SYN, Segment
@@ -162,6 +164,29 @@ def test_an_upgrade_keeps_sessions_and_their_captures(
     capture, said = end(network, 2, session, tmp_path)
     assert len(said["interruptions"]) == 1  # type: ignore[arg-type]
     assert letters(capture, session.marker) == ({b"u"}, 4 * 50_000)
+
+
+def counted(network: ServerNetwork, name: str) -> int:
+    """Return one of the kernel's counters of Multipath TCP at the server."""
+    with entered(network.namespace("server")):
+        return kernel_counters.read()[name]
+
+
+def test_the_server_goes_to_no_address_that_a_client_names(network: ServerNetwork) -> None:
+    """A client that announces somebody else's address would have the server send there."""
+    session = begin(network, 1, "run-that-announces")
+    user, victim = network.namespace("user1"), "10.9.2.1"
+    ip("-n", user, "addr", "add", f"{victim}/32", "dev", "lo")
+    ip("-n", user, "mptcp", "endpoint", "add", victim, "id", "77", "signal")
+    heard, opened = counted(network, "AddAddr"), counted(network, "MPJoinSynTx")
+    try:
+        network.exchange(1, session.marker, b"a", protocol=MPTCP)
+        await_condition(lambda: counted(network, "AddAddr") > heard, "the announcement")
+        network.exchange(1, session.marker, b"a", protocol=MPTCP)  # it had time to follow it
+    finally:
+        ip("-n", user, "mptcp", "endpoint", "delete", "id", "77")
+        ip("-n", user, "addr", "del", f"{victim}/32", "dev", "lo")
+    assert counted(network, "MPJoinSynTx") == opened
 
 
 def test_a_flood_of_syns_costs_no_user_his_exchange_nor_the_server_its_memory(

@@ -22,6 +22,8 @@ BOTH = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
 RUN = ("run", "--json", "--quick", *BOTH)
 HTTP = (*RUN, "--apps", "http")
 NOT_REACHED = 5
+AT_ONCE = 8
+"""Sessions that one netblock may have unless told otherwise."""
 LOGIN_DENIED = 67
 FELL_BACK = "fell_back_at_handshake"
 
@@ -137,7 +139,10 @@ def test_a_list_with_a_dead_first_server_says_what_was_taken_and_why(
     [
         ("https://198.51.100.99", "cannot be reached: no route to host"),
         ("https://198.51.100.10", "cannot be reached: self-signed certificate"),
-        ("https://198.51.100.10,fingerprint=" + "0" * 64, "is not the one whose fingerprint"),
+        (
+            "https://198.51.100.10,fingerprint=" + "0" * 64,
+            "cannot be reached: the certificate is not the one whose fingerprint is known",
+        ),
         ("https://198.51.100.10:2222", "cannot be reached"),
     ],
 )
@@ -166,6 +171,33 @@ def test_a_drained_server_is_told_as_that(place: Site, server: PublicServer) -> 
     assert "being drained" in said.one_line
     with entered(place.name("laptop")):
         assert server.connection().ask("GET", "/v1/health")["status"] == "ok"
+
+
+def test_a_server_that_takes_nobody_in_is_passed_over_and_all_of_a_list_are_told(
+    place: Site, server: PublicServer, tmp_path: Path
+) -> None:
+    listed = tmp_path / "servers.toml"
+    listed.write_text(
+        f'[[servers]]\nurl = "{server.url}"\nfingerprint = "{server.fingerprint}"\n'
+        '[[servers]]\nurl = "https://198.51.100.99:1"\n'
+    )
+    with entered(place.name("laptop")):
+        names = [f"run-of-number-{n}" for n in range(AT_ONCE)]
+        taken = [RemoteSession.create(server.connection(), name) for name in names]
+    try:
+        alone = place.call("laptop", *HTTP, *server.option)
+        of_a_list = place.call("laptop", *HTTP, "--server", str(listed))
+    finally:
+        with entered(place.name("laptop")):
+            for one in taken:
+                one.delete()
+
+    for said in (alone, of_a_list):
+        assert said.code == NOT_REACHED
+        assert said.one_line
+        assert "has as many sessions of this network as it allows" in said.err
+    assert "wait, or name another server" in alone.err
+    assert "https://198.51.100.99:1 cannot be reached: no route to host" in of_a_list.err
 
 
 def curl(place: Site, *words: str) -> tuple[int, str]:

@@ -69,7 +69,7 @@ def test_where_there_is_ipv6_only_everything_runs_over_it(place: Site) -> None:
     ends = {f"[{a.ip}]" for a in own if a.version == 6} | {f"[{SERVER6}]"}
     for side in ("client", "server"):
         assert sources(said, side) == ends
-    assert any("nothing ran over ipv4" in note for note in document["notes"])
+    assert any("nothing ran over IPv4" in note for note in document["notes"])
 
 
 @pytest.mark.slow

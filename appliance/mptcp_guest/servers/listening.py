@@ -28,15 +28,20 @@ def listening(address: str, port: int) -> socket.socket:
     """Return a socket that listens on that address and no other.
 
     Raises:
-        OSError: The address is not this machine's, or the port is taken.
+        SystemExit: With a line for the log: the address is not this machine's, the port is taken.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    listener.bind((address, port))
-    listener.listen(CONNECTIONS_COUNT)
+    try:
+        listener.bind((address, port))
+        listener.listen(CONNECTIONS_COUNT)
+    except OSError as e:
+        listener.close()
+        reason = (e.strerror or str(e)).lower()
+        raise SystemExit(f"cannot listen on {address} port {port}: {reason}") from None
     return listener
 
 

@@ -4,6 +4,7 @@ For pop3, where a user has one mailbox, each name is a user; for imap each name 
 user.  Whoever knows the run's password is let in.  Mails lie as files (Maildir), as they were sent.
 """
 
+import os
 import shutil
 from pathlib import Path
 
@@ -125,6 +126,12 @@ def _preparing(protocol: str, *, inside_tls: bool) -> Prepare:
     return prepare
 
 
+def _give(path: Path) -> None:
+    """Let dovecot have a file: it runs as `USER` where root makes this, else as who makes this."""
+    if os.geteuid() == 0:
+        shutil.chown(path, USER, USER)
+
+
 def shelf(protocol: str) -> Shelf:
     """Return where the mails of a protocol are."""
 
@@ -135,12 +142,12 @@ def shelf(protocol: str) -> Shelf:
         box = folder(files, name)
         for part in (box, *(box / sub for sub in ("cur", "new", "tmp"))):
             part.mkdir(parents=True, exist_ok=True)
-            shutil.chown(part, USER, USER)
+            _give(part)
         path = box / "new" / "1.offered"
         with path.open("wb") as file:
             file.write(mail.header(name))
             file.writelines(payload.blocks(content))
-        shutil.chown(path, USER, USER)
+        _give(path)
         return payload.digest(content)
 
     def received(files: Path, name: str) -> Digest | None:

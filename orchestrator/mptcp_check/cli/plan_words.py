@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 import click
@@ -15,7 +15,7 @@ from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.estimate import estimate, words
 from mptcp_check.exchanges.plan import plan
 from mptcp_check.exchanges.scopes import SCOPES, Depth
-from mptcp_check.model import Exchange
+from mptcp_check.model import Exchange, Joining
 
 
 def show(apps: Sequence[str], depth: Depth, *, console: Console, as_json: bool) -> int:
@@ -48,13 +48,22 @@ def show(apps: Sequence[str], depth: Depth, *, console: Console, as_json: bool) 
     return 0
 
 
+_JOININGS: Mapping[Joining, str] = {
+    Joining.SUBFLOW: "further paths",
+    Joining.BACKUP: "backup path",
+    Joining.SIGNAL: "announced address",
+    Joining.OTHER_FAMILY: "IPv4 and IPv6 at once",
+}
+
+
 def _under(exchanges: Sequence[Exchange]) -> str:
     """Say under what an application runs, each thing once."""
+    ports = list(dict.fromkeys(e.port for e in exchanges))
     said = [
-        f"ports {', '.join(str(p) for p in dict.fromkeys(e.port for e in exchanges))}",
+        f"port{'s' if len(ports) > 1 else ''} {', '.join(map(str, ports))}",
         *(["IPv6"] if any(e.family == "ipv6" for e in exchanges) else []),
         *(["checksums"] if any(e.checksum for e in exchanges) else []),
-        *dict.fromkeys(e.joining.value.replace("_", " ") for e in exchanges if e.paths > 1),
+        *dict.fromkeys(_JOININGS[e.joining] for e in exchanges if e.paths > 1),
         *dict.fromkeys(
             e.handover.upset.value.replace("_", " ") for e in exchanges if e.handover is not None
         ),

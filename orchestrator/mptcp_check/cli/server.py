@@ -5,12 +5,14 @@ import importlib.util
 import json
 import logging
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import click
 
 from mptcp_check import clock
-from mptcp_check.errors import PreflightError, UsageError
+from mptcp_check.errors import MptcpCheckError, PreflightError, UsageError
 
 DEFAULT_CONFIG = "/etc/mptcp-check/server/server.toml"
 NEEDED = ("fastapi", "jwt", "uvicorn")
@@ -49,7 +51,7 @@ def server() -> None:
 @server.command("run")
 @_config
 def run(config: Path) -> None:
-    """Serve the HTTPS interface, and captures where the configuration says so.
+    """Serve the HTTPS interface, and captures and applications unless systemd starts them.
 
     SIGTERM ends it after the requests that run, and sessions stay for the next start; SIGHUP
     reads certificates again.
@@ -102,8 +104,19 @@ def check_config(config: Path) -> None:
     from mptcp_check.server.serving.tls import Certificates  # noqa: PLC0415 - as above
 
     found = configuration_file.load(config)
-    signing_key.load(found.tickets.signing_key)
-    Certificates(found.api.certificate, found.api.private_key)
+    wrong: list[MptcpCheckError] = []
+    for read in (
+        lambda: signing_key.load(found.tickets.signing_key),
+        lambda: Certificates(found.api.certificate, found.api.private_key),
+    ):
+        try:
+            read()
+        except MptcpCheckError as e:
+            wrong.append(e)
+    if wrong:
+        raise UsageError(
+            "\n  ".join(e.message for e in wrong), hint="; ".join(e.hint for e in wrong if e.hint)
+        )
     click.echo(f"{config}: fine", err=True)
 
 
@@ -157,7 +170,10 @@ def drain(config: Path, *, undo: bool) -> None:
         else:
             mark.touch(mode=0o640)
     except OSError as e:
-        raise UsageError(f"{mark} cannot be written: {(e.strerror or str(e)).lower()}") from None
+        raise UsageError(
+            f"{mark} cannot be written: {(e.strerror or str(e)).lower()}",
+            hint="the server makes its folder when it first runs; --config says which server",
+        ) from None
     store = Store(found.database)
     count = store.open_count()
     store.close()
@@ -186,12 +202,24 @@ def firewall(config: Path) -> None:
 @server.command("units")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
 def units(folder: Path) -> None:
-    """Write the systemd units to FOLDER."""
+    """Write the systemd units to FOLDER; they start this program where it is installed."""
     from mptcp_check.server import units as held  # noqa: PLC0415 - as above
 
+    program = _own_path() or held.PROGRAM
+    if held.hides(program):
+        raise UsageError(
+            f"the units do not see {program}: they have no home folders and a /tmp of their own",
+            hint="install it for everybody, such as in a virtual environment below /opt",
+        )
     for name in held.NAMES:
-        (folder / name).write_text(held.text(name))
+        (folder / name).write_text(held.text(name, program))
         click.echo(folder / name)
+
+
+def _own_path() -> str:
+    """Return where this program was started from; nothing when it was started in another way."""
+    found = shutil.which(sys.argv[0]) if Path(sys.argv[0]).name == "mptcp-check" else None
+    return str(Path(found).absolute()) if found else ""
 
 
 def _log_to_stderr() -> None:

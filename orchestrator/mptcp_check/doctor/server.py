@@ -52,7 +52,7 @@ def server(question: Question) -> Iterator[Check]:
 
 def _public(wish: SessionWish) -> Iterator[Check]:
     try:
-        chosen = choice.choose(wish.servers, _health)
+        chosen = choice.choose(wish.servers, _health, _nothing)
     except ServerError as e:
         yield Check(name=NAME, status=Status.FAIL, detail=e.message, advice=e.hint)
         yield from judge_portal(wish.servers[0].host, _page(wish.servers[0].host))
@@ -120,6 +120,10 @@ def judge_skew(found: Offset | None) -> Iterator[Check]:
 
 def _health(one: KnownServer) -> dict[str, object]:
     return Connection(server=one, timeout_s=TIMEOUT_S).ask("GET", "/v1/health")
+
+
+def _nothing(_: KnownServer) -> None:
+    """Have no session: a check takes nobody's place."""
 
 
 def _page(host: str) -> Answer | None:

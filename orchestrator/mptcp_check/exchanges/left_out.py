@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from mptcp_check.exchanges import APPLICATIONS
-from mptcp_check.model import Exchange, Joining, Upset
+from mptcp_check.model import Exchange, Family, Joining, Upset
 
 T = TypeVar("T")
+
+_NAMES: Mapping[Family, str] = {Family.IPV4: "IPv4", Family.IPV6: "IPv6"}
 
 JOININGS: Mapping[Joining, str] = {
     Joining.SUBFLOW: "",
@@ -33,7 +35,7 @@ def sentences(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator
         planned: What the network can run of it.
     """
     for family in _gone(plan, planned, lambda e: e.family):
-        yield f"nothing ran over {family}: client and server do not both have an address"
+        yield f"nothing ran over {_NAMES[family]}: client and server do not both have an address"
     most = max(e.paths for e in planned)
     if most == 1 < max(e.paths for e in plan):
         yield "the client had one address: no second subflow was tried"
@@ -53,7 +55,7 @@ def sentences(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator
 def _why(app: str, mode: str | None, planned: Sequence[Exchange]) -> str:
     families = APPLICATIONS[app].modes[mode].families
     if not any(e.family in families for e in planned):
-        return f"it exists over {' and '.join(families)} only"
+        return f"it exists over {' and '.join(_NAMES[f] for f in families)} only"
     return "it cannot work through an address translation" if mode == "active" else "no port"
 
 
@@ -70,10 +72,14 @@ def _ports(plan: Sequence[Exchange], planned: Sequence[Exchange]) -> Iterator[st
     def further(exchanges: Sequence[Exchange]) -> set[tuple[str, int]]:
         return {(e.app, e.port) for e in exchanges if e.port in APPLICATIONS[e.app].ports[1:]}
 
-    missing = sorted(further(plan) - further(planned))
+    missing: dict[int, list[str]] = {}
+    for app, port in sorted(further(plan) - further(planned)):
+        missing.setdefault(port, []).append(app)
     if missing:
-        named = ", ".join(f"{port} ({app})" for app, port in missing)
-        yield f"not tried, as it is not to be had on the server: port {named}"
+        named = ", ".join(f"{port} ({', '.join(apps)})" for port, apps in sorted(missing.items()))
+        one = len(missing) == 1
+        verb, them = ("was", "it") if one else ("were", "them")
+        yield f"port{'' if one else 's'} {named} {verb} not tried: the server does not have {them}"
 
 
 def _gone(

@@ -1,7 +1,10 @@
-"""A cap on what a run sends, for who pays by the byte; PURE."""
+"""When a run ends early: who pays by the byte, and what a shared server gives; PURE."""
 
 from mptcp_check.exchanges.estimate import wire_bytes
 from mptcp_check.model import Exchange
+
+AT_REST_S = 10.0
+"""After an exchange, until its connections have ended and were told to the server."""
 
 RESERVE = 0.1
 """Of the cap: what one exchange may need beyond its estimate, as losses are sent again."""
@@ -15,10 +18,15 @@ class Meter:
 
     Args:
         cap_bytes: On the client's wire, both ways; none allows everything.
+        told: Who capped it: the beginning of what is said when it was reached, with a place for
+            the cap.
     """
 
-    def __init__(self, cap_bytes: int | None) -> None:
+    def __init__(
+        self, cap_bytes: int | None, *, told: str = "the cap of {} MB was reached"
+    ) -> None:
         self._cap_bytes = cap_bytes
+        self._told = told
         self._estimated_bytes = 0
         self._captured_bytes = 0
 
@@ -44,8 +52,30 @@ class Meter:
     def words(self, left_count: int) -> str:
         """Say what the cap cost the run."""
         cap = 0 if self._cap_bytes is None else self._cap_bytes
-        plural = "" if left_count == 1 else "s"
-        return (
-            f"the cap of {cap / 1e6:g} MB was reached after {self.used_bytes / 1e6:.1f} MB:"
-            f" {left_count} exchange{plural} did not run"
-        )
+        reached = self._told.format(f"{cap / 1e6:g}")
+        return f"{reached} after {self.used_bytes / 1e6:.1f} MB: {_did_not_run(left_count)}"
+
+
+CAPTURED_AT_MOST = "the {} MB that the server captures of one session were used up"
+
+
+def in_time(exchange: Exchange, *, left_s: float) -> bool:
+    """Say whether an exchange will have ended before a session does, even if it hangs.
+
+    Args:
+        exchange: What would run.
+        left_s: Until the session ends.
+    """
+    return left_s >= exchange.deadline_s + AT_REST_S
+
+
+def out_of_time(left_count: int) -> str:
+    """Say what a session's end cost the run."""
+    return (
+        f"{_did_not_run(left_count)}: the server's time for one session was used up"
+        " (--quick, or fewer --apps, take less)"
+    )
+
+
+def _did_not_run(count: int) -> str:
+    return f"{count} exchange{'' if count == 1 else 's'} did not run"

@@ -151,6 +151,16 @@ class Login:
     """See `mptcp_check.exchanges.credentials.Credentials`; empty: what the run made."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBounds:
+    """What a server that many share gives one session, beyond which nothing of a run counts."""
+
+    ends_ns: int
+    """When its time is over, by the server's clock."""
+    capture_bytes: int
+    """What the server captures of it at most."""
+
+
 def nothing_more() -> tuple[str, ...]:
     """Return no notes."""
     return ()
@@ -176,6 +186,8 @@ class MeasuredNetwork:
     """Asked once, before the first capture."""
     login: Login | None = None
     """Where the server gave us one; else it takes the one that we make for the run."""
+    bounds: SessionBounds | None = None
+    """Where the server is not ours alone."""
     notes_at_end: Callable[[], tuple[str, ...]] = nothing_more
     """Asked once, after the exchanges: what the reader of the report must know besides."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])

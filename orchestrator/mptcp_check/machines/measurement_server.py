@@ -13,7 +13,13 @@ from ipaddress import ip_address, ip_interface
 from mptcp_check.errors import MachineError, ServerError
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.machines.box import Box
-from mptcp_check.machines.measured_network import Answers, End, Login, nothing_more
+from mptcp_check.machines.measured_network import (
+    Answers,
+    End,
+    Login,
+    SessionBounds,
+    nothing_more,
+)
 from mptcp_check.machines.missing_programs import WantedApps, lacking, server_needs
 from mptcp_check.machines.site_addresses import WILDCARDS, ServerPlace, choose_ports
 from mptcp_check.machines.ssh import ssh_box
@@ -39,6 +45,8 @@ class MeasurementServer:
     """The same, asked after the exchanges."""
     login: Login | None = None
     """Where it made one for us."""
+    bounds: SessionBounds | None = None
+    """What it gives us, where many share it."""
     meet: Callable[[Answers], None] | None = None
     """Told of the client's agent, once that can be asked."""
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])

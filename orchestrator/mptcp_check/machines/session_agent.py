@@ -38,6 +38,8 @@ from mptcp_guest.messages import (
 INTERFACE: Final = "server"
 """What the session's capture is called: it is of all the server's interfaces."""
 
+DOWN_HINT: Final = "wait some minutes, or leave it out by --apps"
+
 CLAIMS_AT_ONCE: Final = 64
 
 PATIENCE_S: Final = 15
@@ -152,9 +154,9 @@ class SessionAgent:
         One that has just crashed is given the time to come back.
         """
         wanted: Sequence[ServiceWanted] = asked["services"]
-        if any(one["service"] == "ssh" for one in wanted):
-            self._session.open_services(ssh_client_key=asked["ssh_client_key"])
-        missing = _missing(wanted, self._services)
+        by_ssh = any(one["service"] == "ssh" for one in wanted)
+        key: str = asked["ssh_client_key"] if by_ssh else ""
+        missing = _missing(wanted, self._session.open_services(ssh_client_key=key))
         for _ in range(PATIENCE_S):
             if missing is None:
                 break
@@ -164,7 +166,7 @@ class SessionAgent:
             url = self._session.connection.server.url
             raise ServerError(
                 f"{missing['service']} at port {missing['port']} of {url} does not run now",
-                hint="wait some minutes, or leave it out by --apps",
+                hint=DOWN_HINT,
             )
         return ServicesResult(
             services=[

@@ -2,8 +2,9 @@
 
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -11,10 +12,10 @@ from typing import Final
 from mptcp_check.errors import ServerError
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.machines.clock_offset import ClockOffset
-from mptcp_check.machines.measured_network import End, Login
+from mptcp_check.machines.measured_network import End, Login, SessionBounds
 from mptcp_check.machines.measurement_server import FAMILIES, MeasurementServer
 from mptcp_check.machines.missing_programs import WantedApps
-from mptcp_check.machines.session_agent import INTERFACE, SessionAgent
+from mptcp_check.machines.session_agent import DOWN_HINT, INTERFACE, SessionAgent
 from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace, further_port
 from mptcp_check.machines.wishes import SessionWish
 from mptcp_check.model import Family
@@ -30,6 +31,19 @@ LOOK_S: Final = 10.0
 """How long a server may take to say how it is."""
 ANSWER_S: Final = 90.0
 """How long any answer may take: a stop sorts the whole capture."""
+COMES_BACK_S: Final = 5
+"""How long a server program that is down is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A session at a server that has what is wanted."""
+
+    session: RemoteSession
+    services: Services
+    place: ServerPlace
+    left_out: Mapping[str, str]
+    bounds: SessionBounds
 
 
 @contextmanager
@@ -58,20 +72,19 @@ def server_by_session(
     Raises:
         ServerError: None can be used, or it went away.
     """
-    chosen = choice.choose(wish.servers, _health)
-    server = chosen.server
-    say(f"Measuring against {server.url}: {chosen.because}")
-    connection = Connection(server=server, timeout_s=ANSWER_S)
-    session = RemoteSession.create(connection, run_id)
+    chosen = choice.choose(
+        wish.servers, _health, lambda server: _begin(server, run_id=run_id, apps=apps)
+    )
+    url, begun = chosen.server.url, chosen.begun
+    session, services = begun.session, begun.services
+    connection = session.connection
+    say(f"Measuring against {url}: {chosen.because}")
     end: Callable[[], object] = session.delete
     try:
-        services = session.open_services()
-        where = place(services, resolve(server), apps=apps.names, url=server.url)
-        missing = _not_offered(where, apps, url=server.url)
         agent = SessionAgent(session, services, scratch=scratch, wall_ns=wall_ns, pause=time.sleep)
         yield MeasurementServer(
             end=End(
-                name=server.url,
+                name=url,
                 agent=agent,
                 lab=LabUpArguments(namespace=None, interfaces=[]),
                 fetch=agent.fetch,
@@ -79,8 +92,8 @@ def server_by_session(
                 alone=True,  # what is counted is of our own connections
                 compare_clock=lambda ours: _clock(connection, ours),
             ),
-            place=where,
-            left_out=missing,
+            place=begun.place,
+            left_out=begun.left_out,
             check=lambda: None,  # whether its capture runs is asked before each exchange
             notes=_choice(wish, chosen),
             notes_at_end=lambda: (*_restarts(session, services), *_shed(agent)),
@@ -91,6 +104,7 @@ def server_by_session(
                 tls_certificate=services.tls_certificate,
                 ssh_host_key=services.ssh_host_key,
             ),
+            bounds=begun.bounds,
             meet=agent.meet,
             session=_kept(session, run_id) if wish.keeps else None,
         )
@@ -99,6 +113,48 @@ def server_by_session(
     finally:
         with suppress(ServerError):  # then its own time ends it
             end()
+
+
+def _begin(server: KnownServer, *, run_id: str, apps: WantedApps) -> _Begun:
+    """Have a session at a server; none is left at one that cannot be used.
+
+    Raises:
+        ServerError: It takes nobody in, or has not what is wanted.
+    """
+    connection = Connection(server=server, timeout_s=ANSWER_S)
+    session = RemoteSession.create(connection, run_id)
+    try:
+        services = _opened(session, apps)
+        where = place(services, resolve(server), apps=apps.names, url=server.url)
+        return _Begun(
+            session=session,
+            services=services,
+            place=where,
+            left_out=_not_offered(where, apps, services, url=server.url),
+            bounds=SessionBounds(
+                ends_ns=session.expires_ns,
+                capture_bytes=remote_session.limits(connection).capture_bytes,
+            ),
+        )
+    except BaseException:
+        with suppress(ServerError):
+            session.delete()
+        raise
+
+
+def _opened(session: RemoteSession, apps: WantedApps) -> Services:
+    """Return the services; one that has just crashed is given the time to come back.
+
+    Raises:
+        ServerError: They cannot be had.
+    """
+    services = session.open_services()
+    for _ in range(COMES_BACK_S):
+        if not any(services.down(APPLICATIONS[app].service) for app in apps.names):
+            break
+        time.sleep(1)
+        services = session.open_services()
+    return services
 
 
 def place(
@@ -142,22 +198,37 @@ def place(
     )
 
 
-def _not_offered(where: ServerPlace, apps: WantedApps, *, url: str) -> dict[str, str]:
+def _not_offered(
+    where: ServerPlace, apps: WantedApps, services: Services, *, url: str
+) -> dict[str, str]:
     """Return the applications that a server does not have, each with the sentence about it; pure.
 
     Raises:
         ServerError: The user named one of them.
     """
     missing = [app for app in apps.names if app not in where.ports]
+    down = {app: found for app in missing if (found := services.down(APPLICATIONS[app].service))}
     if missing and (apps.named or len(missing) == len(apps.names)):
         offered = ", ".join(app for app in APPLICATIONS if app in where.ports)
+        if down:
+            one = next(iter(down.values()))
+            raise ServerError(
+                f"{one.service} at port {one.port} of {url} does not run now", hint=DOWN_HINT
+            )
         raise ServerError(
             f"{url} does not offer {', '.join(missing)}",
             hint=f"it offers {offered}" if offered else "name another server",
         )
-    verb = "was" if len(missing) == 1 else "were"
-    sentence = f"{', '.join(missing)} {verb} left out: the measurement server does not offer them"
-    return dict.fromkeys(missing, sentence)
+    absent = [app for app in missing if app not in down]
+    return {
+        **dict.fromkeys(absent, f"{_were(absent)} left out: the measurement server does not offer"
+                        f" {'it' if len(absent) == 1 else 'them'}"),
+        **dict.fromkeys(down, f"{_were(list(down))} left out: the server program did not run"),
+    }  # fmt: skip
+
+
+def _were(apps: Sequence[str]) -> str:
+    return f"{', '.join(apps)} {'was' if len(apps) == 1 else 'were'}"
 
 
 def resolve(server: KnownServer) -> tuple[str, ...]:
@@ -173,7 +244,7 @@ def resolve(server: KnownServer) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one[4][0]) for one in found))
 
 
-def _choice(wish: SessionWish, chosen: choice.Choice) -> tuple[str, ...]:
+def _choice(wish: SessionWish, chosen: choice.Choice[_Begun]) -> tuple[str, ...]:
     """Return what the report says of it, where there was a choice."""
     if len(wish.servers) == 1:
         return ()

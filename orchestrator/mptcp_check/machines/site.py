@@ -77,6 +77,7 @@ def real_network(client: Client, server: MeasurementServer, *, ready_ns: int) ->
         notes=(*client.notes, *server.notes, *said),
         notes_at_end=server.notes_at_end,
         login=server.login,
+        bounds=server.bounds,
         left_out={**client.left_out, **server.left_out},
         examine=_examination(client.examine, server.place) if client.examine else None,
         joined=client.joined,

@@ -166,7 +166,7 @@ KEYS: Final[tuple[Key, ...]] = (
                 "run",
                 one_of("child", "unit", "off"),
                 "child",
-                "Who starts the capture service: `server run`, a systemd unit, nobody.",
+                "Who starts captures: `child` (`server run`), `unit` (systemd), `off` (nobody).",
             ),
             (
                 "control",
@@ -207,7 +207,7 @@ KEYS: Final[tuple[Key, ...]] = (
                 "run",
                 one_of("child", "unit", "off"),
                 "child",
-                "Who starts the application servers: `server run`, a systemd unit, nobody.",
+                "Who starts the application servers: `child`, `unit` or `off`.",
             ),
             (
                 "control",

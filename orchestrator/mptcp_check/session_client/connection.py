@@ -27,16 +27,31 @@ class RefusedError(ServerError):
 
     Args:
         server: Who.
-        name: The problem's name, such as ``lame-duck``; empty if it is none of ours.
+        name: The problem's name, such as ``lame-duck``; empty if it is none of ours: then another
+            answers in the server's place.
         title: What it says to people.
         status: HTTP status code.
     """
 
     def __init__(self, server: KnownServer, *, name: str, title: str, status: int) -> None:
-        words, hint = refusals.told(name, title)
+        words, hint = refusals.told(name, title) if name else refusals.by_another(status)
         super().__init__(f"{server.url} {words}", hint=hint)
         self.name = name
         self.status = status
+
+
+class UnreachableError(ServerError):
+    """The server did not answer, or its answer broke off.
+
+    Args:
+        server: Who.
+        cause: What happened.
+    """
+
+    def __init__(self, server: KnownServer, cause: Exception) -> None:
+        words = f"{server.url} cannot be reached: {_reason(cause)}"
+        super().__init__(words, hint=refusals.unreachable(cause))
+        self.cause = cause
 
 
 @dataclass(slots=True, kw_only=True)
@@ -130,9 +145,7 @@ class Connection:
         except (OSError, http.client.HTTPException) as e:
             if isinstance(e, OSError) and e.errno in DISK_FULL:
                 raise  # of the file that is fetched: the server has nothing to do with it
-            raise ServerError(
-                f"{self.server.url} cannot be reached: {_reason(e)}", hint=refusals.unreachable(e)
-            ) from None
+            raise UnreachableError(self.server, e) from None
         finally:
             opened.close()
 
@@ -149,7 +162,7 @@ class Connection:
             problem = {}
         return RefusedError(
             self.server,
-            name=_text(problem, "type").removeprefix(_PROBLEM),
+            name=_problem_name(problem),
             title=_text(problem, "title") or f"status {response.status}",
             status=response.status,
         )
@@ -167,8 +180,7 @@ class Connection:
             document = None
         if not isinstance(document, dict):
             raise ServerError(
-                f"{self.server.url} does not answer as a measurement server",
-                hint="see whether a captive portal or a proxy answers in its place",
+                f"{self.server.url} does not answer as a measurement server", hint=refusals.PORTAL
             )
         return document
 
@@ -199,7 +211,8 @@ class _Https(http.client.HTTPSConnection):
         shown = hashlib.sha256(self.sock.getpeercert(binary_form=True) or b"").hexdigest()
         if shown != self._pinned:
             self.close()
-            raise ssl.SSLError("the certificate is not the one whose fingerprint is known")
+            words = "the certificate is not the one whose fingerprint is known"
+            raise ssl.SSLError(ssl.SSL_ERROR_SSL, words)
 
 
 def _say(opened: _Https, method: str, path: str, *, ticket: str, document: object) -> None:
@@ -217,9 +230,16 @@ def _reason(error: Exception) -> str:
         return error.verify_message
     if isinstance(error, socket.gaierror):
         return "its name is not known"
+    if isinstance(error, ssl.SSLError):
+        return refusals.tls_words(error)
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     return "what answers is no HTTP"
+
+
+def _problem_name(document: Mapping[str, Any]) -> str:
+    kind = _text(document, "type")
+    return kind.removeprefix(_PROBLEM) if kind.startswith(_PROBLEM) else ""
 
 
 def _text(document: Mapping[str, Any], name: str) -> str:

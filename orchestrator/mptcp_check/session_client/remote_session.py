@@ -1,14 +1,15 @@
 """A session at a measurement server, from the client's side."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from mptcp_check.errors import ServerError
-from mptcp_check.session_client import services
+from mptcp_check.session_client import refusals, services
 from mptcp_check.session_client.clock_offset import Exchange, Offset, offset
-from mptcp_check.session_client.connection import Connection
+from mptcp_check.session_client.connection import Connection, UnreachableError
 from mptcp_check.session_client.services import Services
 from mptcp_guest.messages import Content, Digest
 
@@ -16,6 +17,11 @@ PADDING: Final = "x" * 1400
 """A server answers nothing that is larger than its request before there is a ticket."""
 
 CLOCK_EXCHANGES: Final = 8
+
+AGAIN_AFTER_S: Final = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""A session outlives its server's process: who upgrades it, restarts it in less than that."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,23 @@ def seen_address(connection: Connection) -> SeenAddress:
         address=_member(connection, answer, "address", str),
         port=_member(connection, answer, "port", int),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a server gives one session, as far as a run has to know beforehand."""
+
+    capture_bytes: int
+
+
+def limits(connection: Connection) -> Limits:
+    """Ask what a session may have.
+
+    Raises:
+        ServerError: It cannot be asked.
+    """
+    answer = connection.ask("GET", "/v1/limits")
+    return Limits(capture_bytes=_member(connection, answer, "capture_bytes", int))
 
 
 def clock_offset(
@@ -75,6 +98,8 @@ class RemoteSession:
     """What its connections say among their first bytes, so that the server knows them."""
     expires_ns: int
     """By the server's clock."""
+    pause: Callable[[float], None] = time.sleep
+    """Waits some seconds until a server that does not answer is asked again."""
 
     @classmethod
     def create(cls, connection: Connection, run_id: str) -> "RemoteSession":
@@ -149,8 +174,8 @@ class RemoteSession:
         return self._ask("POST", "/finish")
 
     def delete(self) -> None:
-        """End the session and have its capture removed at once."""
-        self._ask("DELETE", "")
+        """End the session and have its capture removed at once; asked once, for who gives up."""
+        self.connection.ask("DELETE", f"/v1/sessions/{self.id}", ticket=self.ticket)
 
     def fetch_capture(self, path: Path) -> dict[str, Any]:
         """Write the server's capture to a file, and compare its hash.
@@ -164,28 +189,49 @@ class RemoteSession:
         """
         said = self._ask("GET", "/capture")
         size_bytes: int = _member(self.connection, said, "file_bytes", int)
-        try:
+
+        def fetched() -> str:
             with path.open("wb") as file:
-                digest = self.connection.fetch(
+                return self.connection.fetch(
                     f"/v1/sessions/{self.id}/capture/file",
                     ticket=self.ticket,
                     file=file,
                     limit_bytes=size_bytes,
                 )
-            self._compare(digest, said)
+
+        try:
+            self._compare(self._patiently(fetched), said)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return said
 
+    def _ask(self, method: str, what: str, document: object = None) -> dict[str, Any]:
+        path = f"/v1/sessions/{self.id}{what}"
+        return self._patiently(
+            lambda: self.connection.ask(method, path, ticket=self.ticket, document=document)
+        )
+
+    def _patiently(self, question: Callable[[], T]) -> T:
+        """Ask, and again when nobody answers: every question may be asked twice.
+
+        Raises:
+            ServerError: Nobody answers, or the answer is no.
+        """
+        pauses = iter(AGAIN_AFTER_S)
+        while True:
+            try:
+                return question()
+            except UnreachableError as e:
+                pause_s = next(pauses, None) if refusals.passing(e.cause) else None
+                if pause_s is None:
+                    raise ServerError(e.message, hint=refusals.gone(e.cause)) from None
+            self.pause(pause_s)
+
     def _compare(self, digest: str, said: dict[str, Any]) -> None:
         if digest != said.get("sha256"):
             url = self.connection.server.url
             raise ServerError(f"the capture of {url} is not what it says it is")
-
-    def _ask(self, method: str, what: str, document: object = None) -> dict[str, Any]:
-        path = f"/v1/sessions/{self.id}{what}"
-        return self.connection.ask(method, path, ticket=self.ticket, document=document)
 
 
 def _member(connection: Connection, answer: dict[str, Any], name: str, kind: type) -> Any:  # noqa: ANN401 - of this kind
@@ -193,6 +239,6 @@ def _member(connection: Connection, answer: dict[str, Any], name: str, kind: typ
     if type(value) is not kind:
         raise ServerError(
             f"{connection.server.url} does not answer as a measurement server: no {name}",
-            hint="see whether a captive portal or a proxy answers in its place",
+            hint=refusals.PORTAL,
         )
     return value

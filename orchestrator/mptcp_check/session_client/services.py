@@ -57,10 +57,17 @@ class Services:
     programs: tuple[Program, ...]
 
     def ports(self, service: str, transport: str) -> tuple[int, ...]:
-        """Return where a service is, in the server's order."""
+        """Return where a service runs, in the server's order."""
         return tuple(
-            p.port for p in self.programs if (p.service, p.transport) == (service, transport)
+            p.port
+            for p in self.programs
+            if (p.service, p.transport) == (service, transport) and p.alive
         )
+
+    def down(self, service: str) -> Program | None:
+        """Return a program of a service that the server has, where none of them runs."""
+        own = [p for p in self.programs if p.service == service]
+        return own[0] if own and not any(p.alive for p in own) else None
 
 
 def read(server: KnownServer, document: Mapping[str, Any]) -> Services:

@@ -10,7 +10,7 @@ from mptcp_check.server.api.stations import Stations
 from mptcp_check.server.problem import PROBLEMS
 from mptcp_check.server.sessions import Sessions
 
-API_VERSION: Final = "1.0.0"
+API_VERSION: Final = "1.1.0"
 _ROUTERS: Final = (open_routes.router, session_routes.router)
 
 
@@ -27,8 +27,9 @@ def openapi() -> dict[str, Any]:
         version=API_VERSION,
         description=(
             "Sessions with captures at the server. Every answer that is no success is a problem"
-            " document (RFC 9457). Without a ticket no answer is larger than its request or 512"
-            " bytes, whichever is more."
+            " document (RFC 9457), with Retry-After where waiting helps. Without a ticket no"
+            " answer is larger than its request or 512 bytes, whichever is more. Within /v1 members"
+            " are added and none is taken away."
         ),
     )
 

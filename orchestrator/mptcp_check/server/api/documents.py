@@ -1,5 +1,6 @@
 """What goes over the wire, as the OpenAPI document describes it."""
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Annotated, Any, Final, Literal
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from mptcp_check.server.capture.service import Claim
 from mptcp_check.server.capture.summary import Summary
 from mptcp_check.server.configuration import Services
-from mptcp_check.server.services.service import Account, ServicesState
+from mptcp_check.server.services.service import Account, ProgramState, ServicesState
 from mptcp_check.server.session import Session
 
 PADDING_BYTES: Final = 1400
@@ -47,16 +48,18 @@ class Health(_Answer):
 class Limits(_Answer):
     """What one session, and one network, may have."""
 
-    session_s: int
-    capture_bytes: int
+    session_s: int = Field(description="How long a session lasts at most")
+    collect_s: int = Field(description="How long after it its capture can be fetched")
+    capture_bytes: int = Field(description="Of one session's capture")
     capture_packets: int
-    request_bytes: int
-    sessions_at_once: int
+    request_bytes: int = Field(description="Of one request's body")
+    sessions_at_once: int = Field(description="Of one network, as all that is an hour's")
     sessions_per_hour: int
+    session_s_per_hour: int = Field(description="Seconds of all its sessions")
     captured_bytes_per_hour: int
     fetched_bytes_per_hour: int
-    offer_bytes: int
-    session_file_bytes: int
+    offer_bytes: int = Field(description="Of one content that is offered")
+    session_file_bytes: int = Field(description="What a session keeps at the services at once")
     session_files: int
 
 
@@ -279,36 +282,39 @@ def capture_document(summary: Summary) -> CaptureDocument:
 
 def services_document(account: Account, state: ServicesState, chosen: Services) -> ServicesDocument:
     """Return the services as a session's user sees them."""
-    listed: dict[tuple[str, str, int], ProgramDocument] = {}
+    listed: dict[tuple[str, str, int], list[ProgramState]] = {}
     for one in state.programs:  # an address each, and the client sees none of them
-        key = (one.service, one.transport, one.port)
-        former = listed.get(key)
-        listed[key] = ProgramDocument.model_validate(
-            {
-                "service": one.service,
-                "transport": one.transport,
-                "port": one.port,
-                "alive": one.alive and (former is None or former.alive),
-                "restarts_count": one.restarts_count + (former.restarts_count if former else 0),
-                "restarted_ns": max(
-                    (t for t in (one.restarted_ns, former and former.restarted_ns) if t),
-                    default=None,
-                ),
-            }
-        )
+        listed.setdefault((one.service, one.transport, one.port), []).append(one)
+    addresses = {one.address for one in state.programs}
+    # where something else has the port at an address, clients would meet that
+    offered = [of for of in listed.values() if {one.address for one in of} == addresses]
     return ServicesDocument(
         user=account.user,
         password=account.password,
         folder=account.user,
         addresses=list(chosen.public),
-        families=sorted({ip_address(text).version for text in chosen.listen}),
+        families=sorted({ip_address(text).version for text in addresses or chosen.listen}),
         kernel=state.kernel,
         machine=state.machine,
         tools=dict(state.tools),
         passive_ports=chosen.passive_ports,
         tls_certificate=state.tls_certificate,
         ssh_host_key=state.ssh_host_key,
-        programs=list(listed.values()),
+        programs=[_program(of) for of in offered],
+    )
+
+
+def _program(of: Sequence[ProgramState]) -> ProgramDocument:
+    """Return a program at one port, which runs once at each address."""
+    return ProgramDocument.model_validate(
+        {
+            "service": of[0].service,
+            "transport": of[0].transport,
+            "port": of[0].port,
+            "alive": all(one.alive for one in of),
+            "restarts_count": sum(one.restarts_count for one in of),
+            "restarted_ns": max((t for one in of if (t := one.restarted_ns)), default=None),
+        }
     )
 
 

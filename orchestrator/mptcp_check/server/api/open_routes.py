@@ -37,11 +37,13 @@ def limits(sessions: AllSessions) -> Limits:
     configuration = sessions.configuration
     return Limits(
         session_s=configuration.tickets.session_s,
+        collect_s=configuration.tickets.collect_s,
         capture_bytes=configuration.capture.session_bytes,
         capture_packets=configuration.capture.session_packets,
         request_bytes=configuration.api.request_max_bytes,
         sessions_at_once=configuration.netblocks.sessions_at_once,
         sessions_per_hour=configuration.netblocks.sessions_per_hour,
+        session_s_per_hour=configuration.netblocks.session_s_per_hour,
         captured_bytes_per_hour=configuration.netblocks.captured_bytes_per_hour,
         fetched_bytes_per_hour=configuration.netblocks.fetched_bytes_per_hour,
         offer_bytes=configuration.services.offer_bytes,

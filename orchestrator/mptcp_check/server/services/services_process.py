@@ -1,10 +1,11 @@
 """The services' process: it answers the interface, and keeps programs and folders in order."""
 
 import contextlib
+import logging
 import selectors
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from typing import Any, Final
@@ -12,7 +13,7 @@ from typing import Any, Final
 from mptcp_check.server.line_protocol import line, parse, read_line
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services.programs import Programs
-from mptcp_check.server.services.service import Account, FileDigest, ServicesState
+from mptcp_check.server.services.service import Account, FileDigest, ProgramState, ServicesState
 from mptcp_check.server.services.session_folders import SessionFolders
 from mptcp_guest.messages import Content, ContentForm
 from mptcp_guest.refusal import RefusalError
@@ -24,6 +25,8 @@ _THREADS: Final = 8
 _ROUND_S: Final = 0.5
 _TALK_S: Final = 30.0
 _PASSWORD_BYTES: Final = 12
+
+log = logging.getLogger(__name__)
 
 
 class ServicesProcess:
@@ -57,6 +60,7 @@ class ServicesProcess:
         self._lock = threading.Lock()
         self._accounts = {one.user: one for one in folders.accounts()}
         self._logins = {name: _login(one) for name, one in self._accounts.items()}
+        self._told = False
         self.ending = False
 
     def serve(self, listening: socket.socket) -> None:
@@ -76,6 +80,9 @@ class ServicesProcess:
 
     def _look_after(self) -> None:
         self._programs.keep()
+        if self._programs.settled and not self._told:
+            self._told = True
+            log.info("ready: %s", _told(self._programs.states()))
         now_ns = self._wall_ns()
         with self._lock:
             late = [one for one in self._accounts.values() if one.until_ns <= now_ns]
@@ -106,7 +113,8 @@ class ServicesProcess:
             return {"problem": e.problem.name, "detail": e.problem.detail}
         except (KeyError, TypeError, ValueError):
             return {"problem": "internal"}
-        except (RefusalError, OSError):
+        except (RefusalError, OSError) as e:
+            log.error("%s failed: %s", document.get("verb"), e)  # noqa: TRY400 - it says it all
             return {"problem": "services-unavailable"}
 
     def _state(self) -> dict[str, Any]:
@@ -163,6 +171,15 @@ def _login(account: Account) -> Login:
         password_hash=ftp.hashed(account.password),
         ssh_client_key=account.ssh_client_key,
     )
+
+
+def _told(programs: Sequence[ProgramState]) -> str:
+    """Return each service with its ports, for who reads the log."""
+    ports: dict[str, list[str]] = {}
+    for one in programs:
+        ports.setdefault(one.service, []).append(str(one.port))
+    told = [f"{service} at {' '.join(dict.fromkeys(own))}" for service, own in ports.items()]
+    return ", ".join(told) or "no application server"
 
 
 def _named(asked: dict[str, Any]) -> tuple[str, str, str]:

@@ -16,6 +16,7 @@ from mptcp_check import clock
 from mptcp_check.errors import PreflightError, UsageError
 from mptcp_check.server.configuration import Configuration, Services
 from mptcp_check.server.line_protocol import listen
+from mptcp_check.server.services import path_manager
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.server_keys import kept
 from mptcp_check.server.services.service import ServicesState
@@ -35,6 +36,7 @@ opens active data connections from port 20 as another user than its session's (s
 
 NEEDED: Final = {
     "mptcpize": "mptcpize",
+    "ip": "iproute2",
     "ss": "iproute2",
     "setpriv": "util-linux",
     "prlimit": "util-linux",
@@ -77,6 +79,8 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         ),
         free_bytes=_free_bytes,
     )
+    for words in path_manager.warnings(lab.succeed(path_manager.ASK, Deadline.after(_WITHIN_S))):
+        log.warning("%s", words)
     hello = machine.hello(lab, Deadline.after(_WITHIN_S))
     wanted = offered(listeners(chosen), hello["tools"])
     programs = Programs(

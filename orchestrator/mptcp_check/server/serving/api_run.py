@@ -124,7 +124,7 @@ async def _serve(
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, ending.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, certificates)
-    servers = await metrics_server.serve(measured, Measures(sessions, door).text)
+    servers = await metrics_server.serve(measured, Measures(sessions, door, certificates).text)
     door.open(listening)
     log.info("listening on %s", ", ".join(_name(one) for one in listening))
     beside = [asyncio.create_task(_tick(sessions))]

@@ -1,8 +1,14 @@
 """What the metrics' port tells."""
 
+import shutil
+from typing import Literal
+
 from mptcp_check.server import metrics
 from mptcp_check.server.metrics import Metric
+from mptcp_check.server.problem import ProblemError
+from mptcp_check.server.services.service import ProgramState
 from mptcp_check.server.serving.door import Door
+from mptcp_check.server.serving.tls import Certificates
 from mptcp_check.server.sessions import Sessions
 
 
@@ -12,11 +18,13 @@ class Measures:
     Args:
         sessions: All sessions.
         door: All connections.
+        certificates: What the interface shows.
     """
 
-    def __init__(self, sessions: Sessions, door: Door) -> None:
+    def __init__(self, sessions: Sessions, door: Door, certificates: Certificates) -> None:
         self._sessions = sessions
         self._door = door
+        self._certificates = certificates
 
     def text(self) -> str:
         """Return all metrics as Prometheus reads them."""
@@ -62,8 +70,43 @@ class Measures:
                     for key, name, kind, words in _CAPTURE
                     if key in counts
                 ),
+                *self._of_services(),
+                _one(
+                    "certificate_expires_timestamp_seconds",
+                    "gauge",
+                    "When the interface's certificate expires, seconds since 1970.",
+                    self._certificates.expires_s,
+                ),
+                _one(
+                    "disk_free_bytes",
+                    "gauge",
+                    "Free bytes where captures are kept.",
+                    shutil.disk_usage(sessions.configuration.server.state).free,
+                ),
             ]
         )
+
+    def _of_services(self) -> list[Metric]:
+        try:
+            programs = self._sessions.services.state().programs
+            up = self._sessions.services.available()
+        except ProblemError:
+            programs, up = (), False
+        return [
+            _one("services_up", "gauge", "1 while the application servers answer.", int(up)),
+            _by_service(
+                "service_programs_running",
+                "gauge",
+                "Programs that listen, one per port and address.",
+                [(one, int(one.alive)) for one in programs],
+            ),
+            _by_service(
+                "service_restarts_total",
+                "counter",
+                "How often programs crashed and were started again.",
+                [(one, one.restarts_count) for one in programs],
+            ),
+        ]
 
 
 _CAPTURE = (
@@ -73,6 +116,15 @@ _CAPTURE = (
     ("shed", "capture_shed_total", "counter", "Unknown connections given up."),
     ("ring_dropped", "capture_ring_dropped_total", "counter", "Packets lost by the kernel."),
 )
+
+
+def _by_service(
+    name: str, kind: Literal["counter", "gauge"], words: str, rows: list[tuple[ProgramState, int]]
+) -> Metric:
+    sums: dict[str, float] = {}
+    for program, number in rows:
+        sums[program.service] = sums.get(program.service, 0) + number
+    return Metric(name=name, kind=kind, help=words, label="service", values=sums)
 
 
 def _one(name: str, kind: str, words: str, value: float) -> Metric:

@@ -4,6 +4,8 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from cryptography import x509
+
 from mptcp_check.errors import UsageError
 
 ALPN: Final = ["http/1.1"]
@@ -23,7 +25,8 @@ class Certificates:
     def __init__(self, certificate: Path, private_key: Path) -> None:
         self._certificate = certificate
         self._private_key = private_key
-        self.context = self._load()
+        self.context, self.expires_s = self._load()
+        """What new connections get, and when it expires: seconds since 1970."""
 
     def reload(self) -> None:
         """Read the files again; when they cannot be used the old ones stay.
@@ -31,14 +34,15 @@ class Certificates:
         Raises:
             UsageError: They cannot be used.
         """
-        self.context = self._load()
+        self.context, self.expires_s = self._load()
 
-    def _load(self) -> ssl.SSLContext:
+    def _load(self) -> tuple[ssl.SSLContext, float]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_alpn_protocols(ALPN)
         try:
             context.load_cert_chain(self._certificate, self._private_key)
+            shown = x509.load_pem_x509_certificate(self._certificate.read_bytes())
         except ssl.SSLError as e:
             raise UsageError(
                 f"{self._certificate} and {self._private_key} cannot be used:"
@@ -51,4 +55,6 @@ class Certificates:
                 f" {(e.strerror or str(e)).lower()}",
                 hint="`mptcp-check server self-signed` makes a pair to begin with",
             ) from None
-        return context
+        except ValueError as e:
+            raise UsageError(f"{self._certificate} cannot be used: {e}") from None
+        return context, shown.not_valid_after_utc.timestamp()

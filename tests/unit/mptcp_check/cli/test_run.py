@@ -96,6 +96,9 @@ def test_a_plan_is_said_and_nothing_runs(
     assert "exchanges: about " in said.err
     assert "on the client's network" in said.err
     assert "Web (HTTP)" in said.err
+    words = " ".join(said.err.split())
+    assert ("announced address, IPv4 and IPv6 at once" in words) == (depth == "--full")
+    assert ("port 80, further paths" in words) == (depth != "--full")
     assert said.out == ""
     assert not out.exists()
 

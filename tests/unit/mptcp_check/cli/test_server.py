@@ -1,6 +1,7 @@
 """`mptcp-check server`: keys, certificates, configuration, draining."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,26 @@ def test_a_key_that_is_not_the_certificates_is_told(
     assert "the key must be the certificate's" in said
 
 
+def test_keys_and_certificates_that_are_missing_are_told_at_once(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("k.pem", "c.pem"):
+        (tmp_path / name).unlink()
+    code, _, said = run(capsys, "check-config", "--config", str(config))
+    assert code == 2
+    for word in ("k.pem cannot be read", "c.pem or ", "server keygen", "server self-signed"):
+        assert word in said
+
+
+def test_draining_what_never_ran_says_so(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config.write_text(config.read_text().replace(f'state = "{tmp_path}"', 'state = "/nowhere"'))
+    code, _, said = run(capsys, "drain", "--config", str(config))
+    assert code == 2
+    assert "when it first runs" in said
+
+
 def test_draining_is_a_mark_that_can_be_taken_back(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +103,24 @@ def test_documents_units_and_rules_are_printed(
     folder.mkdir()
     assert run(capsys, "units", str(folder))[0] == 0
     assert {path.name for path in folder.iterdir()} == set(units.NAMES)
+
+
+def test_units_start_the_program_where_it_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "mptcp-check"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    code, _, said = run(capsys, "units", str(tmp_path))
+    assert code == 2  # it is below /tmp, and the units have a /tmp of their own
+    assert "below /opt" in said
+    monkeypatch.setattr(units, "HIDDEN", ())
+    assert run(capsys, "units", str(tmp_path))[0] == 0
+    for path in tmp_path.glob("*.service"):
+        started = [line for line in path.read_text().splitlines() if "mptcp-check server" in line]
+        assert started
+        assert all(f"={program} server " in line for line in started)
 
 
 def test_capturing_without_the_right_is_told(

@@ -180,7 +180,7 @@ def test_a_server_that_is_drained_fails(
     with listening(Drained, certified[0]) as port:
         (check,) = asked(f"https://127.0.0.1:{port},fingerprint={certified[1]}").values()
     assert check.status is Status.FAIL
-    assert "it is being drained" in check.detail
+    assert "is being drained" in check.detail
 
 
 def test_where_the_server_does_not_answer_a_portal_is_looked_for(

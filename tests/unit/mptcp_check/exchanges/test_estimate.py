@@ -4,7 +4,13 @@ import pytest
 
 from mptcp_check.exchanges import plan as planning
 from mptcp_check.exchanges.estimate import RATE_BPS, estimate, wire_bytes, words
-from mptcp_check.exchanges.metering import Meter
+from mptcp_check.exchanges.metering import (
+    AT_REST_S,
+    CAPTURED_AT_MOST,
+    Meter,
+    in_time,
+    out_of_time,
+)
 from mptcp_check.exchanges.plan import Depth, plan
 from mptcp_check.exchanges.scopes import METERED_CAP_BYTES, SCOPES
 from unit.mptcp_check.exchanges import twenty
@@ -88,3 +94,22 @@ def test_without_a_cap_everything_is_allowed() -> None:
     meter = Meter(None)
     meter.seen(10**12)
     assert all(meter.allows(e) for e in plan(depth=Depth.FULL))
+
+
+def test_an_exchange_that_could_outlast_a_session_does_not_begin() -> None:
+    exchange = plan(depth=Depth.QUICK)[0]
+    longest_s = exchange.deadline_s + AT_REST_S
+    assert in_time(exchange, left_s=longest_s)
+    assert not in_time(exchange, left_s=longest_s - 0.001)
+    assert out_of_time(3).startswith("3 exchanges did not run: the server's time for one session")
+    assert out_of_time(1).startswith("1 exchange did not run: ")
+
+
+def test_what_a_server_captures_is_told_as_the_servers() -> None:
+    meter = Meter(1_000_000, told=CAPTURED_AT_MOST)
+    meter.seen(950_000)
+    assert not meter.allows(plan(depth=Depth.METERED)[0])
+    assert meter.words(2) == (
+        "the 1 MB that the server captures of one session were used up after 0.9 MB:"
+        " 2 exchanges did not run"
+    )

@@ -18,7 +18,7 @@ def test_nothing_is_said_where_nothing_is_missing() -> None:
 def test_a_client_with_one_address_hears_what_was_not_tried() -> None:
     told = said(Possible(paths={Family.IPV4: 1}, announced={}, upsets=frozenset()))
 
-    assert "nothing ran over ipv6" in told
+    assert "nothing ran over IPv6" in told
     assert "the client had one address: no second subflow was tried" in told
     assert "no backup subflow" in told
     assert "the server announced no further address" in told
@@ -39,13 +39,17 @@ def test_a_real_network_is_not_blamed_for_what_nobody_can_do_to_it() -> None:
 
 def test_where_there_is_ipv6_only_the_reason_is_no_other() -> None:
     told = said(Possible(paths={Family.IPV6: 2}, announced={}, upsets=frozenset()))
-    assert "nothing ran over ipv4: client and server do not both have an address" in told
-    assert "it exists over ipv4 only" in told
+    assert "nothing ran over IPv4: client and server do not both have an address" in told
+    assert "it exists over IPv4 only" in told
     assert "no port" not in told
 
 
 def test_ports_that_something_else_has_are_named() -> None:
     without = [e for e in FULL if e.port != 8080]
-    assert "not tried, as it is not to be had on the server: port 8080 (http)" in list(
+    assert "port 8080 (http) was not tried: the server does not have it" in list(
         left_out.sentences(FULL, without)
+    )
+    [told] = left_out.sentences(FULL, [e for e in FULL if e.port not in {8080, 2222}])
+    assert told == (
+        "ports 2222 (scp, sftp, ssh), 8080 (http) were not tried: the server does not have them"
     )

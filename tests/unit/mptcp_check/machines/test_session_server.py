@@ -18,24 +18,31 @@ from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.machines import session_server
 from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.session_agent import problem_of
-from mptcp_check.machines.site_addresses import ActiveControl
+from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace
 from mptcp_check.machines.wishes import SessionWish
 from mptcp_check.model import Family
 from mptcp_check.server.problem import URN
 from mptcp_check.server.services.service import ProgramState
-from mptcp_check.session_client.connection import Connection, RefusedError
+from mptcp_check.session_client.connection import Connection, RefusedError, UnreachableError
+from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.server_list import KnownServer
+from mptcp_check.session_client.services import Services
 from mptcp_guest.checking import checked
 from mptcp_guest.verbs import VERBS
 
 SERVER = KnownServer(host="192.0.2.1", port=34380)
 
 
-def program(service: str, transport: str, port: int, *, alive: bool = True) -> ProgramState:
+ANY = "0.0.0.0"  # noqa: S104 - what is told, not what listens
+
+
+def program(
+    service: str, transport: str, port: int, *, alive: bool = True, address: str = ANY
+) -> ProgramState:
     return ProgramState(
         service=service,
         transport=transport,
-        address="0.0.0.0",  # noqa: S104 - what is told, not what listens
+        address=address,
         port=port,
         alive=alive,
         restarts_count=0,
@@ -259,16 +266,15 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
     wire.parts.sessions.configuration = replace(
         chosen, services=replace(chosen.services, public=("198.51.100.7", "2001:db8::7"))
     )
+    four, six = (program("http", "mptcp", 80, address=one) for one in (ANY, "::"))
+    wire.parts.services.programs = (four, six)
     with having(wire, tmp_path, apps=("http",)) as (server, _):
         assert server.place.addresses == {
             Family.IPV4: "198.51.100.7",
             Family.IPV6: "2001:db8::7",
         }
     # its name may have an address of a family in which nothing listens
-    chosen = wire.parts.sessions.configuration
-    wire.parts.sessions.configuration = replace(
-        chosen, services=replace(chosen.services, listen=("::",))
-    )
+    wire.parts.services.programs = (six,)
     with having(wire, tmp_path, apps=("http",)) as (server, _):
         assert server.place.addresses == {Family.IPV6: "2001:db8::7"}
 
@@ -302,14 +308,37 @@ def test_a_service_that_is_down_or_crashes_is_told(
         wire.parts.services.away = True
         [note] = server.notes_at_end()
         assert "does not run its application servers now" in note
-    wire.parts.services.away = False
-    wire.parts.services.programs = (program("http", "mptcp", 80, alive=False),)
-    with (
-        having(wire, tmp_path) as (server, _),
-        pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"),
-    ):
-        server.end.agent.call("services_start", {"services": [wanted]})
+        wire.parts.services.away = False
+        assert waits == []
+        wire.parts.services.programs = (program("http", "mptcp", 80, alive=False),)
+        with pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"):
+            server.end.agent.call("services_start", {"services": [wanted]})
     assert sum(waits) == 15
+
+
+def test_a_service_that_is_down_is_left_out_unless_it_was_named(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(session_server.time, "sleep", waits.append)
+    up, down = program("http", "mptcp", 80), program("imap", "mptcp", 143, alive=False)
+    wire.parts.services.programs = (up, down)
+    with having(wire, tmp_path, apps=("http", "imap", "sip"), named=False) as (server, _):
+        assert set(server.place.ports) == {"http"}
+        assert server.left_out == {
+            "imap": "imap was left out: the server program did not run",
+            "sip": "sip was left out: the measurement server does not offer it",
+        }
+    with (
+        pytest.raises(ServerError, match=r"imap at port 143 of .* does not run now") as refused,
+        having(wire, tmp_path, apps=("http", "imap")),
+    ):
+        pytest.fail("it came up")
+    assert "leave it out by --apps" in refused.value.hint
+    assert len(waits) == 10
+    waits.clear()
+    with having(wire, tmp_path, apps=("http",)):
+        assert waits == []  # what was not asked for is not waited for
 
 
 def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
@@ -340,9 +369,70 @@ def test_the_first_of_a_list_that_can_be_used_is_taken_and_the_report_says_why(
     assert "/home/me" not in note
 
 
+def test_one_that_takes_nobody_in_or_has_not_what_is_named_is_passed_over(
+    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, poor, last = (replace(SERVER, host=f"192.0.2.{n}", priority=n) for n in (1, 2, 3))
+    create, places = RemoteSession.create, session_server.place
+
+    def created(connection: Connection, run_id: str) -> RemoteSession:
+        if connection.server == full:
+            raise RefusedError(full, name="too-many-sessions", title="", status=429)
+        return create(connection, run_id)
+
+    def placed(services: Services, *told: Any, url: str, **named: Any) -> ServerPlace:  # noqa: ANN401 - its own
+        found = places(services, *told, url=url, **named)
+        return replace(found, ports={}) if url == poor.url else found
+
+    monkeypatch.setattr(RemoteSession, "create", created)
+    monkeypatch.setattr(session_server, "place", placed)
+    with having(wire, tmp_path, last, poor, full) as (server, said):
+        assert server.end.name == last.url
+        assert wire.parts.sessions.store.open_count() == 1  # none is left at the one passed over
+    assert "(has as many sessions of this network as it allows)" in said[0]
+    assert f"{poor.url} (does not offer http)" in said[0]
+
+
+def test_what_a_session_may_have_is_known_beforehand(wire: Wire, tmp_path: Path) -> None:
+    with having(wire, tmp_path) as (server, _):
+        assert server.bounds is not None
+        assert server.bounds.ends_ns == wire.parts.clock() + 600 * 10**9
+        chosen = wire.parts.configuration
+        assert server.bounds.capture_bytes == chosen.capture.session_bytes
+
+
+@pytest.mark.usefixtures("wire")
+@pytest.mark.parametrize(
+    ("cause", "asked_count"),
+    [(ConnectionRefusedError(111, "Connection refused"), 6), (TimeoutError(), 1)],
+)
+def test_a_server_that_begins_anew_is_asked_again_and_one_that_is_gone_is_told(
+    monkeypatch: pytest.MonkeyPatch, cause: Exception, asked_count: int
+) -> None:
+    waits: list[float] = []
+    connection = Connection(server=SERVER, timeout_s=1)
+    session = replace(RemoteSession.create(connection, "run-of-a-1"), pause=waits.append)
+    failures = [cause] * (asked_count - 1)
+    answering = Connection.ask
+
+    def ask(self: Connection, *words: str, **told: Any) -> dict[str, Any]:  # noqa: ANN401 - its own
+        if failures:
+            raise UnreachableError(self.server, failures.pop())
+        return answering(self, *words, **told)
+
+    monkeypatch.setattr(Connection, "ask", ask)
+    assert session.start_capture()["running"] is True
+    assert sum(waits) == (30 if asked_count > 1 else 0)
+    failures[:] = [cause] * asked_count
+    with pytest.raises(ServerError, match="cannot be reached") as gone:
+        session.capture()
+    assert "it answered before" in gone.value.hint
+    assert failures == []
+
+
 def test_a_drained_server_makes_no_session(wire: Wire, tmp_path: Path) -> None:
     wire.parts.sessions.lame_duck = lambda: True
-    with pytest.raises(ServerError, match="it is being drained"), having(wire, tmp_path):
+    with pytest.raises(ServerError, match="is being drained"), having(wire, tmp_path):
         pytest.fail("it came up")
 
 

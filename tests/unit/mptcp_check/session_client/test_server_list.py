@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from mptcp_check.errors import ServerError, UsageError
 from mptcp_check.session_client.choice import NO_CAPTURE, NO_SERVICES, choose
 from mptcp_check.session_client.clock_offset import Exchange, offset
+from mptcp_check.session_client.connection import RefusedError
+from mptcp_check.session_client.refusals import LATER
 from mptcp_check.session_client.server_list import KnownServer, parse, server
 
 READY = {"status": "ok", "capture": "ready", "services": "ready"}
@@ -80,38 +82,60 @@ def asking(answers: dict[str, Any]) -> Any:  # noqa: ANN401 - a function
     return health
 
 
+def begin(one: KnownServer) -> str:
+    return f"a session at {one.host}"
+
+
 def test_the_first_by_priority_that_can_be_used_is_taken_and_the_others_are_told() -> None:
     servers = [known("late", 30), known("gone", 5), known("duck", 10), known("good", 20)]
     answers = {"gone": None, "duck": READY | {"status": "lame-duck"}, "good": READY}
-    choice = choose(servers, asking(answers))
-    assert choice.server.host == "good"
+    choice = choose(servers, asking(answers), begin)
+    assert (choice.server.host, choice.begun) == ("good", "a session at good")
     assert [one.server.host for one in choice.asked] == ["gone", "duck", "good"]
     assert "after https://gone:1 (cannot be reached: no answer in time)" in choice.because
-    assert "https://duck:1 (it is being drained)" in choice.because
+    assert "https://duck:1 (is being drained and takes no new sessions)" in choice.because
+
+
+def test_one_that_is_well_and_takes_nobody_in_is_passed_over() -> None:
+    def full(one: KnownServer) -> str:
+        if one.host != "good":
+            raise RefusedError(one, name="server-full", title="", status=503)
+        return begin(one)
+
+    ready = dict.fromkeys(("full", "good", "other"), READY)
+    choice = choose([known("full", 1), known("good", 2)], asking(ready), full)
+    assert choice.begun == "a session at good"
+    assert "after https://full:1 (has as many sessions as it can hold)" in choice.because
+    with pytest.raises(ServerError, match=r"full:1 has as many .*\n  https://other:1 has as many"):
+        choose([known("full", 1), known("other", 2)], asking(ready), full)
+    with pytest.raises(RefusedError) as alone:  # there is nothing to choose: its own words
+        choose([known("full")], asking(ready), full)
+    assert alone.value.hint == LATER
 
 
 def test_of_equal_priorities_the_first_of_the_list_is_taken() -> None:
-    choice = choose([known("b"), known("a")], asking({"a": READY, "b": READY}))
+    choice = choose([known("b"), known("a")], asking({"a": READY, "b": READY}), begin)
     assert (choice.server.host, len(choice.asked)) == ("b", 1)
 
 
 @pytest.mark.parametrize(("what", "because"), [("capture", NO_CAPTURE), ("services", NO_SERVICES)])
 def test_a_server_without_captures_or_services_is_passed_over(what: str, because: str) -> None:
     answers = {"a": READY | {what: "unavailable"}, "b": READY}
-    choice = choose([known("a", 1), known("b", 2)], asking(answers))
+    choice = choose([known("a", 1), known("b", 2)], asking(answers), begin)
     assert choice.server.host == "b"
     assert because in choice.because
     with pytest.raises(ServerError, match=because):
-        choose([known("a", 1)], asking(answers))
+        choose([known("a", 1)], asking(answers), begin)
 
 
 def test_one_server_alone_is_not_told_to_be_the_first() -> None:
-    assert choose([known("a")], asking({"a": READY})).because == "it answers and takes sessions"
+    choice = choose([known("a")], asking({"a": READY}), begin)
+    assert choice.because == "it answers and takes sessions"
 
 
 def test_when_none_can_be_used_each_is_told() -> None:
-    with pytest.raises(ServerError, match=r"a:1: .*no answer.*; https://b:1: it is no measurement"):
-        choose([known("a"), known("b")], asking({"a": None, "b": {}}))
+    with pytest.raises(ServerError, match=r"a:1 .*no answer.*\n  https://b:1 is no measurement"):
+        choose([known("a"), known("b")], asking({"a": None, "b": {}}), begin)
 
 
 TIMES = st.integers(0, 10**15)

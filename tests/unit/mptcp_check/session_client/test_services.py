@@ -1,4 +1,9 @@
 import contextlib
+import errno
+import http.client
+import socket
+import ssl
+import threading
 
 import pytest
 from hypothesis import given
@@ -7,6 +12,7 @@ from hypothesis import strategies as st
 from mptcp_check.errors import ServerError
 from mptcp_check.server.problem import TITLES
 from mptcp_check.session_client import refusals, services
+from mptcp_check.session_client.connection import Connection, RefusedError, UnreachableError
 from mptcp_check.session_client.server_list import KnownServer
 
 SERVER = KnownServer(host="a.example", port=1)
@@ -88,3 +94,55 @@ def test_every_refusal_that_a_run_can_meet_has_words_of_its_own() -> None:
             "capture-missing", "capture-running", "capture-ended", "services-closed"}  # fmt: skip
     assert set(refusals.TOLD) == set(TITLES) - ours
     assert refusals.told("never-heard", "Its own title") == ("refuses: Its own title", "")
+
+
+def test_who_answers_in_a_servers_place_is_told_as_that() -> None:
+    server = KnownServer(host="192.0.2.1", port=34380)
+    portal = RefusedError(server, name="", title="Log in", status=511)
+    assert portal.message == (
+        "https://192.0.2.1:34380 does not answer as a measurement server, but with status 511"
+    )
+    assert "captive portal" in portal.hint
+
+
+def test_who_speaks_no_tls_is_told_as_that() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: http://portal/\r\n\r\n")
+                connection.recv(65536)
+
+        portal = threading.Thread(target=answer)
+        portal.start()
+        server = KnownServer(host="127.0.0.1", port=listening.getsockname()[1])
+        with pytest.raises(UnreachableError, match="what answers does not speak TLS") as said:
+            Connection(server=server, timeout_s=60).ask("GET", "/v1/health")
+        portal.join()
+    assert said.value.hint == refusals.PORTAL
+    assert refusals.gone(said.value.cause) == refusals.PORTAL  # also in mid-run
+
+
+def test_a_certificate_that_is_not_the_known_one_is_told_with_its_own_next_step() -> None:
+    words = "the certificate is not the one whose fingerprint is known"
+    error = ssl.SSLError(ssl.SSL_ERROR_SSL, words)
+    said = UnreachableError(SERVER, error)
+    assert said.message.endswith(f"reached: {words}")
+    assert said.hint == refusals.gone(error)
+    assert "ask its operator" in said.hint
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ConnectionResetError(), True),
+        (OSError(errno.ENETUNREACH, "no route"), True),
+        (ssl.SSLEOFError(), True),
+        (ssl.SSLCertVerificationError(), False),
+        (TimeoutError(), False),
+        (http.client.BadStatusLine("x"), False),
+    ],
+)
+def test_what_may_be_over_in_a_moment_is_asked_again(error: Exception, *, passes: bool) -> None:
+    assert refusals.passing(error) is passes

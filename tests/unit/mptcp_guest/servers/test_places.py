@@ -56,3 +56,11 @@ def test_a_connection_whose_time_is_up_is_ended() -> None:
             lifetimes.end_late(2**63)
             assert ours.recv(1) == b""
         lifetimes.end_late(2**63)  # it is forgotten
+
+
+def test_a_port_that_something_else_has_is_one_line_for_the_log() -> None:
+    with listening.listening("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(SystemExit) as ended:
+            listening.listening("127.0.0.1", port)
+    assert ended.value.code == f"cannot listen on 127.0.0.1 port {port}: address already in use"

@@ -1,10 +1,11 @@
 """A session's application servers, over HTTP."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
-from measurement_server import Held, Parts, problem
+from measurement_server import Held, Parts, parts, problem
 from mptcp_check.server.services.service import ProgramState
 from mptcp_guest import payload
 
@@ -47,6 +48,21 @@ def test_a_program_on_two_addresses_is_told_once_and_as_the_worse_of_them(server
 
     assert (program["alive"], program["restarts_count"], program["restarted_ns"]) == (False, 1, 5)
     assert isinstance(one, ProgramState)
+
+
+def test_a_port_that_something_else_has_at_one_address_is_not_offered(server: Parts) -> None:
+    http = server.services.programs[0]
+    ssh = dataclasses.replace(http, service="ssh", port=2222)
+    six = dataclasses.replace(http, address="::")
+    server.services.programs = (http, six, dataclasses.replace(ssh, address="::"))
+    document = server.session(server.client()).post("/services").json()
+
+    assert [one["service"] for one in document["programs"]] == ["http"]
+    assert document["families"] == [4, 6]
+    server.services.programs = (http, ssh)  # IPv6 is off: it has none for anything
+    document = server.session(server.client()).post("/services").json()
+    assert [one["service"] for one in document["programs"]] == ["http", "ssh"]
+    assert document["families"] == [4]
 
 
 def test_a_content_is_offered_looked_for_and_forgotten(server: Parts) -> None:
@@ -139,3 +155,29 @@ def test_the_limits_name_the_quotas(server: Parts) -> None:
     assert limits["offer_bytes"] == chosen.offer_bytes
     assert limits["session_file_bytes"] == chosen.session_bytes
     assert limits["session_files"] == chosen.session_files
+
+
+def test_the_largest_limits_fit_into_an_answer_without_a_ticket(tmp_path: Path) -> None:
+    most = 2**40
+    text = f"""
+        [api]
+        request_max_bytes = {most}
+        [sessions]
+        at_once = 100000
+        [netblocks]
+        sessions_at_once = 100000
+        sessions_per_hour = 1000000
+        session_s_per_hour = 10000000
+        captured_bytes_per_hour = {most}
+        fetched_bytes_per_hour = {most}
+        [capture]
+        session_bytes = {most}
+        session_packets = 1000000000
+        [services]
+        offer_bytes = {most}
+        session_bytes = {most}
+        session_files = 10000
+    """
+    with parts(tmp_path, text) as server:
+        answer = server.client().get("/v1/limits")
+        assert answer.json()["session_s_per_hour"] == 10**7, answer.text

@@ -1,5 +1,6 @@
 """The services' process over its socket: accounts, contents, crashes of programs."""
 
+import logging
 import os
 import signal
 import socket
@@ -15,10 +16,10 @@ import pytest
 from measurement_server import Clock, S
 from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
 from mptcp_check.server.problem import ProblemError
-from mptcp_check.server.services import programs, server_keys
+from mptcp_check.server.services import programs, server_keys, services_process
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.remote_services import RemoteServices
-from mptcp_check.server.services.service import ServicesState
+from mptcp_check.server.services.service import ProgramState, ServicesState
 from mptcp_check.server.services.services_process import ServicesProcess
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
 from mptcp_check.server.services.shared_programs import SHARED
@@ -248,3 +249,48 @@ def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path:
             assert well.wanted["port"] in {
                 one.port for one in bench.remote.state().programs if one.alive
             }
+
+
+def test_what_fails_in_the_services_is_in_their_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(SessionFolders, "offer", fail)
+    clock = Clock()
+    with caplog.at_level(logging.ERROR), serving(tmp_path, clock, []) as made:
+        made.remote.open(ALICE, until_ns=clock() + 60 * S)
+        content = Content(seed="s", bytes=5)
+        assert problem(lambda: made.remote.offer(ALICE, "http", "x1", content)) == (
+            "services-unavailable"
+        )
+    assert "offer failed: [Errno 1] Operation not permitted" in caplog.text
+
+
+def test_the_log_says_once_what_is_offered(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO), serving(tmp_path, Clock(), []) as made:
+        wait_for(lambda: made.remote.available() and "ready: " in caplog.text)
+    assert caplog.text.count("ready: no application server") == 1
+    places = (
+        ("http", "::", 80),
+        ("http", "::", 8080),
+        ("http", "192.0.2.1", 80),
+        ("ftp", "::", 21),
+    )
+    programs = [
+        ProgramState(
+            service=service,
+            transport="mptcp",
+            address=address,
+            port=port,
+            alive=True,
+            restarts_count=0,
+            restarted_ns=None,
+            because="",
+        )
+        for service, address, port in places
+    ]
+    assert services_process._told(programs) == "http at 80 8080, ftp at 21"

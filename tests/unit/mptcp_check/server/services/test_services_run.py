@@ -13,7 +13,7 @@ from mptcp_check.errors import PreflightError
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.server.configuration import joined
 from mptcp_check.server.configuration_keys import PORTS
-from mptcp_check.server.services import privileges, server_keys, services_run
+from mptcp_check.server.services import path_manager, privileges, server_keys, services_run
 from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest.serving import PROGRAMS
 
@@ -93,3 +93,21 @@ def test_joined_ranges_hold_the_same_ports_and_do_not_touch(
     ports = {port for first, last in ranges for port in range(first, last + 1)}
     assert {port for first, last in found for port in range(first, last + 1)} == ports
     assert all(one[1] + 1 < other[0] for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("add_addr_accepted 0 subflows 8 \n", []),
+        ("add_addr_accepted 2 subflows 8 \n", ["addresses that clients name"]),
+        ("add_addr_accepted 0 subflows 0 \n", ["takes no joins"]),
+        ("add_addr_accepted 1 subflows 0 \n", ["addresses that clients name", "takes no joins"]),
+        ("what no version says", []),
+    ],
+)
+def test_a_kernel_that_would_be_turned_against_others_is_told(said: str, words: list[str]) -> None:
+    told = path_manager.warnings(said)
+    assert len(told) == len(words)
+    for sentence, part in zip(told, words, strict=True):
+        assert part in sentence
+        assert sentence.endswith(path_manager.MEND)

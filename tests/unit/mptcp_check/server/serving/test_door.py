@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime as dt
 import socket
 import ssl
@@ -14,11 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from measurement_server import Parts, parts, problem_of
+from mptcp_check.server import metrics
 from mptcp_check.server.serving import api_run, self_signed
 from mptcp_check.server.serving.caps import ConnectionCaps
 from mptcp_check.server.serving.door import Door
+from mptcp_check.server.serving.measures import Measures
 from mptcp_check.server.serving.tls import Certificates
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -280,3 +284,30 @@ def test_sockets_of_systemd_are_taken_over() -> None:
             text=True,
         )
         assert done.stdout == f"{listening.getsockname()[1]} []\n"
+
+
+def test_the_metrics_tell_of_programs_the_certificate_and_the_disk(tmp_path: Path) -> None:
+    with running(tmp_path) as made:
+        [http] = made.server.services.programs
+        made.server.services.programs = (
+            dataclasses.replace(http, restarts_count=2),
+            dataclasses.replace(http, address="::", alive=False, restarts_count=1),
+        )
+        measures = Measures(made.server.sessions, made.door, made.certificates)
+        text = measures.text()
+        made.server.services.away = True
+        away = measures.text()
+
+    def read(text: str) -> dict[str, float]:
+        return {
+            one.name.removeprefix(metrics.PREFIX) + one.labels.get("service", ""): one.value
+            for family in text_string_to_metric_families(text)
+            for one in family.samples
+        }
+
+    found = read(text)
+    assert (found["services_up"], found["service_programs_runninghttp"]) == (1, 1)
+    assert found["service_restarts_totalhttp"] == 3
+    assert found["certificate_expires_timestamp_seconds"] == NOW.timestamp() + 3650 * 86_400
+    assert found["disk_free_bytes"] > 0
+    assert read(away)["services_up"] == 0
