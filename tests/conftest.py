@@ -25,7 +25,7 @@ def pytest_configure() -> None:
     """Let nothing but a test's own text choose its examples, unless others are searched for."""
     if settings().derandomize:
         # constants of the modules that happen to be imported by then would come in now and then
-        providers._get_local_constants = lambda: providers._local_constants  # noqa: SLF001
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

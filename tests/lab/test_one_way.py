@@ -2,6 +2,7 @@
 
 import pytest
 
+from lab.lines import line
 from lab.network import Observation, lab
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.one_way.measure import measure
@@ -24,7 +25,7 @@ def two_ends(seen: Observation) -> TwoEnds:
 
 @pytest.mark.parametrize("delay_ms", [5, 20])
 def test_the_delay_of_a_link_is_found_in_both_directions(delay_ms: int) -> None:
-    links = [Chain([Link(Parameters(delay_ns=delay_ms * MS))]) for _ in range(2)]
+    links = [Chain([line(delay_ms * MS)]) for _ in range(2)]
     with lab(links) as network:
         found = two_ends(network.observe())
 
@@ -41,7 +42,7 @@ def test_the_delay_of_a_link_is_found_in_both_directions(delay_ms: int) -> None:
 
 def test_what_a_full_queue_drops_is_lost_between_the_capture_points() -> None:
     small = Link(Parameters(rate_bps=8_000_000, queue_bytes=20_000))
-    with lab([Chain([small]), Chain([Link()])], paths=1) as network:
+    with lab([Chain([small]), Chain([line()])], paths=1) as network:
         seen = network.observe(payload_bytes=1_500_000)
         found = two_ends(seen)
     (subflow,) = found.subflows
