@@ -15,7 +15,7 @@ from mptcp_check.model import Side
 pytestmark = pytest.mark.lab
 
 MS = 1_000_000
-LATE_NS = 3 * MS
+LATE_NS = 8 * MS
 """What a busy computer may add to a packet's least way."""
 
 
@@ -52,6 +52,9 @@ def test_what_a_full_queue_drops_is_lost_between_the_capture_points() -> None:
     assert subflow.s2c.lost_count + subflow.c2s.lost_count == small.queue_dropped_count
     assert Fate.NOT_CAPTURED not in found.crossings.fate
     assert Fate.DROPPED_BY_HOST not in found.crossings.fate
-    # what is in the queue before a packet, at 8 Mbit/s: 20 ms
-    assert subflow.s2c.variation.p95_ns is not None
-    assert 10 * MS < subflow.s2c.variation.p95_ns < 40 * MS
+    # what is in the queue before a packet, at 8 Mbit/s: 20 ms; for some a busy computer adds to it
+    variation = subflow.s2c.variation
+    assert variation.median_ns is not None
+    assert variation.p95_ns is not None
+    assert 10 * MS < variation.median_ns < 40 * MS
+    assert variation.median_ns <= variation.p95_ns

@@ -55,7 +55,7 @@ class PacketPort:
 
     @property
     def queue_dropped_count(self) -> int:
-        """Frames that the interface did not take, and those that came faster than they were read."""
+        """Frames that the interface did not take, and those that were not read in time."""
         if self._socket.fileno() >= 0:
             said = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
             self._unread_count += _STATISTICS.unpack(said)[1]  # reading sets the kernel's to 0

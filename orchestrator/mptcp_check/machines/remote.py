@@ -11,7 +11,8 @@ import paramiko
 
 from mptcp_check.errors import MachineError
 
-COMMAND_DEADLINE_S = 30.0
+COMMAND_DEADLINE_S = 60.0
+"""On a busy computer whose machines are emulated, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
