@@ -1,5 +1,7 @@
 """The services' process over its socket: accounts, contents, crashes of programs."""
 
+import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -29,7 +31,8 @@ from mptcp_guest.waiting import Stop
 from ring_frames import nonce_marker
 
 ALICE = nonce_marker(1)
-LIMIT_S = 60.0
+LIMIT_S = 120.0
+PORTS = itertools.count(20_000 + os.getpid() % 10_000)
 ABOUT = ServicesState(kernel="6.18", machine="x86_64", tools={"nginx": "1.22"}, programs=())
 KEYS = server_keys.made().shared
 QUOTA = Quota(offer_bytes=9000, session_bytes=9000, session_files=3, disk_free_min_bytes=0)
@@ -52,10 +55,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return a port that nobody has, and that nobody gets who takes any (ip_local_port_range)."""
+    for port in PORTS:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 @contextmanager
