@@ -73,7 +73,7 @@ def earlier() -> list[Path]:
     return folders()
 
 
-def left(earlier: list[Path]) -> list[Path]:
+def left_by_us(earlier: list[Path]) -> list[Path]:
     """Return the folders that a run left which is over; those of runs beside it go with these."""
     found = [path for path in folders() if path not in earlier]
     wait_until(lambda: not any(path.exists() for path in found))
@@ -145,7 +145,7 @@ def test_laptop_and_server_are_as_they_were_before(
     assert clean.code == 0
     assert settings(place) == before
     assert agents(place) == []
-    assert left(earlier) == []
+    assert left_by_us(earlier) == []
 
 
 def test_a_router_that_strips_one_port_is_named_with_that_port(place: Site) -> None:
@@ -178,7 +178,7 @@ def test_a_box_that_ssh_reaches_measures_with_its_own_network(
     assert [j["attached"] for j in document["joints"]["client"]] == ["own", "own"]
     assert settings(place) == before
     assert agents(place) == []
-    assert left(earlier) == []
+    assert left_by_us(earlier) == []
 
 
 @pytest.mark.slow
@@ -314,7 +314,7 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(
     assert said.code == code, said.err
     assert message in said.one_line + said.err
     assert settings(place) == before
-    assert (agents(place), left(earlier)) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
 SOMEBODY = str(20_000 + os.getpid() % 40_000)
@@ -346,7 +346,7 @@ def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
     assert "start it with sudo" in said.err
     assert (left, runs) == ([], [])
     assert settings(place) == before
-    assert (agents(place), left(earlier)) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
 def test_a_host_key_that_is_not_known_is_refused(place: Site) -> None:
@@ -423,7 +423,7 @@ def test_an_interface_that_goes_away_in_mid_run_ends_the_run(
     assert "lan7 of this computer went away in mid-run" in words
     assert "Traceback" not in words
     assert wait_until(lambda: not agents(place))
-    assert left(earlier) == []
+    assert left_by_us(earlier) == []
 
 
 def test_kill_9_leaves_nothing_on_either_side(
@@ -443,7 +443,7 @@ def test_kill_9_leaves_nothing_on_either_side(
 
     assert wait_until(lambda: not agents(place)), agents(place)
     assert wait_until(lambda: settings(place) == before)
-    assert left(earlier) == []
+    assert left_by_us(earlier) == []
 
 
 @pytest.mark.slow
@@ -470,4 +470,4 @@ def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
 
     assert said.code == 0, said.err
     assert settings(place) == before
-    assert (agents(place), left(earlier)) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])

@@ -236,6 +236,21 @@ def test_a_program_that_cannot_be_told_is_not_alive_until_it_can(
         wait_for(lambda: alive(yes=True))
 
 
+def test_services_are_ready_once_each_program_hears_who_may_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a signal that a program that knows nothing of it does not die of
+    told = replace(SHARED["echo"], reload_signal=signal.SIGURG)
+    wanted = ServiceWanted(service="echo", transport="tcp", address="127.0.0.1", port=free_port())
+    monkeypatch.setattr(programs, "SHARED", {"echo": told})
+    monkeypatch.setattr(programs, "DEAF_NS", 3600 * S)
+    with serving(tmp_path, Clock(), [wanted]) as bench:
+        wait_for(lambda: [one.alive for one in bench.remote.state().programs] == [True])
+        assert bench.remote.available() is False
+        monkeypatch.setattr(programs, "DEAF_NS", 0)
+        wait_for(bench.remote.available)
+
+
 def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
