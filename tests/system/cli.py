@@ -143,7 +143,13 @@ def command(*arguments: str) -> list[str]:
     """
     unshare, sh, mount = (str(shutil.which(tool)) for tool in ("unshare", "sh", "mount"))
     over = [unshare, "--mount", sh, "-c", OVER_PLACE, mount, str(own_place()), str(PLACE)]
-    return [*over, str(PROGRAM), *arguments]
+    return [*over, *program(*arguments)]
+
+
+def program(*arguments: str) -> list[str]:
+    """Return the program with its arguments; its machines have time to boot on a busy computer."""
+    boots = arguments[:1] == ("run",) and "--boot-timeout" not in arguments
+    return [str(PROGRAM), *arguments, *(("--boot-timeout", str(PATIENCE_S)) if boots else ())]
 
 
 def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> bool:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from system.cli import PROGRAM, Said
+from system.cli import Said, program
 
 LAPTOP = "10.88.0.10"
 LAPTOP_NETWORKS = (("10.88.0.10/24", "10.88.0.1"), ("10.88.1.10/24", "10.88.1.1"))
@@ -103,7 +103,7 @@ class Site:
     def start(self, role: str, *arguments: str) -> "subprocess.Popen[str]":
         """Start mptcp-check somewhere."""
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.name(role), str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *program(*arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -122,7 +122,7 @@ class Site:
     ) -> Said:
         """Run mptcp-check somewhere to its end; ``by`` is a command that becomes somebody else."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name(role), *by, str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *by, *program(*arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -13,7 +13,7 @@ from typing import IO
 from mptcp_check.errors import PreflightError
 
 KEEPER = Path(__file__).with_name("keeper.py")
-_KEEPER_S = 5.0
+_KEEPER_S = 30.0
 """How long a keeper may take to end its child and itself, before it is ended."""
 _KILLED_S = 60.0
 """How long a busy computer may take for who was killed."""
