@@ -51,7 +51,11 @@ def test_what_a_full_queue_drops_is_lost_between_the_capture_points() -> None:
     assert small.queue_dropped_count > 0
     assert subflow.s2c.lost_count + subflow.c2s.lost_count == small.queue_dropped_count
     assert Fate.NOT_CAPTURED not in found.crossings.fate
-    assert Fate.DROPPED_BY_HOST not in found.crossings.fate
+    # a busy computer may let data wait until a needless copy of it has come: that many, no more
+    lost_data_count = subflow.s2c.lost_data_count + subflow.c2s.lost_data_count
+    again_count = sum(seen.counters[side].get("TcpRetransSegs", 0) for side in Side)
+    dropped_count = subflow.s2c.dropped_by_host_count + subflow.c2s.dropped_by_host_count
+    assert dropped_count <= again_count - lost_data_count
     # what is in the queue before a packet, at 8 Mbit/s: 20 ms; for some a busy computer adds to it
     variation = subflow.s2c.variation
     assert variation.median_ns is not None
