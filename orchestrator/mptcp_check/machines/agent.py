@@ -16,8 +16,9 @@ LOOK_S = 0.5
 GRACE_S = 10.0
 """Time for an answer on its way after the agent's own deadline."""
 
-PATIENCE_S = 3.0
-"""How long to wait for a machine's end to show, once its connection broke."""
+PATIENCE_S = 15.0
+"""How long to wait for a machine's end to show, once its connection broke: who keeps it is another
+process, and a busy computer may let that wait."""
 
 READ_BYTES = 65536
 
