@@ -30,7 +30,7 @@ class Channel(Protocol):
         """Set how long `recv` waits."""
 
     def sendall(self, data: bytes) -> None:
-        """Send everything."""
+        """Send everything; raises OSError, or EOFError, when nobody is there any more."""
 
     def recv(self, nbytes: int) -> bytes:
         """Return some bytes; none at the end; raises TimeoutError."""
@@ -83,9 +83,12 @@ class Agent:
                 answer = self._line(verb, self._now_ns() + int((deadline_s + GRACE_S) * 1e9))
             except TimeoutError:
                 raise self._silent(verb) from None
-            except OSError as e:
+            except (OSError, EOFError) as e:  # paramiko has both for it
                 self._check_alive(PATIENCE_S)
-                raise MachineError(f"{self.machine}: {verb}: the connection broke: {e}") from None
+                words = str(e) or "it was closed"
+                raise MachineError(
+                    f"{self.machine}: {verb}: the connection broke: {words}"
+                ) from None
         return guest_api.result_of(answer, number=number, verb=verb, machine=self.machine)
 
     def sign_of_life(self) -> None:
@@ -93,7 +96,7 @@ class Agent:
 
         A machine that is gone is noticed by the next call, which has words for it.
         """
-        with contextlib.suppress(OSError), self._sending:
+        with contextlib.suppress(OSError, EOFError), self._sending:
             self._channel.sendall(b"\n")
 
     def close(self) -> None:

@@ -109,10 +109,14 @@ class Remote:
     def _transfer(self, remote_path: str) -> Iterator[None]:
         try:
             yield
-        except (paramiko.SSHException, EOFError) as e:
-            raise MachineError(f"{remote_path} on {self.name}: {e}") from None
         except FileNotFoundError:
             raise MachineError(f"{remote_path} is missing on {self.name}") from None
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            if isinstance(e, OSError) and e.errno is not None:
+                raise  # of this computer's own disk; paramiko's have no number
+            raise MachineError(
+                f"{remote_path} on {self.name}: {str(e) or 'no answer'}", hint=self._look
+            ) from None
 
     def channel(self, command: str) -> paramiko.Channel:
         """Start a command and return its channel: its input and output belong to the caller.

@@ -88,6 +88,31 @@ def test_silence_of_a_dead_machine_names_the_machines_end() -> None:
         agent(lambda _: [], check_alive=dead).call("clock")
 
 
+@pytest.mark.parametrize("broken", [EOFError(), OSError("Socket is closed")])
+def test_a_line_that_broke_is_the_machines_end_or_is_told(broken: Exception) -> None:
+    """Of paramiko's two errors `EOFError` was once taken for the end of the user's own words."""
+
+    def gone(_: dict[str, object]) -> list[bytes]:
+        raise broken
+
+    def dead(_: float) -> None:
+        raise MachineError("the probe machine ended")
+
+    with pytest.raises(MachineError, match="the probe machine ended"):
+        agent(gone, check_alive=dead).call("clock")
+    with pytest.raises(MachineError, match="clock: the connection broke: "):
+        agent(gone).call("clock")
+
+
+def test_a_sign_of_life_to_nobody_is_no_error() -> None:
+    class Broken(Line):
+        def sendall(self, data: bytes) -> None:
+            raise EOFError
+
+    line = Broken(lambda _: [])
+    Agent(line, machine="probe", check_alive=lambda _: None, now_ns=lambda: 0).sign_of_life()
+
+
 def test_a_program_that_ended_is_named() -> None:
     with pytest.raises(MachineError, match="the program in the guest ended during 'clock'"):
         agent(lambda _: [b""]).call("clock")
