@@ -107,7 +107,7 @@ def test_a_line_that_broke_is_the_machines_end_or_is_told(broken: Exception) -> 
 def test_a_sign_of_life_to_nobody_is_no_error() -> None:
     class Broken(Line):
         def sendall(self, data: bytes) -> None:
-            raise EOFError
+            raise EOFError(len(data))
 
     line = Broken(lambda _: [])
     Agent(line, machine="probe", check_alive=lambda _: None, now_ns=lambda: 0).sign_of_life()
