@@ -100,8 +100,9 @@ class Agent:
             self._channel.sendall(b"\n")
 
     def close(self) -> None:
-        """Hang up; the agent stops everything it started."""
-        self._channel.close()
+        """Hang up; the agent stops everything it started.  Never fails: it may be gone already."""
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.close()
 
     def _line(self, verb: str, deadline_ns: int) -> bytes:
         while b"\n" not in self._rest:

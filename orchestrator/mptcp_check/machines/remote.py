@@ -24,6 +24,12 @@ class Answer:
     stderr: str
 
 
+def hang_up(channel: paramiko.Channel) -> None:
+    """Close a channel; paramiko says so on the line, and fails where nobody is there any more."""
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        channel.close()
+
+
 class Remote:
     """An ssh connection that is open.
 
@@ -56,7 +62,7 @@ class Remote:
 
         def give_up() -> None:
             late.set()
-            channel.close()  # what is read ends with it
+            hang_up(channel)  # what is read ends with it
 
         overdue = threading.Timer(timeout_s, give_up)
         overdue.daemon = True
@@ -72,7 +78,7 @@ class Remote:
             raise MachineError(f"'{command}' failed on {self.name}: {e}") from None
         finally:
             overdue.cancel()
-            channel.close()
+            hang_up(channel)
         if late.is_set():
             raise MachineError(f"'{command}' did not end in time on {self.name}")
         return Answer(exit_code=exit_code, stdout=stdout, stderr=stderr)

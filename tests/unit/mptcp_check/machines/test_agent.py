@@ -104,13 +104,19 @@ def test_a_line_that_broke_is_the_machines_end_or_is_told(broken: Exception) -> 
         agent(gone).call("clock")
 
 
-def test_a_sign_of_life_to_nobody_is_no_error() -> None:
+def test_signs_of_life_and_hanging_up_are_no_error_where_nobody_is() -> None:
     class Broken(Line):
         def sendall(self, data: bytes) -> None:
             raise EOFError(len(data))
 
-    line = Broken(lambda _: [])
-    Agent(line, machine="probe", check_alive=lambda _: None, now_ns=lambda: 0).sign_of_life()
+        def close(self) -> None:
+            raise EOFError
+
+    alone = Agent(
+        Broken(lambda _: []), machine="probe", check_alive=lambda _: None, now_ns=lambda: 0
+    )
+    alone.sign_of_life()
+    alone.close()
 
 
 def test_a_program_that_ended_is_named() -> None:
