@@ -18,7 +18,7 @@ test: ## Lint, then all tests that belong to every change (needs root: namespace
 test-all: ## Also what takes long: rebuilds compared bit for bit, every behaviour on machines
 	@.ci/setup all
 	@$(MAKE) --no-print-directory lint
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) --hypothesis-profile=searching $(ARGS)
 
 lint: ## Style, types, borders between packages, shell scripts, changelog fragments
 	@.ci/setup test

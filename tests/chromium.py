@@ -27,7 +27,7 @@ _COMMAND = [
     "--remote-debugging-pipe",
     "--window-size=1100,900",
 ]
-_ANSWER_TIMEOUT_S = 60.0
+_ANSWER_TIMEOUT_S = 240.0
 
 
 class Page:
@@ -54,7 +54,9 @@ class Page:
     def load(self, path: Path, fragment: str = "", *, scripts: bool = True) -> None:
         self.call("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.call("Page.navigate", url=path.as_uri() + fragment)
-        self.wait("document.readyState === 'complete'")
+        # what a tab has between two pages is complete too
+        there = f"location.href.startsWith({json.dumps(path.as_uri())})"
+        self.wait(f"{there} && document.readyState === 'complete'")
 
     def go(self, url: str, *, scripts: bool = False) -> None:
         """Open a page of a server, as it is for people whose browser runs no scripts."""

@@ -11,8 +11,9 @@ from typing import NamedTuple
 from mptcp_guest.inside import PROC_NET
 from mptcp_guest.naming import checked_name
 
-HEARD_S = 3.0
-"""A router answers in half a second (RFC 4861, section 6.2.6); a bridge may just have come up."""
+HEARD_S = 5.0
+"""A router answers in half a second (RFC 4861, section 6.2.6), and an address is asked for during
+one more; a bridge may just have come up, and a busy computer takes its time."""
 
 GLOBAL_SCOPE = 0
 UNUSABLE_FLAGS = 0x01 | 0x08 | 0x20 | 0x40

@@ -24,10 +24,10 @@ BUFFER_KIB = 8192
 
 DRAIN_POLL_S = 0.15
 """How long nothing may have come before a capture is at rest."""
-DRAIN_LIMIT_S = 5.0
+DRAIN_LIMIT_S = 10.0
 WORD_S = 0.01
 """How often to look whether tcpdump has said something."""
-REPORT_LIMIT_S = 2.0
+REPORT_LIMIT_S = 5.0
 REPORTED = "dropped by kernel"
 EXIT_LIMIT_S = 20.0
 NEARLY_FULL_BYTES = 65536
@@ -133,8 +133,7 @@ class Captures:
     def stop(self, until: Deadline) -> messages.CaptureStopResult:
         """Let them drain, stop them, and say what they hold and what they lost."""
         readings = [pcap_file.Reading(running.path) for running in self._running]
-        self._drain(until.earlier(DRAIN_LIMIT_S), readings)
-        resting = self._reports()
+        resting = self._at_rest(until.earlier(DRAIN_LIMIT_S), readings)
         died = [running.child.poll() for running in self._running]
         for running in self._running:  # the kernel takes its time for each: all at once
             running.child.send_signal(signal.SIGINT)
@@ -211,6 +210,22 @@ class Captures:
                 "failed" if listening else "deadline",
                 f"tcpdump on {running.interface} does not listen: {running.words()}",
             )
+
+    def _at_rest(
+        self, until: Deadline, readings: Sequence[pcap_file.Reading]
+    ) -> list[dict[str, int]]:
+        """Wait until all that the filters let pass is written; return what each had counted then.
+
+        That the files do not grow is not enough: a busy computer may let a tcpdump wait.
+        """
+        while True:
+            self._drain(until, readings)
+            resting = self._reports()
+            if not until.left_s or not any(
+                lags(running.at_start, counts)
+                for running, counts in zip(self._running, resting, strict=True)
+            ):
+                return resting
 
     def _drain(self, until: Deadline, readings: Sequence[pcap_file.Reading]) -> None:
         """Wait until nothing came for a while; read meanwhile what there is."""
@@ -341,6 +356,15 @@ def problem_of(
     if captured != received and not complete:
         return f"the filter let {received} packets pass, tcpdump wrote {captured}"
     return None
+
+
+def lags(at_start: dict[str, int], now: dict[str, int]) -> bool:
+    """Say whether tcpdump has to write some of what came since its start; PURE.
+
+    What it did not count is not waited for.
+    """
+    before, after = _unwritten_count(at_start), _unwritten_count(now)
+    return before is not None and after is not None and after > before
 
 
 def _unwritten_count(counts: dict[str, int]) -> int | None:

@@ -135,8 +135,14 @@ def test_the_pointer_reads_the_point_under_it(page: Page) -> None:
 
 def test_a_plot_that_was_not_clicked_lets_the_page_scroll_and_says_how_to_zoom(page: Page) -> None:
     page.value("document.activeElement.blur()")
+    # it fades in a second: who looks now and then may miss it
+    page.value(
+        "(() => { const hint = document.querySelector('#c2s-sequence .hint');"
+        "new MutationObserver(() => { window.hinted ||= hint.classList.contains('shown'); })"
+        ".observe(hint, {attributes: true}); })()"
+    )
     page.mouse("mouseWheel", *middle(page), deltaX=0, deltaY=200)
-    page.wait("document.querySelector('#c2s-sequence .hint').classList.contains('shown')")
+    page.wait("window.hinted === true")
 
     assert page.value(SHOWN) == ALL
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lab.lines import line
 from lab.topology import LINKS
 from mptcp_check.exchanges import guest_api
 from mptcp_check.machines import addresses
 from mptcp_check.machines.guest_archive import build_zipapp
 from mptcp_check.machines.veth_wire import VethLink, VethWire
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Side
 from mptcp_guest.verbs import VERBS
 
@@ -29,6 +29,9 @@ PREFIX = "mptcpguest"
 HOSTS = {Side.CLIENT: addresses.PROBE, Side.SERVER: addresses.SERVER}
 PYTHON = "/usr/bin/python3"
 """The distribution's, as in the guest: nothing of this environment must be needed."""
+
+LATE_S = 120
+"""What a busy computer may take longer than a machine of our own."""
 
 _runs = itertools.count()
 
@@ -51,7 +54,7 @@ class AgentProcess:
     ) -> Any:  # noqa: ANN401 - `guest_api` has checked it
         self.number += 1
         line = guest_api.request_line(self.number, verb, arguments, within_s=within_s)
-        answer = self.answer_to(line, (within_s or VERBS[verb].deadline_s) + 10)
+        answer = self.answer_to(line, (within_s or VERBS[verb].deadline_s) + LATE_S)
         return guest_api.result_of(answer, number=self.number, verb=verb, machine="guest")
 
     def answer_to(self, line: bytes, within_s: float) -> bytes:
@@ -73,7 +76,7 @@ class AgentProcess:
         with self.process:
             assert self.process.stdin is not None
             self.process.stdin.close()
-            return self.process.wait(20)
+            return self.process.wait(LATE_S)
 
 
 @contextlib.contextmanager
@@ -100,14 +103,14 @@ def machines(
     """Give two agents whose machines are joined by two links, and remove everything after.
 
     Args:
-        chains: What lies in the links; default 5 ms and 40 Mbit/s each, as in a run.
+        chains: What lies in the links; default 5 ms and 40 Mbit/s each.
         carried: False leaves the links cut, for who takes their ends away while they run.
     """
     stem = f"{PREFIX}-{os.getpid()}-{next(_runs)}"
     names = {Side.CLIENT: f"{stem}-client", Side.SERVER: f"{stem}-server"}
     middle = f"{stem}-wire"
     directory = Path("/run") / stem
-    own = tuple(chains) if chains is not None else tuple(Chain([Link()]) for _ in LINKS)
+    own = tuple(chains) if chains is not None else tuple(Chain([line()]) for _ in LINKS)
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
         directory.mkdir(mode=0o755)

@@ -4,6 +4,7 @@ import contextlib
 import re
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
@@ -38,11 +39,14 @@ def capturing(interfaces: Mapping[str, tuple[str, ...]], directory: Path) -> Ite
                 running.append((namespace, interface, path, _start(namespace, interface, path)))
         for _, _, _, process in running:
             _await_listening(process)
+        # what came before its filter was in place is counted, and never written
+        unwritten = [_unwritten_count(process) for _, _, _, process in running]
         yield captures
-        for namespace, interface, path, process in running:
+        for (namespace, interface, path, process), before in zip(running, unwritten, strict=True):
+            _await_written(process, before)
             process.send_signal(signal.SIGINT)
             _, errors = process.communicate(timeout=_STOP_TIMEOUT_S)
-            counts = {what: int(number) for number, what in _COUNTS.findall(errors)}
+            counts = _counted(errors)
             captures.by_namespace[namespace] = (
                 *captures.by_namespace.get(namespace, ()),
                 InterfaceCapture(
@@ -78,3 +82,28 @@ def _await_listening(process: subprocess.Popen[bytes]) -> None:
         if b"listening on" in line:
             return
     raise RuntimeError(f"tcpdump did not start: {b''.join(lines)!r}")
+
+
+def _counted(errors: bytes) -> dict[bytes, int]:
+    return {what: int(number) for number, what in _COUNTS.findall(errors)}
+
+
+def _unwritten_count(process: subprocess.Popen[bytes]) -> int:
+    """Ask how many packets tcpdump has not written of those that the filter let pass."""
+    errors: IO[bytes] | None = process.stderr
+    assert errors is not None
+    process.send_signal(signal.SIGUSR1)  # tcpdump(8): report and go on
+    said = b""
+    while b"dropped by kernel" not in said:
+        line = errors.readline()
+        assert line, f"tcpdump ended: {said!r}"
+        said += line
+    counts = _counted(said)
+    return counts[b"received by filter"] - counts[b"captured"]
+
+
+def _await_written(process: subprocess.Popen[bytes], before: int) -> None:
+    """Wait until tcpdump has written what came: it leaves what waits when it is interrupted."""
+    end = time.monotonic() + _STOP_TIMEOUT_S  # noqa: TID251 - a test
+    while _unwritten_count(process) > before and time.monotonic() < end:  # noqa: TID251 - a test
+        time.sleep(0.01)

@@ -1,6 +1,6 @@
 """The quick lab: a real kernel at both ends of two links, any chain of behaviours between them.
 
-    with lab([Chain([MpCapableRemovedFromSyn(), Link()]), Chain([Link()])]) as network:
+    with lab([Chain([MpCapableRemovedFromSyn(), line()]), Chain([line()])]) as network:
         observation = network.observe()
 
 It needs root and takes about a second per observation.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.capture import capturing
+from lab.lines import line
 from lab.topology import LINKS, SERVER_IPV4, Namespaces, namespaces
 from lab.transfer import Transferred, transfer
 from mptcp_check.analysis.capture.pcapng_writer import InterfaceCapture, merge
@@ -21,11 +22,17 @@ from mptcp_check.machines.namespace import entered
 from mptcp_check.machines.veth_wire import VethLink, VethWire
 from mptcp_check.middleboxes.behaviour import Behaviour
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Side, Transfer, Transport
 
-_SETTLE_S = 0.3
-"""After the applications are done, for the last FINs and for tcpdump to write them."""
+_REST_S = 3.0
+"""How long connections that ended in order may take to be gone, on a busy computer."""
+_HUNG_REST_S = 0.3
+"""The same where an application has hung: such a connection stays."""
+_WIRE_REST_S = 1.0
+"""How long what is on its way may take; some boxes have something to do for ever."""
+_LOOK_S = 0.01
+_RESTING = frozenset({"06", "0A"})
+"""TIME_WAIT and LISTEN, as /proc/net/tcp has them: they send nothing by themselves."""
 _SETTLED = (
     "MPTcpExtMPJoinAckRx",
     "MPTcpExtMPRstTx",
@@ -75,7 +82,8 @@ class Lab:
         direction: Transfer = Transfer.DOWNLOAD,
         payload_bytes: int = 300_000,
         address: str = SERVER_IPV4,
-        deadline_s: float = 10.0,
+        deadline_s: float = 60.0,
+        join_s: float = 20.0,
         chunk_bytes: int = 65_536,
         pause_s: float = 0.0,
         no_delay: bool = False,
@@ -99,14 +107,39 @@ class Lab:
                 pause_s=pause_s,
                 no_delay=no_delay,
                 settled=lambda: self._join_settled(before),
+                join_s=join_s,
             )
-            time.sleep(_SETTLE_S)
+            self._await_rest(_HUNG_REST_S if transferred.errors else _REST_S)
         return Observation(
             transferred=transferred,
             captures={s: captures.by_namespace[self.namespaces.of(s)] for s in Side},
             counters={side: _grown(before[side], self.counters(side)) for side in Side},
             acted_count=sum(b.acted_count for c in self.chains for b in c.behaviours),
         )
+
+    def _await_rest(self, within_s: float) -> None:
+        """Wait until nobody can send any more, and until all that was sent has arrived."""
+        for rests, limit_s in ((self._sockets_rest, within_s), (self._wire_rests, _WIRE_REST_S)):
+            end = time.monotonic() + limit_s  # noqa: TID251 - a test
+            while not rests() and time.monotonic() < end:  # noqa: TID251 - a test
+                time.sleep(_LOOK_S)
+
+    def _sockets_rest(self) -> bool:
+        for side in Side:
+            with entered(self.namespaces.of(side)):
+                tables = [Path("/proc/thread-self/net", name) for name in ("tcp", "tcp6")]
+                rows = [row.split() for table in tables for row in table.read_text().splitlines()]
+            if not {row[3] for row in rows if row[0] != "sl"} <= _RESTING:
+                return False
+        return True
+
+    def _wire_rests(self) -> bool:
+        # at the first answer all is read that had come before it was asked for
+        due = [self.wire._forwarder.ask(self._due_ns) for _ in range(2)][-1]
+        return due == []
+
+    def _due_ns(self) -> list[int]:
+        return [at_ns for chain in self.chains if (at_ns := chain.next_due_ns()) is not None]
 
     def _join_settled(self, before: Mapping[Side, Mapping[str, int]]) -> bool:
         """Say whether the second subflow, if one is wanted, is there or was refused."""
@@ -121,11 +154,11 @@ def lab(
     """Build the network, run it while the block runs, and remove everything after.
 
     Args:
-        chains: One per link, default a `Link` each.
+        chains: One per link, default a `line` each.
         checksum: Whether DSS checksums are asked for.
         paths: 1 for one subflow, 2 for a second one from ``eth1``.
     """
-    own = tuple(chains) if chains is not None else tuple(Chain([Link()]) for _ in LINKS)
+    own = tuple(chains) if chains is not None else tuple(Chain([line()]) for _ in LINKS)
     with namespaces(checksum=checksum, paths=paths) as made:
         links = [
             VethLink(client=f"c{link}", server=f"s{link}", chain=chain)
@@ -141,7 +174,7 @@ def lab(
 
 def behind(*on_first_link: Behaviour, second: Sequence[Behaviour] = ()) -> tuple[Chain, Chain]:
     """Return the chains with some behaviours on the first link and others on the second."""
-    return Chain([*on_first_link, Link()]), Chain([*second, Link()])
+    return Chain([*on_first_link, line()]), Chain([*second, line()])
 
 
 def parse_counters(text: str) -> dict[str, int]:

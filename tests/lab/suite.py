@@ -15,9 +15,6 @@ from mptcp_check.exchanges.proof import Counters
 from mptcp_check.exchanges.record import ExchangeRecord, record
 from mptcp_check.exchanges.repetition import HEALTHY_TOO
 from mptcp_check.machines import addresses
-from mptcp_check.middleboxes import link
-from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
 
 Agents = Mapping[Side, AgentProcess]
@@ -176,9 +173,7 @@ _numbers = itertools.count(1)
 def family_of(*apps: str) -> Iterator[Agents]:
     """Give two machines with the servers of some applications, over every transport and family."""
     every = [param.values[0].exchange(0, 1) for param in cases(*apps)[0]]
-    # a busy computer carries frames in bursts, and a line with a bounded queue drops some of them
-    endless = link.Parameters(queue_bytes=2**30)
-    with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
+    with machines() as agents:
         lab_up(agents)
         start_services(agents[Side.SERVER], every)
         yield agents

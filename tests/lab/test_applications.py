@@ -14,10 +14,6 @@ from lab.suite import run_exchange, start_services
 from mptcp_check.exchanges import APPLICATIONS
 from mptcp_check.exchanges.http import TRICKLE
 from mptcp_check.exchanges.repetition import HEALTHY_TOO
-from mptcp_check.machines import addresses
-from mptcp_check.middleboxes import link
-from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
 from mptcp_guest.serving.http import TRICKLE_BYTES_PER_S
 
@@ -91,9 +87,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    # a busy computer carries frames in bursts, and a line with a bounded queue drops some of them
-    endless = link.Parameters(queue_bytes=2**30)
-    with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
+    with machines() as agents:
         lab_up(agents)
         yield Stage(agents)
 

@@ -181,7 +181,7 @@ def exchange(
     def serve() -> None:
         for _ in range(times):
             with listener.accept()[0] as accepted, contextlib.suppress(OSError):
-                accepted.settimeout(5)
+                accepted.settimeout(60)
                 for _ in range(CHUNK_COUNT):
                     accepted.sendall(b"x" * CHUNK_BYTES)
                     time.sleep(0.02)
@@ -193,7 +193,7 @@ def exchange(
             with entered(network.namespaces.client):
                 connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM, MPTCP)
             with connection:
-                connection.settimeout(5)
+                connection.settimeout(60)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if source:  # or the port waits for a minute
                     linger = struct.pack("ii", 1, 0)
@@ -206,4 +206,4 @@ def exchange(
                 while not abort and got < CHUNK_COUNT * CHUNK_BYTES:
                     got += len(connection.recv(65_536))
                 # what is unread at the end makes the kernel abort
-        thread.join(10)
+        thread.join(60)

@@ -5,13 +5,13 @@ import random
 import pytest
 
 from golden.diagnosed import CLEAN
+from lab.lines import line
 from lab.network import Observation, lab
 from lab.topology import SERVER_IPV4, SERVER_IPV6
 from mptcp_check.analysis.capture.capture_file import read
 from mptcp_check.analysis.diagnose import Diagnosis, diagnose
 from mptcp_check.middleboxes import registry
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.model import Direction, Outcome, Side, State, Transfer
 
 pytestmark = pytest.mark.lab
@@ -49,7 +49,7 @@ def observed(
         Chain(
             [
                 *(registry.build(n, link_index=i, rng=random.Random(i)) for n in names),  # noqa: S311 - reproducible
-                Link(),
+                line(),
             ]
         )
         for i in (0, 1)

@@ -4,11 +4,13 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from lab.agents import AgentProcess, agent, lab_up, machines, names_left
+from lab.lines import line
 from lab.suite import KEYS, SuiteResult, run_exchange, run_plan, start_services
 from mptcp_check.exchanges import asking
 from mptcp_check.exchanges.conditions import TWINS, TWO_PATHS
@@ -16,9 +18,7 @@ from mptcp_check.exchanges.guest_api import GuestError
 from mptcp_check.exchanges.plan import chosen, plan
 from mptcp_check.exchanges.repetition import HEALTHY_TOO
 from mptcp_check.machines import addresses
-from mptcp_check.middleboxes import link
 from mptcp_check.middleboxes.chain import Chain
-from mptcp_check.middleboxes.link import Link
 from mptcp_check.middleboxes.mp_capable_removed_from_syn import MpCapableRemovedFromSyn
 from mptcp_check.middleboxes.payload_altered import PayloadAltered
 from mptcp_check.model import Exchange, Family, Side, Transfer, Transport
@@ -29,14 +29,17 @@ pytestmark = pytest.mark.lab
 Agents = dict[Side, AgentProcess]
 OLDEST = ("http", "ftp")
 
-EVERY = chosen(OLDEST, Family.IPV4, TWINS)
+DEADLINE_S = 120.0
+"""On a busy computer; nothing waits for it."""
+
+EVERY = tuple(
+    replace(exchange, deadline_s=DEADLINE_S) for exchange in chosen(OLDEST, Family.IPV4, TWINS)
+)
 
 
 @pytest.fixture(scope="module")
 def default_run() -> SuiteResult:
-    # a busy computer carries frames in bursts, and a line with a bounded queue drops some of them
-    endless = link.Parameters(queue_bytes=2**30)
-    with machines([Chain([Link(endless)]) for _ in addresses.INTERFACES]) as agents:
+    with machines() as agents:
         lab_up(agents)
         return run_plan(agents, EVERY)
 
@@ -92,7 +95,8 @@ def test_captures_hold_every_packet(default_run: SuiteResult) -> None:
         for capture in default_run.captures[side]:
             assert capture["problem"] is None
             assert capture["dropped_count"] == 0
-            assert capture["packet_count"] == capture["received_count"] > 0
+            # what the kernel counted before the filter was in place is in no file
+            assert capture["received_count"] >= capture["packet_count"] > 0
     counts = {
         side: [c["packet_count"] for c in default_run.captures[side]]
         for side in default_run.captures
@@ -121,7 +125,7 @@ def test_ipv6_has_second_subflows_too(agents: Agents) -> None:
 
 
 def test_a_transfer_without_mptcp_is_not_taken_for_one() -> None:
-    chains = [Chain([MpCapableRemovedFromSyn(), Link()]), Chain([Link()])]
+    chains = [Chain([MpCapableRemovedFromSyn(), line()]), Chain([line()])]
     exchange = picked(plan(["http"]), Transport.MPTCP, 2)[0]
     with machines(chains) as agents:
         lab_up(agents)
@@ -133,7 +137,7 @@ def test_a_transfer_without_mptcp_is_not_taken_for_one() -> None:
 
 
 def test_altered_bytes_are_a_problem_although_curl_is_content() -> None:
-    chains = [Chain([PayloadAltered(), Link()]), Chain([Link()])]
+    chains = [Chain([PayloadAltered(), line()]), Chain([line()])]
     exchange = next(
         e for e in picked(plan(["http"]), Transport.TCP, 1) if e.direction is Transfer.DOWNLOAD
     )
@@ -222,7 +226,7 @@ def test_the_ftp_server_connects_to_nobody_but_its_client(agents: Agents, comman
     start_services(agents[Side.SERVER], plan(["ftp"]))
     script = (
         "import ftplib, sys\n"
-        "ftp = ftplib.FTP('10.77.0.2', 'mptcp', 'for-this-run-only', timeout=5)\n"
+        "ftp = ftplib.FTP('10.77.0.2', 'mptcp', 'for-this-run-only', timeout=60)\n"
         "ftp.sendcmd(sys.argv[1].replace('10,77,1,2', '10,77,0,1').replace('1.2', '0.1'))\n"
         "print('own', flush=True)\n"
         "ftp.sendcmd(sys.argv[1])\n"
@@ -234,7 +238,7 @@ def test_the_ftp_server_connects_to_nobody_but_its_client(agents: Agents, comman
             "name": "abuse",
             "transport": "tcp",
             "commands": [["/usr/bin/python3", "-c", script, command]],
-            "within_s": 10.0,
+            "within_s": 90.0,
             "sends": None,
             "sample_every_ms": 0,
         },
@@ -260,6 +264,12 @@ def test_a_full_disk_while_capturing_is_noticed(agents: Agents) -> None:
         },
     )
     run_exchange(agents, exchange, [])
+
+    def told() -> bool:
+        # tcpdump writes when the computer lets it
+        return client.call("capture_state")["captures"][0]["problem"] is not None
+
+    wait_until(told)
     assert "No space left on device" in client.call("capture_state")["captures"][0]["problem"]
     capture = client.call("capture_stop")["captures"][0]
     assert "No space left on device" in capture["problem"]
@@ -318,8 +328,8 @@ def processes(fits: Callable[[str], bool]) -> list[int]:
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    for _ in range(1200):
+    for _ in range(2400):
         if condition():
             return
         time.sleep(0.05)
-    pytest.fail("it did not happen within a minute")
+    pytest.fail("it did not happen within two minutes")

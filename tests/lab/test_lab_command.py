@@ -14,10 +14,13 @@ from mptcp_upload import manifest
 
 pytestmark = pytest.mark.lab
 
+LIMIT_S = 600
+"""Of each call, on a busy computer."""
+
 
 def lab(*words: str, code: int = 0) -> "subprocess.CompletedProcess[str]":
     argv = [sys.executable, "-c", "from mptcp_check.cli.main import main; main()", "lab", *words]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=LIMIT_S, check=False)
     assert done.returncode == code, done.stderr
     return done
 
@@ -100,7 +103,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
         while b"control" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=LIMIT_S)
 
     assert process.returncode == 130
     assert b"interrupted; nothing of this run is left" in said
@@ -134,7 +137,7 @@ def test_an_interrupted_matrix_gives_what_it_has(tmp_path: Path) -> None:
         while b"right: " not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGINT)
-        out, said = process.communicate(timeout=120)
+        out, said = process.communicate(timeout=LIMIT_S)
 
     assert process.returncode == 130
     document = json.loads(out)

@@ -18,8 +18,10 @@ from mptcp_check.model import Side, Transfer, Transport
 
 pytestmark = pytest.mark.lab
 
-HANG_S = 1.5
-"""How long an exchange that never ends is watched."""
+HANG_S = 3.0
+"""How long an exchange that never ends is watched, and how long a join that is never answered."""
+PATIENT_S = 60.0
+"""What nobody has to wait for, on a busy computer."""
 BOTH_FAMILIES = pytest.mark.parametrize("address", [SERVER_IPV4, SERVER_IPV6])
 FALLBACK_AT_SYN_ACK = {"MPCapableSYNTX": 1, "MPCapableFallbackSYNACK": 1}
 CLIENT_ALONE = {"client": {"MPCapableSYNTX": 1}, "server": {}}
@@ -46,18 +48,21 @@ def observed(
     *,
     paths: int = 1,
     direction: Transfer = Transfer.DOWNLOAD,
-    deadline_s: float = 10.0,
+    deadline_s: float = PATIENT_S,
+    join_s: float = PATIENT_S,
     address: str = SERVER_IPV4,
 ) -> Observation:
     """Run one exchange with a box on both links, and see that it did something."""
     with on_both_links(text, paths=paths) as network:
-        seen = network.observe(direction=direction, deadline_s=deadline_s, address=address)
+        seen = network.observe(
+            direction=direction, deadline_s=deadline_s, join_s=join_s, address=address
+        )
     assert seen.acted_count > 0
     return seen
 
 
 def test_without_a_syn_ack_there_is_no_connection_and_the_plain_syn_does_not_help() -> None:
-    seen = observed("mp_capable_synack_dropped", deadline_s=4.5)
+    seen = observed("mp_capable_synack_dropped", deadline_s=6.0)
 
     assert seen.transferred.connect_s is None
     assert consequences(seen) == {
@@ -80,7 +85,7 @@ def test_long_options_keep_mptcp_from_connecting_and_not_tcp() -> None:
 def test_a_reset_for_the_syn_is_taken_for_the_servers_and_there_is_no_fallback(
     address: str,
 ) -> None:
-    seen = observed("mp_capable_syn_reset", deadline_s=1.0, address=address)
+    seen = observed("mp_capable_syn_reset", address=address)
 
     assert seen.acted_count == 1
     assert "ConnectionRefusedError" in seen.transferred.errors[0]
@@ -103,7 +108,7 @@ def test_the_clients_own_option_in_the_answer_means_plain_tcp(
 
 @pytest.mark.parametrize("restored", ["no", "yes"])
 def test_an_altered_key_makes_a_live_lock_and_a_join_finds_no_connection(restored: str) -> None:
-    seen = observed(f"mp_capable_key_altered:restored={restored}", paths=2, deadline_s=2 * HANG_S)
+    seen = observed(f"mp_capable_key_altered:restored={restored}", paths=2, deadline_s=HANG_S)
 
     assert seen.transferred.arrived_bytes == 0
     assert seen.transferred.still_mptcp
@@ -115,7 +120,7 @@ def test_an_altered_key_makes_a_live_lock_and_a_join_finds_no_connection(restore
 
 @pytest.mark.parametrize("text", ["mp_join_dropped", "mp_join_reset:direction=c2s"])
 def test_a_join_that_does_not_pass_leaves_the_first_subflow_alone(text: str) -> None:
-    seen = observed(text, paths=2)
+    seen = observed(text, paths=2, join_s=HANG_S)
 
     assert seen.transferred.whole
     assert seen.transferred.still_mptcp
@@ -126,7 +131,7 @@ def test_a_box_for_first_subflows_spares_joins_and_one_for_further_ones_spares_t
     with on_both_links("mptcp_data_dropped:subflow=further") as network:
         seen = network.observe(payload_bytes=1)
     with on_both_links("mp_join_dropped:subflow=first") as network:
-        spared = network.observe()
+        spared = network.observe(join_s=PATIENT_S)
 
     assert seen.transferred.whole
     assert spared.acted_count == 0
@@ -174,7 +179,7 @@ def test_without_options_towards_the_sender_of_data_both_fall_back_too() -> None
 
 def test_without_options_towards_the_receiver_of_bulk_data_bytes_arrive_twice() -> None:
     # Only the receiver falls back: what the sender repeats at the data level is new data to it.
-    seen = observed("mptcp_option_removed_from_data:direction=s2c", deadline_s=4)
+    seen = observed("mptcp_option_removed_from_data:direction=s2c", deadline_s=2 * HANG_S)
 
     assert not seen.transferred.whole
     assert not seen.transferred.still_mptcp
@@ -183,7 +188,7 @@ def test_without_options_towards_the_receiver_of_bulk_data_bytes_arrive_twice() 
 
 @pytest.mark.parametrize("removal", ["nop", "delete"])
 def test_options_that_vanish_midstream_spoil_a_transfer_over_one_subflow(removal: str) -> None:
-    seen = observed(f"mptcp_option_removed_midstream:removal={removal}", deadline_s=3)
+    seen = observed(f"mptcp_option_removed_midstream:removal={removal}", deadline_s=2 * HANG_S)
 
     assert not seen.transferred.whole
     assert not seen.transferred.still_mptcp
@@ -194,7 +199,7 @@ def test_options_that_vanish_midstream_spoil_a_transfer_over_one_subflow(removal
 
 
 def test_options_that_vanish_midstream_end_both_of_two_subflows_and_the_application_hangs() -> None:
-    seen = observed("mptcp_option_removed_midstream", paths=2, deadline_s=HANG_S)
+    seen = observed("mptcp_option_removed_midstream", paths=2, deadline_s=2 * HANG_S)
 
     assert "TimeoutError" in seen.transferred.errors[0]
     assert 0 < seen.transferred.arrived_bytes < 300_000

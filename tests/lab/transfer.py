@@ -1,5 +1,8 @@
 """One request and one answer, as HTTP does it, over an MPTCP or a TCP socket of a namespace."""
 
+import array
+import contextlib
+import fcntl
 import hashlib
 import random
 import socket
@@ -16,8 +19,12 @@ _IPPROTO_MPTCP = 262
 _TCP_IS_MPTCP = 43
 """getsockopt of Linux 5.16: 1 unless the connection has fallen back (tcp(7))."""
 _CHUNK_BYTES = 65_536
-_SETTLE_TIMEOUT_S = 3.0
 _POLL_S = 0.005
+_LOOK_S = 0.05
+_ACKNOWLEDGED_S = 0.25
+"""How long an acknowledgment of a message may take, delayed ones and a busy computer included."""
+_TIOCOUTQ = 0x5411
+"""ioctl_tty(2): of a socket, the bytes that nobody has acknowledged (tcp(7), SIOCOUTQ)."""
 _PROTOCOLS = {Transport.MPTCP: _IPPROTO_MPTCP, Transport.TCP: socket.IPPROTO_TCP}
 
 
@@ -47,8 +54,9 @@ class Transferred:
 class _End:
     """One of the two programs: a socket with a deadline, and what it received."""
 
-    def __init__(self, deadline: float, chunk_bytes: int, pause_s: float) -> None:
+    def __init__(self, deadline: float, join_s: float, chunk_bytes: int, pause_s: float) -> None:
         self.deadline = deadline
+        self.join_s = join_s
         self.chunk_bytes = chunk_bytes
         self.pause_s = pause_s
         self.body = b""
@@ -56,7 +64,7 @@ class _End:
 
     def wait(self, settled: Callable[[], bool]) -> None:
         """Wait until the subflows are what they will be, if that is ever so."""
-        end = min(self.deadline, time.monotonic() + _SETTLE_TIMEOUT_S)  # noqa: TID251 - a test
+        end = min(self.deadline, time.monotonic() + self.join_s)  # noqa: TID251 - a test
         while not settled() and time.monotonic() < end:  # noqa: TID251 - a test
             time.sleep(_POLL_S)
 
@@ -66,8 +74,19 @@ class _End:
     def send(self, connection: socket.socket, data: bytes) -> None:
         for start in range(0, len(data), self.chunk_bytes):
             time.sleep(self.pause_s)
+            if self.pause_s:
+                self.await_acknowledgment(connection)
             self.arm(connection)
             connection.sendall(data[start : start + self.chunk_bytes])
+
+    def await_acknowledgment(self, connection: socket.socket) -> None:
+        """Wait until the message before is acknowledged, if that is ever so."""
+        waiting = array.array("i", [0])
+        for _ in range(int(_ACKNOWLEDGED_S / _POLL_S)):
+            fcntl.ioctl(connection, _TIOCOUTQ, waiting)
+            if not waiting[0]:
+                return
+            time.sleep(_POLL_S)
 
     def read_message(self, connection: socket.socket) -> None:
         """Read a header and the body whose length it tells; `body` grows as it arrives."""
@@ -98,7 +117,8 @@ def transfer(
     transport: Transport = Transport.MPTCP,
     direction: Transfer = Transfer.DOWNLOAD,
     payload_bytes: int = 300_000,
-    deadline_s: float = 10.0,
+    deadline_s: float = 60.0,
+    join_s: float = 20.0,
     chunk_bytes: int = _CHUNK_BYTES,
     pause_s: float = 0.0,
     no_delay: bool = False,
@@ -107,16 +127,17 @@ def transfer(
 ) -> Transferred:
     """Run one exchange between the namespaces and say how it went; never hangs.
 
-    The sender writes ``chunk_bytes`` at a time, after a pause each: small chunks with pauses
-    longer than the round trip become one DSS mapping each, and none is in flight with another.
+    The sender writes ``chunk_bytes`` at a time, after a pause each and once what it wrote before is
+    acknowledged: small chunks become one DSS mapping each, and none is in flight with another.
     With ``no_delay`` each becomes a segment of its own at once.
 
     Between the header of the request and the payload both ends wait until ``settled`` says that
     the second subflow is there or will not come: a busy computer may not have it in time else.
+    One that can neither come nor be refused is waited for ``join_s``.
     """
     payload = random.Random(seed).randbytes(payload_bytes)  # noqa: S311 - reproducible
     started = time.monotonic()  # noqa: TID251 - a test
-    client, server = (_End(started + deadline_s, chunk_bytes, pause_s) for _ in range(2))
+    client, server = (_End(started + deadline_s, join_s, chunk_bytes, pause_s) for _ in range(2))
     download = direction is Transfer.DOWNLOAD
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with entered(server_namespace):
@@ -132,10 +153,11 @@ def transfer(
         # What has fallen back has one subflow for good.
         return settled() or not is_mptcp(connection)
 
+    failed = threading.Event()
+
     def serve() -> None:
         try:
-            server.arm(listener)
-            with listener.accept()[0] as accepted:
+            with _accepted(listener, failed) as accepted:
                 accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, no_delay)
                 server.read_message(accepted)
                 server.wait(quiet)
@@ -162,9 +184,10 @@ def transfer(
             client.read_message(connection)
         except (OSError, EOFError, ValueError) as error:
             client.error = f"client: {error!r}"
+            failed.set()
         still_mptcp = is_mptcp(connection)
         duration_s = time.monotonic() - started  # noqa: TID251 - a test
-    thread.join(deadline_s)
+    thread.join()
     listener.close()
     arrived = client.body if download else server.body
     return Transferred(
@@ -176,6 +199,15 @@ def transfer(
         still_mptcp=still_mptcp,
         errors=tuple(error for error in (client.error, server.error) if error),
     )
+
+
+def _accepted(listener: socket.socket, failed: threading.Event) -> socket.socket:
+    """Return the connection that comes, unless its client has failed already."""
+    while not failed.is_set():
+        listener.settimeout(_LOOK_S)
+        with contextlib.suppress(TimeoutError):
+            return listener.accept()[0]
+    raise EOFError("nobody came")
 
 
 def is_mptcp(connection: socket.socket) -> bool:

@@ -15,7 +15,7 @@ from mptcp_check import clock
 from system.pretend_site import Site
 
 DRIVER = Path(__file__).with_name("attached_driver.py")
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 @dataclass(slots=True, kw_only=True)

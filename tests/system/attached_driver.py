@@ -35,7 +35,7 @@ from mptcp_check.machines.management import make_keys
 from mptcp_check.machines.qemu import Machine, MachineSpec
 
 PASST_SOCKET = "passt.socket"
-BOOT_S = 120.0
+BOOT_S = 600.0
 
 
 def user_networks(directory: Path) -> list[str]:

@@ -21,7 +21,10 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(sys.executable).with_name("mptcp-check")
-LIMIT_S = 600
+LIMIT_S = 1800
+"""Of a call, on a busy computer."""
+PATIENCE_S = 300
+"""How long what must come may take there."""
 MARK = "MPTCP_CHECK_TESTED_BY"
 PLACE = Path(f"/tmp/mptcp-check-{os.getuid()}")  # noqa: S108 - the product's place
 OVER_PLACE = '"$0" --bind "$1" "$2" && shift 2 && exec "$@"'
@@ -140,10 +143,16 @@ def command(*arguments: str) -> list[str]:
     """
     unshare, sh, mount = (str(shutil.which(tool)) for tool in ("unshare", "sh", "mount"))
     over = [unshare, "--mount", sh, "-c", OVER_PLACE, mount, str(own_place()), str(PLACE)]
-    return [*over, str(PROGRAM), *arguments]
+    return [*over, *program(*arguments)]
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 15) -> bool:
+def program(*arguments: str) -> list[str]:
+    """Return the program with its arguments; its machines have time to boot on a busy computer."""
+    boots = arguments[:1] == ("run",) and "--boot-timeout" not in arguments
+    return [str(PROGRAM), *arguments, *(("--boot-timeout", str(PATIENCE_S)) if boots else ())]
+
+
+def wait_until(condition: Callable[[], object], seconds: float = PATIENCE_S) -> bool:
     """Say whether something became true in time."""
     for _ in range(int(seconds * 20)):
         if condition():
@@ -155,7 +164,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 15) -> bool:
 def interrupt(child: subprocess.Popen[str], number: signal.Signals = signal.SIGINT) -> int:
     """Send a signal and return the exit code."""
     child.send_signal(number)
-    return child.wait(timeout=60)
+    return child.wait(timeout=PATIENCE_S)
 
 
 def environment(path: str | None, home: Path | None) -> dict[str, str]:

@@ -24,7 +24,7 @@ from system.real_site import SERVER, Site, run
 API_PORT = 34380
 PROGRAMS = (80, 21, 2121)
 ONE = {"http": 80, "ssh": 22}
-LIMIT_S = 180.0
+LIMIT_S = 600.0
 
 CONFIGURATION = """
 [server]

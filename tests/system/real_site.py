@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from system.cli import PROGRAM, Said
+from system.cli import Said, program
 
 LAPTOP = "10.88.0.10"
 LAPTOP_NETWORKS = (("10.88.0.10/24", "10.88.0.1"), ("10.88.1.10/24", "10.88.1.1"))
@@ -28,7 +28,8 @@ ODD_PORT = 2223
 """The server's other sshd, whose programs are those that a test put into `Site.odd`."""
 POOR_PORT = 2224
 """The sshd of a box without some programs: see `Site.poor`."""
-LIMIT_S = 240
+LIMIT_S = 900
+"""Of a call, on a busy computer."""
 ROUTER_ADDRESSES = {
     "lan0": "10.88.0.1/24",
     "lan1": "10.88.1.1/24",
@@ -102,7 +103,7 @@ class Site:
     def start(self, role: str, *arguments: str) -> "subprocess.Popen[str]":
         """Start mptcp-check somewhere."""
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.name(role), str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *program(*arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -121,7 +122,7 @@ class Site:
     ) -> Said:
         """Run mptcp-check somewhere to its end; ``by`` is a command that becomes somebody else."""
         done = subprocess.run(
-            ["ip", "netns", "exec", self.name(role), *by, str(PROGRAM), *arguments],
+            ["ip", "netns", "exec", self.name(role), *by, *program(*arguments)],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -251,7 +252,7 @@ def site(directory: Path) -> Iterator[Site]:
 
 def run(*command: str) -> str:
     """Run a program that must succeed and return what it wrote."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
     return done.stdout
 
@@ -320,11 +321,11 @@ def _serving(found: Site, role: str, command: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         child.terminate()
-        child.wait(timeout=20)
+        child.wait(timeout=120)
 
 
 def _await_port(found: Site, role: str, port: int) -> None:
-    for _ in range(400):
+    for _ in range(2400):
         if f":{port} " in found.run(role, "ss", "-Hnlt"):
             return
         time.sleep(0.05)

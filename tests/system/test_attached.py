@@ -227,13 +227,14 @@ def test_a_capture_holds_the_exchange_and_nothing_of_the_neighbours(up: Up) -> N
     up.machine.call("capture_start", {"interfaces": [MACVTAP_NIC], "filter": expression})
     with scanning(up.site, up.machine, "tcp", own_address(up, 4)) as scan:
         scan.probe_until_all_arrived(range(1, 501))
-    fetched = up.machine.run(client(SERVER, PORT))
+    fetched = up.machine.run(client(SERVER, PORT, patience_s=PATIENCE_S))
     stopped = up.machine.call("capture_stop", {})["captures"][0]
 
     assert fetched.strip() == "hello"
     assert stopped["problem"] is None
     # one small connection: its handshake, its data, its end
-    assert 5 <= stopped["packet_count"] <= 20
+    # (of the neighbour's 500 probes and their answers there would be hundreds)
+    assert 5 <= stopped["packet_count"] <= 100
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -242,7 +243,7 @@ def test_the_server_may_open_connections_to_clients_ports_and_nobody_else(
 ) -> None:
     target = own_address(up, version)
     with answering(up.machine, target, 40000):
-        from_server = connect(up.site, up.site.server, target, 40000)
+        from_server = connect(up.site, up.site.server, target, 40000, patience_s=PATIENCE_S)
         from_neighbour = connect(up.site, up.site.router, target, 40000)
 
     assert from_server == "open"
@@ -281,10 +282,10 @@ def inside(code: str) -> str:
     return f'ip netns exec lab python3 -c "{code}"'
 
 
-def client(host: str, port: int) -> str:
+def client(host: str, port: int, patience_s: int = 5) -> str:
     """Return the command that reads from a server over the macvtap."""
     source = ADDRESSES[MACVTAP_NIC][0].partition("/")[0]
-    opened = f"socket.create_connection(('{host}', {port}), 5, ('{source}', 0))"
+    opened = f"socket.create_connection(('{host}', {port}), {patience_s}, ('{source}', 0))"
     return inside(f"import socket; print({opened}.recv(9).decode())")
 
 

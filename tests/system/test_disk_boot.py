@@ -21,8 +21,8 @@ from system.provider_hardware import OTHERS, VIRTUALBOX, Hardware, command
 
 pytestmark = pytest.mark.system
 
-BOOT_DEADLINE_S = 180
-COMMAND_DEADLINE_S = 60
+BOOT_DEADLINE_S = 600
+COMMAND_DEADLINE_S = 300
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 
 
@@ -55,6 +55,14 @@ class Booted:
         return text.strip()
 
 
+def patient(stream: socket.socket) -> paramiko.Transport:
+    """Return ssh over a stream, with the patience that an emulated machine needs."""
+    transport = paramiko.Transport(stream)
+    for limit in ("banner_timeout", "handshake_timeout", "auth_timeout"):
+        setattr(transport, limit, COMMAND_DEADLINE_S)
+    return transport
+
+
 @contextlib.contextmanager
 def booted(hardware: Hardware, raw: Path, folder: Path) -> Iterator[Booted]:
     keys = make_keys(folder / "keys")
@@ -69,7 +77,7 @@ def booted(hardware: Hardware, raw: Path, folder: Path) -> Iterator[Booted]:
         host_key = vagrant_words.host_key(console.read_text(errors="replace"))
         assert host_key is not None
         with socket.create_connection(("127.0.0.1", port), COMMAND_DEADLINE_S) as stream:
-            transport = paramiko.Transport(stream)
+            transport = patient(stream)
             try:
                 transport.start_client(timeout=COMMAND_DEADLINE_S)
                 assert transport.get_remote_server_key() == host_key
@@ -129,7 +137,7 @@ def test_the_disk_starts_on_virtualboxs_hardware_and_lets_in_the_one_key(
         stranger = make_keys(tmp_path / "stranger").client
         with (
             socket.create_connection(("127.0.0.1", machine.port), COMMAND_DEADLINE_S) as stream,
-            contextlib.closing(paramiko.Transport(stream)) as transport,
+            contextlib.closing(patient(stream)) as transport,
         ):
             transport.start_client(timeout=COMMAND_DEADLINE_S)
             for method in (

@@ -15,7 +15,7 @@ import pytest
 
 from mptcp_check.machines import hardware
 from system.cli import Said, wait_for_line, wait_until
-from system.real_site import LAPTOP, ODD_PORT, SERVER, SSH_PORT, Site, run
+from system.real_site import LAPTOP, LIMIT_S, ODD_PORT, SERVER, SSH_PORT, Site, run
 
 pytestmark = pytest.mark.lab
 
@@ -60,11 +60,24 @@ def agents(place: Site) -> list[str]:
     return found
 
 
-def folders() -> list[str]:
-    """Return the folders of agents."""
+def folders() -> list[Path]:
+    """Return the folders of agents on this computer, whoever's they are."""
     work = Path("/run/mptcp-check")
     pushed = Path("/tmp").glob("mptcp-check-" + "?" * 16)  # noqa: S108 - the product's place
-    return [*(p.name for p in work.glob("*")), *(p.name for p in pushed)]
+    return [*work.glob("*"), *pushed]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def earlier() -> list[Path]:
+    """Return what was there before: what somebody else's killed run left, it may be."""
+    return folders()
+
+
+def left_by_us(earlier: list[Path]) -> list[Path]:
+    """Return the folders that a run left which is over; those of runs beside it go with these."""
+    found = [path for path in folders() if path not in earlier]
+    wait_until(lambda: not any(path.exists() for path in found))
+    return [path for path in found if path.exists()]
 
 
 def seen(document: dict[str, Any]) -> set[str]:
@@ -136,12 +149,12 @@ def test_a_stored_run_of_a_real_network_is_judged_the_same_again(place: Site, cl
 
 
 def test_laptop_and_server_are_as_they_were_before(
-    place: Site, before: Settings, clean: Said
+    place: Site, before: Settings, clean: Said, earlier: list[Path]
 ) -> None:
     assert clean.code == 0
     assert settings(place) == before
     assert agents(place) == []
-    assert folders() == []
+    assert left_by_us(earlier) == []
 
 
 def test_a_router_that_strips_one_port_is_named_with_that_port(place: Site) -> None:
@@ -162,7 +175,7 @@ def test_a_router_that_strips_one_port_is_named_with_that_port(place: Site) -> N
 
 
 def test_a_box_that_ssh_reaches_measures_with_its_own_network(
-    place: Site, before: Settings
+    place: Site, before: Settings, earlier: list[Path]
 ) -> None:
     machine = ("--machine", f"ssh:{LAPTOP}:{SSH_PORT}")
     said = place.call("desk", *QUICK, *machine, *TO_SERVER)
@@ -174,7 +187,7 @@ def test_a_box_that_ssh_reaches_measures_with_its_own_network(
     assert [j["attached"] for j in document["joints"]["client"]] == ["own", "own"]
     assert settings(place) == before
     assert agents(place) == []
-    assert folders() == []
+    assert left_by_us(earlier) == []
 
 
 @pytest.mark.slow
@@ -297,18 +310,24 @@ USAGE, PREFLIGHT, MACHINE, UNREACHABLE = 2, 3, 4, 5
     ],
 )
 def test_what_cannot_be_is_one_line_and_its_exit_code(
-    place: Site, before: Settings, arguments: tuple[str, ...], code: int, message: str
+    place: Site,
+    before: Settings,
+    earlier: list[Path],
+    *,
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
 ) -> None:
     said = place.call("laptop", *HTTP, *arguments)
 
     assert said.code == code, said.err
     assert message in said.one_line + said.err
     assert settings(place) == before
-    assert (agents(place), folders()) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
-SOMEBODY = "64999"
-"""A user without rights, who can read this program wherever it is installed."""
+SOMEBODY = str(20_000 + os.getpid() % 40_000)
+"""A user without rights, who can read this program wherever it is installed; our own."""
 AS_SOMEBODY = (
     *("setpriv", "--reuid", SOMEBODY, "--regid", SOMEBODY, "--clear-groups"),
     *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"),
@@ -317,7 +336,7 @@ AS_SOMEBODY = (
 
 
 def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
-    place: Site, before: Settings
+    place: Site, before: Settings, earlier: list[Path]
 ) -> None:
     work = Path(f"/tmp/mptcp-check-{SOMEBODY}")  # noqa: S108 - the product's place
     with tempfile.TemporaryDirectory() as home:
@@ -336,7 +355,7 @@ def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
     assert "start it with sudo" in said.err
     assert (left, runs) == ([], [])
     assert settings(place) == before
-    assert (agents(place), folders()) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
 def test_a_host_key_that_is_not_known_is_refused(place: Site) -> None:
@@ -392,7 +411,9 @@ def test_a_port_that_is_taken_is_named(place: Site) -> None:
     assert f"port {SSH_PORT} for http is taken on the server" in said.one_line
 
 
-def test_an_interface_that_goes_away_in_mid_run_ends_the_run(place: Site) -> None:
+def test_an_interface_that_goes_away_in_mid_run_ends_the_run(
+    place: Site, earlier: list[Path]
+) -> None:
     place.run("laptop", "ip", "link", "add", "lan7", "type", "veth", "peer", "name", "far7")
     place.run("laptop", "ip", "link", "set", "far7", "up")
     place.run("laptop", "ip", "link", "set", "lan7", "up")
@@ -402,7 +423,7 @@ def test_an_interface_that_goes_away_in_mid_run_ends_the_run(place: Site) -> Non
     try:
         wait_for_line(child, " 1/")
         place.run("laptop", "ip", "link", "del", "lan7")
-        _, words = child.communicate(timeout=120)
+        _, words = child.communicate(timeout=LIMIT_S)
     finally:
         child.kill()
         child.wait()
@@ -411,30 +432,32 @@ def test_an_interface_that_goes_away_in_mid_run_ends_the_run(place: Site) -> Non
     assert "lan7 of this computer went away in mid-run" in words
     assert "Traceback" not in words
     assert wait_until(lambda: not agents(place))
-    assert folders() == []
+    assert left_by_us(earlier) == []
 
 
-def test_kill_9_leaves_nothing_on_either_side(place: Site, before: Settings) -> None:
+def test_kill_9_leaves_nothing_on_either_side(
+    place: Site, before: Settings, earlier: list[Path]
+) -> None:
     child = place.start("laptop", "run", *BOTH, *TO_SERVER)
     try:
         wait_for_line(child, " 2/")
         assert agents(place) != []
         child.send_signal(signal.SIGKILL)
-        child.wait(timeout=20)
+        child.wait(timeout=LIMIT_S)
         assert child.stderr is not None
         child.stderr.close()
     finally:
         child.kill()
         child.wait()
 
-    assert wait_until(lambda: not agents(place), 60), agents(place)
-    assert wait_until(lambda: settings(place) == before, 60)
-    assert folders() == []
+    assert wait_until(lambda: not agents(place)), agents(place)
+    assert wait_until(lambda: settings(place) == before)
+    assert left_by_us(earlier) == []
 
 
 @pytest.mark.slow
 def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
-    place: Site, before: Settings
+    place: Site, before: Settings, earlier: list[Path]
 ) -> None:
     routed = ("--machine", "host", "--iface", "lan1,routed", *TO_SERVER)
     child = place.start("laptop", "run", *routed)
@@ -444,7 +467,7 @@ def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # some end meanwhile
                 if b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes():
                     os.kill(int(pid), signal.SIGKILL)
-        _, words = child.communicate(timeout=120)
+        _, words = child.communicate(timeout=LIMIT_S)
     finally:
         child.kill()
         child.wait()
@@ -456,4 +479,4 @@ def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
 
     assert said.code == 0, said.err
     assert settings(place) == before
-    assert (agents(place), folders()) == ([], [])
+    assert (agents(place), left_by_us(earlier)) == ([], [])

@@ -12,6 +12,8 @@ from mptcp_appliance import cache, images
 from mptcp_check import settings
 from mptcp_check.settings import IMAGE
 from system.cli import (
+    LIMIT_S,
+    PATIENCE_S,
     call,
     interrupt,
     machines,
@@ -109,7 +111,7 @@ def test_a_machine_that_dies_in_the_middle_ends_the_run(tmp_path: Path, name: st
             if f"mptcp-check-{name}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
         wait_for_line(child, f"mptcp-check: the {name} machine ended")
-        assert child.wait(timeout=60) == 4
+        assert child.wait(timeout=PATIENCE_S) == 4
     assert nothing_is_left(out)
 
 
@@ -147,7 +149,7 @@ def test_two_runs_at_once_do_not_meet(tmp_path: Path) -> None:
         running(*QUICK, "--out", str(outs[0])) as one,
         running(*QUICK, "--out", str(outs[1])) as two,
     ):
-        assert (one.wait(300), two.wait(300)) == (0, 0)
+        assert (one.wait(LIMIT_S), two.wait(LIMIT_S)) == (0, 0)
     for out in outs:
         shown = call("runs", "show", str(out), "--json")
         assert shown.code == 0

@@ -31,7 +31,7 @@ NETWORKS = json.dumps(
     ]
 )
 SITE = Path(__file__).with_name("vagrant_site.py")
-SITE_DEADLINE_S = 900
+SITE_DEADLINE_S = 2400
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_vagrant_finds_the_vagrantfile_valid(
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     assert "validated successfully" in done.stdout
@@ -77,7 +77,7 @@ def test_vagrant_takes_the_box_for_virtualbox_in(image: Image, tmp_path: Path) -
     disk.make(image, "box-virtualbox", box, lambda _: None)
     home.mkdir()
     program = VagrantProgram(folder=tmp_path, home=home, environment={})
-    program.add_box("mptcp-check/appliance", box, "virtualbox", within_s=300)
+    program.add_box("mptcp-check/appliance", box, "virtualbox", within_s=900)
     assert [(b.name, b.provider) for b in program.box_list()] == [
         ("mptcp-check/appliance", "virtualbox")
     ]

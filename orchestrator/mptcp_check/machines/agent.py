@@ -16,8 +16,9 @@ LOOK_S = 0.5
 GRACE_S = 10.0
 """Time for an answer on its way after the agent's own deadline."""
 
-PATIENCE_S = 3.0
-"""How long to wait for a machine's end to show, once its connection broke."""
+PATIENCE_S = 15.0
+"""How long to wait for a machine's end to show, once its connection broke: who keeps it is another
+process, and a busy computer may let that wait."""
 
 READ_BYTES = 65536
 
@@ -29,7 +30,7 @@ class Channel(Protocol):
         """Set how long `recv` waits."""
 
     def sendall(self, data: bytes) -> None:
-        """Send everything."""
+        """Send everything; raises OSError, or EOFError, when nobody is there any more."""
 
     def recv(self, nbytes: int) -> bytes:
         """Return some bytes; none at the end; raises TimeoutError."""
@@ -82,9 +83,12 @@ class Agent:
                 answer = self._line(verb, self._now_ns() + int((deadline_s + GRACE_S) * 1e9))
             except TimeoutError:
                 raise self._silent(verb) from None
-            except OSError as e:
+            except (OSError, EOFError) as e:  # paramiko has both for it
                 self._check_alive(PATIENCE_S)
-                raise MachineError(f"{self.machine}: {verb}: the connection broke: {e}") from None
+                words = str(e) or "it was closed"
+                raise MachineError(
+                    f"{self.machine}: {verb}: the connection broke: {words}"
+                ) from None
         return guest_api.result_of(answer, number=number, verb=verb, machine=self.machine)
 
     def sign_of_life(self) -> None:
@@ -92,12 +96,13 @@ class Agent:
 
         A machine that is gone is noticed by the next call, which has words for it.
         """
-        with contextlib.suppress(OSError), self._sending:
+        with contextlib.suppress(OSError, EOFError), self._sending:
             self._channel.sendall(b"\n")
 
     def close(self) -> None:
-        """Hang up; the agent stops everything it started."""
-        self._channel.close()
+        """Hang up; the agent stops everything it started.  Never fails: it may be gone already."""
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.close()
 
     def _line(self, verb: str, deadline_ns: int) -> bytes:
         while b"\n" not in self._rest:

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from cryptography.hazmat.primitives import serialization
@@ -126,6 +127,14 @@ def _greet(
     return False
 
 
+class _Patient(paramiko.Transport):
+    """Waits for the exchange of keys too: paramiko's 15 s are little for an emulated machine."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - paramiko's
+        super().__init__(*arguments, **named)
+        self.handshake_timeout = COMMAND_DEADLINE_S
+
+
 class Management(Remote):
     """An ssh connection to one guest; host key pinned, agent and key files of the user unused."""
 
@@ -145,6 +154,7 @@ class Management(Remote):
                 timeout=COMMAND_DEADLINE_S,
                 banner_timeout=COMMAND_DEADLINE_S,
                 auth_timeout=COMMAND_DEADLINE_S,
+                transport_factory=_Patient,
             )
         except (paramiko.SSHException, OSError, EOFError) as e:
             raise MachineError(f"ssh to the {name} machine failed: {e}", hint=LOOK) from None

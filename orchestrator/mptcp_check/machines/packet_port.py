@@ -7,6 +7,7 @@ Offloads must be off on the interface and on its peer: otherwise the kernel hand
 import contextlib
 import selectors
 import socket
+import struct
 from collections import deque
 from collections.abc import Sequence
 
@@ -16,7 +17,12 @@ _PACKET_IGNORE_OUTGOING = 23
 """Linux 4.20: do not hand back what this socket itself sends (packet(7))."""
 _RECEIVE_BYTES = 65_536
 _FRAMES_PER_ROUND = 64
-_SOCKET_BUFFER_BYTES = 8 * 2**20
+_PACKET_STATISTICS = 6
+_STATISTICS = struct.Struct("@II")
+"""struct tpacket_stats: packets, and how many of them found no room (packet(7))."""
+_BUFFERS = (("SO_RCVBUF", 33), ("SO_SNDBUF", 32))
+"""Options, and their kin SO_RCVBUFFORCE and SO_SNDBUFFORCE, which know no limit (socket(7))."""
+_SOCKET_BUFFER_BYTES = 32 * 2**20
 _MAX_WAITING_FRAMES = 4096
 
 
@@ -28,19 +34,32 @@ class PacketPort:
     """
 
     def __init__(self, interface: str) -> None:
-        self.queue_dropped_count = 0
+        self._refused_count = self._unread_count = 0
         self._waiting: deque[bytes] = deque()
         # Protocol 0 hears nothing; the bind says the interface and the protocol in one step.
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         try:
             self._socket.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-            for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
+            # what a busy computer lets wait here is many times what its limits allow
+            for name, force in _BUFFERS:
+                try:
+                    self._socket.setsockopt(socket.SOL_SOCKET, force, _SOCKET_BUFFER_BYTES)
+                except PermissionError:  # in a user namespace the system's limit holds
+                    option = getattr(socket, name)
+                    self._socket.setsockopt(socket.SOL_SOCKET, option, _SOCKET_BUFFER_BYTES)
             self._socket.settimeout(0)
             self._socket.bind((interface, _ETH_P_ALL))
         except BaseException:
             self._socket.close()
             raise
+
+    @property
+    def queue_dropped_count(self) -> int:
+        """Frames that the interface did not take, and those that were not read in time."""
+        if self._socket.fileno() >= 0:
+            said = self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, _STATISTICS.size)
+            self._unread_count += _STATISTICS.unpack(said)[1]  # reading sets the kernel's to 0
+        return self._refused_count + self._unread_count
 
     def watched(self) -> tuple[socket.socket, int] | None:
         """See `forwarding.Port`."""
@@ -58,7 +77,7 @@ class PacketPort:
     def enqueue(self, frame: bytes) -> None:
         """See `forwarding.Port`."""
         if len(self._waiting) >= _MAX_WAITING_FRAMES:
-            self.queue_dropped_count += 1
+            self._refused_count += 1
             return
         self._waiting.append(frame)
 
@@ -70,7 +89,7 @@ class PacketPort:
             except BlockingIOError:
                 return
             except OSError:  # too long for the interface, or its own queue is full
-                self.queue_dropped_count += 1
+                self._refused_count += 1
             self._waiting.popleft()
 
     def close(self) -> None:

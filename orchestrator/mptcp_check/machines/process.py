@@ -13,6 +13,10 @@ from typing import IO
 from mptcp_check.errors import PreflightError
 
 KEEPER = Path(__file__).with_name("keeper.py")
+_KEEPER_S = 30.0
+"""How long a keeper may take to end its child and itself, before it is ended."""
+_KILLED_S = 60.0
+"""How long a busy computer may take for who was killed."""
 
 MOST_UNREADABLE = 1 / 3
 """Share of signs that are none of a text; of random bytes it is nearly two thirds."""
@@ -44,10 +48,10 @@ class Child:
         if pipe is not None:
             pipe.close()  # the keeper kills its child at the end of file
         try:
-            self._keeper.wait(5)
+            self._keeper.wait(_KEEPER_S)
         except subprocess.TimeoutExpired:
             self._keeper.send_signal(signal.SIGKILL)
-            self._keeper.wait(5)
+            self._keeper.wait(_KILLED_S)
 
     def log_tail(self, limit_bytes: int = 2000) -> str:
         """Return the end of what it wrote, as `tail` does."""

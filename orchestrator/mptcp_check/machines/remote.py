@@ -11,7 +11,8 @@ import paramiko
 
 from mptcp_check.errors import MachineError
 
-COMMAND_DEADLINE_S = 30.0
+COMMAND_DEADLINE_S = 60.0
+"""On a busy computer whose machines are emulated, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,12 @@ class Answer:
     exit_code: int
     stdout: str
     stderr: str
+
+
+def hang_up(channel: paramiko.Channel) -> None:
+    """Close a channel; paramiko says so on the line, and fails where nobody is there any more."""
+    with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+        channel.close()
 
 
 class Remote:
@@ -55,7 +62,7 @@ class Remote:
 
         def give_up() -> None:
             late.set()
-            channel.close()  # what is read ends with it
+            hang_up(channel)  # what is read ends with it
 
         overdue = threading.Timer(timeout_s, give_up)
         overdue.daemon = True
@@ -71,7 +78,7 @@ class Remote:
             raise MachineError(f"'{command}' failed on {self.name}: {e}") from None
         finally:
             overdue.cancel()
-            channel.close()
+            hang_up(channel)
         if late.is_set():
             raise MachineError(f"'{command}' did not end in time on {self.name}")
         return Answer(exit_code=exit_code, stdout=stdout, stderr=stderr)
@@ -108,10 +115,14 @@ class Remote:
     def _transfer(self, remote_path: str) -> Iterator[None]:
         try:
             yield
-        except (paramiko.SSHException, EOFError) as e:
-            raise MachineError(f"{remote_path} on {self.name}: {e}") from None
         except FileNotFoundError:
             raise MachineError(f"{remote_path} is missing on {self.name}") from None
+        except (paramiko.SSHException, EOFError, OSError) as e:
+            if isinstance(e, OSError) and e.errno is not None:
+                raise  # of this computer's own disk; paramiko's have no number
+            raise MachineError(
+                f"{remote_path} on {self.name}: {str(e) or 'no answer'}", hint=self._look
+            ) from None
 
     def channel(self, command: str) -> paramiko.Channel:
         """Start a command and return its channel: its input and output belong to the caller.

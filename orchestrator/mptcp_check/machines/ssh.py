@@ -29,7 +29,7 @@ from mptcp_check.machines.box import (
     read_probe,
     require,
 )
-from mptcp_check.machines.remote import Remote
+from mptcp_check.machines.remote import Remote, hang_up
 from mptcp_check.machines.wishes import SshHost
 
 CONNECT_S = 15
@@ -141,7 +141,7 @@ class _Line:
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             self._channel.shutdown_write()
             self._channel.status_event.wait(END_S)
-        self._channel.close()
+        hang_up(self._channel)
 
 
 @contextmanager

@@ -77,5 +77,5 @@ class VethWire:
         self._forwarder.check()
 
     def queue_dropped_count(self) -> int:
-        """How many frames the interfaces did not take; zero on a wire that can be trusted."""
+        """How many frames this wire itself lost; zero on a wire that can be trusted."""
         return sum(port.queue_dropped_count for port in self._ports)

@@ -164,21 +164,21 @@ def test_two_at_once_build_one_image(builder: Builder, tmp_path: Path) -> None:
 
     def gate() -> None:
         building.set()
-        assert go_on.wait(10)
+        assert go_on.wait(120)
 
     builder.gate = gate
     found: list[Image] = []
     said: list[str] = []
     first = threading.Thread(target=lambda: found.append(ensure(tmp_path)))
     first.start()
-    assert building.wait(10)
+    assert building.wait(120)
     second = threading.Thread(target=lambda: found.append(ensure(tmp_path, said)))
     second.start()
     while not said:
         second.join(0.01)
     go_on.set()
     for thread in (first, second):
-        thread.join(10)
+        thread.join(120)
 
     assert said[0] == f"waiting for another build in {tmp_path}"
     assert len(builder.calls) == 1

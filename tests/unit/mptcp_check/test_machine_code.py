@@ -1,6 +1,7 @@
 """Compiling in another process: it answers, and is gone when it is not needed."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,11 @@ BYTE = ("mptcp_check.analysis.capture.kernels", "be16", (np.empty(0, np.uint8), 
 
 
 def children(parent: str = "self") -> set[str]:
-    tasks = Path(f"/proc/{parent}/task").iterdir()
-    return {child for task in tasks for child in (task / "children").read_text().split()}
+    found: set[str] = set()
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        with suppress(OSError):  # a thread of another test that has just ended
+            found.update((task / "children").read_text().split())
+    return found
 
 
 def test_another_process_compiles_and_ends_by_itself() -> None:
@@ -36,7 +40,7 @@ def test_another_process_compiles_and_ends_by_itself() -> None:
     # and is started again for the next question
     assert compiler.ask(BYTE)[2] == "int"
     compiler.close()
-    assert children() == before
+    assert children() <= before  # who was there may have ended meanwhile
 
 
 def test_without_another_process_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:

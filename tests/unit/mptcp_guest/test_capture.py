@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_guest import pcap_file
-from mptcp_guest.capture import command, parse_counts, problem_of
+from mptcp_guest.capture import command, lags, parse_counts, problem_of
 
 WHOLE = pcap_file.Contents(packet_count=12, whole=True)
 COUNTS = {"captured_count": 12, "received_count": 12, "dropped_count": 0}
@@ -87,6 +87,29 @@ def test_what_came_before_the_filter_was_in_place_is_not_missing() -> None:
 
     assert said(more) is None
     assert said({"captured_count": 11, "received_count": 13}) is not None
+
+
+@pytest.mark.parametrize(
+    ("at_start", "now", "behind"),
+    [
+        ((0, 0), (12, 12), False),
+        ((0, 0), (11, 12), True),
+        ((0, 1), (11, 12), False),  # it came before the filter was in place
+        ((0, 1), (10, 12), True),
+        (None, (11, 12), False),
+        ((0, 0), None, False),
+    ],
+)
+def test_a_tcpdump_that_has_not_written_everything_lags(
+    at_start: tuple[int, int] | None,
+    now: tuple[int, int] | None,
+    behind: bool,  # noqa: FBT001 - a case
+) -> None:
+    def counted(numbers: tuple[int, int] | None) -> dict[str, int]:
+        names = ("captured_count", "received_count")
+        return dict(zip(names, numbers, strict=True)) if numbers else {}
+
+    assert lags(counted(at_start), counted(now)) is behind
 
 
 @pytest.mark.parametrize(

@@ -100,8 +100,11 @@ class Programs:
 
     @property
     def settled(self) -> bool:
-        """Whether each has listened or failed: what is offered can be told from then on."""
-        return all(one.listened or one.because for one in self._programs)
+        """Whether each has listened or failed: what is offered can be told from then on.
+
+        One that has begun but may not hear yet who may log in would refuse whoever comes now.
+        """
+        return all((one.listened and not one.reloads) or one.because for one in self._programs)
 
     def admit(self, logins: Sequence[Login]) -> None:
         """Say who may log in from now on; a program that cannot be told harms no other."""

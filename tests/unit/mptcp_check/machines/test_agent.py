@@ -88,6 +88,37 @@ def test_silence_of_a_dead_machine_names_the_machines_end() -> None:
         agent(lambda _: [], check_alive=dead).call("clock")
 
 
+@pytest.mark.parametrize("broken", [EOFError(), OSError("Socket is closed")])
+def test_a_line_that_broke_is_the_machines_end_or_is_told(broken: Exception) -> None:
+    """Of paramiko's two errors `EOFError` was once taken for the end of the user's own words."""
+
+    def gone(_: dict[str, object]) -> list[bytes]:
+        raise broken
+
+    def dead(_: float) -> None:
+        raise MachineError("the probe machine ended")
+
+    with pytest.raises(MachineError, match="the probe machine ended"):
+        agent(gone, check_alive=dead).call("clock")
+    with pytest.raises(MachineError, match="clock: the connection broke: "):
+        agent(gone).call("clock")
+
+
+def test_signs_of_life_and_hanging_up_are_no_error_where_nobody_is() -> None:
+    class Broken(Line):
+        def sendall(self, data: bytes) -> None:
+            raise EOFError(len(data))
+
+        def close(self) -> None:
+            raise EOFError
+
+    alone = Agent(
+        Broken(lambda _: []), machine="probe", check_alive=lambda _: None, now_ns=lambda: 0
+    )
+    alone.sign_of_life()
+    alone.close()
+
+
 def test_a_program_that_ended_is_named() -> None:
     with pytest.raises(MachineError, match="the program in the guest ended during 'clock'"):
         agent(lambda _: [b""]).call("clock")

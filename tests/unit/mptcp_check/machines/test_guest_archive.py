@@ -36,7 +36,7 @@ def test_it_runs_with_the_distributions_python_alone(tmp_path: Path) -> None:
         input=b'{"id": 1, "verb": "clock", "arguments": {}}\n',
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert json.loads(done.stdout)["ok"] is True
     assert done.stderr == b""

@@ -97,7 +97,7 @@ def test_the_sandbox_is_on_where_there_is_one(tmp_path: Path) -> None:
 def test_a_dead_machine_is_told_with_what_it_said_last(tmp_path: Path) -> None:
     argv = ["sh", "-c", "echo could not open the disk; exit 1"]
     child = process.start("probe", argv, log=tmp_path / "log")
-    assert child.wait(10)
+    assert child.wait(120)
 
     machine = Machine(spec(tmp_path), child)
     with pytest.raises(MachineError, match=r"probe machine ended .*could not open the disk"):

@@ -1,5 +1,7 @@
 """The services' process over its socket: accounts, contents, crashes of programs."""
 
+import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -30,7 +32,8 @@ from mptcp_guest.waiting import Stop
 from ring_frames import nonce_marker
 
 ALICE = nonce_marker(1)
-LIMIT_S = 60.0
+LIMIT_S = 120.0
+PORTS = itertools.count(20_000 + os.getpid() % 10_000)
 ABOUT = ServicesState(kernel="6.18", machine="x86_64", tools={"nginx": "1.22"}, programs=())
 KEYS = server_keys.made().shared
 QUOTA = Quota(offer_bytes=9000, session_bytes=9000, session_files=3, disk_free_min_bytes=0)
@@ -53,10 +56,12 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return a port that nobody has, and that nobody gets who takes any (ip_local_port_range)."""
+    for port in PORTS:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 @contextmanager
@@ -230,6 +235,21 @@ def test_a_program_that_cannot_be_told_is_not_alive_until_it_can(
         wait_for(lambda: alive(yes=False))
         full[0] = False
         wait_for(lambda: alive(yes=True))
+
+
+def test_services_are_ready_once_each_program_hears_who_may_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a signal that a program that knows nothing of it does not die of
+    told = replace(SHARED["echo"], reload_signal=signal.SIGURG)
+    wanted = ServiceWanted(service="echo", transport="tcp", address="127.0.0.1", port=free_port())
+    monkeypatch.setattr(programs, "SHARED", {"echo": told})
+    monkeypatch.setattr(programs, "DEAF_NS", 3600 * S)
+    with serving(tmp_path, Clock(), [wanted]) as bench:
+        wait_for(lambda: [one.alive for one in bench.remote.state().programs] == [True])
+        assert bench.remote.available() is False
+        monkeypatch.setattr(programs, "DEAF_NS", 0)
+        wait_for(bench.remote.available)
 
 
 def test_a_program_that_cannot_start_is_tried_again_and_harms_no_other(tmp_path: Path) -> None:
