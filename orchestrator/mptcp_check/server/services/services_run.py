@@ -26,6 +26,7 @@ from mptcp_check.server.services.shared_programs import SHARED
 from mptcp_guest import machine
 from mptcp_guest.lab import Lab
 from mptcp_guest.messages import ServiceWanted, TransportName
+from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving import PROGRAMS
 from mptcp_guest.serving.sharing import Caps
 from mptcp_guest.waiting import Deadline, Stop
@@ -79,7 +80,7 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
         ),
         free_bytes=_free_bytes,
     )
-    for words in path_manager.warnings(lab.succeed(path_manager.ASK, Deadline.after(_WITHIN_S))):
+    for words in path_manager_warnings(lab):
         log.warning("%s", words)
     hello = machine.hello(lab, Deadline.after(_WITHIN_S))
     wanted = offered(listeners(chosen), hello["tools"])
@@ -123,6 +124,15 @@ def run(configuration: Configuration, *, orphaned: Callable[[], bool] = lambda: 
     finally:
         listening.close()
         chosen.control.unlink(missing_ok=True)
+
+
+def path_manager_warnings(lab: Lab) -> list[str]:
+    """Return what is wrong with the kernel's limits, or that it does not tell them."""
+    try:
+        said = lab.succeed(path_manager.ASK, Deadline.after(_WITHIN_S))
+    except RefusalError as e:  # applications are served over plain TCP all the same
+        return [f"this kernel does not tell how it joins subflows: {e}"]
+    return path_manager.warnings(said)
 
 
 def listeners(chosen: Services) -> list[ServiceWanted]:

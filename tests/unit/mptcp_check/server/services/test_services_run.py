@@ -15,7 +15,9 @@ from mptcp_check.server.configuration import joined
 from mptcp_check.server.configuration_keys import PORTS
 from mptcp_check.server.services import path_manager, privileges, server_keys, services_run
 from mptcp_check.server.services.shared_programs import SHARED
+from mptcp_guest.lab import Lab
 from mptcp_guest.serving import PROGRAMS
+from mptcp_guest.waiting import Stop
 
 STATUS = "Name:\tx\nCapPrm:\t0000000000000480\nCapEff:\t0\n"
 
@@ -111,3 +113,14 @@ def test_a_kernel_that_would_be_turned_against_others_is_told(said: str, words: 
     for sentence, part in zip(told, words, strict=True):
         assert part in sentence
         assert sentence.endswith(path_manager.MEND)
+
+
+def test_a_kernel_that_tells_no_limits_serves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = Lab(work_directory=tmp_path, stop=Stop(), own_network=True)
+    monkeypatch.setattr(path_manager, "ASK", ("sh", "-c", "echo no such family >&2; exit 2"))
+
+    (told,) = services_run.path_manager_warnings(lab)
+    assert "does not tell how it joins" in told
+    assert "no such family" in told
