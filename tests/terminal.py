@@ -11,6 +11,7 @@ import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 DEADLINE_S = 120.0
 INTERRUPT, END_OF_FILE = b"\x03", b"\x04"
@@ -41,8 +42,25 @@ class Terminal:
         self._seen = at + len(text)
 
     def type(self, keys: bytes) -> None:
-        """Press keys."""
+        """Press keys, once the program waits, as a person does.
+
+        A Ctrl-C that comes after Python's last look for signals and before its read(2) would not
+        be noticed until the next key.
+        """
+        deadline = time.monotonic() + DEADLINE_S  # noqa: TID251 - a test's own deadline
+        while not self._sleeps():
+            assert time.monotonic() < deadline, "the program does not wait"  # noqa: TID251 - as above
+            time.sleep(0.002)
         os.write(self._master, keys)
+
+    def _sleeps(self) -> bool:
+        """Say whether its main thread waits for something (proc_pid_stat(5)), or has ended."""
+        pid = self.program.pid
+        try:
+            said = Path(f"/proc/{pid}/task/{pid}/stat").read_text()
+        except OSError:
+            return True
+        return said.rpartition(") ")[2][0] in "SZ"
 
     def end(self) -> int:
         """Wait for the program's end; return its exit code."""
