@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from mptcp_check.errors import ServerError
+from mptcp_check.session_client import refusals
 from mptcp_check.session_client.server_list import KnownServer
 
 Begun = TypeVar("Begun")
@@ -69,9 +70,9 @@ def choose(
     )
 
 
-NO_CAPTURE = "cannot capture now"
-NO_SERVICES = "does not run its application servers now"
-DRAINED = "is being drained and takes no new sessions"
+NO_CAPTURE = refusals.TOLD["capture-unavailable"][0]
+NO_SERVICES = refusals.TOLD["services-unavailable"][0]
+DRAINED = refusals.TOLD["lame-duck"][0]
 STRANGE = "is no measurement server"
 READY = "it answers and takes sessions"
 OTHERS = "try again later, or name others; `mptcp-check run` without --server needs none"
