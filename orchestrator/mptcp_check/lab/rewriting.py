@@ -214,11 +214,8 @@ class _Pcapng:
 
     def write(self, time_ns: int, frame: bytes, cut_bytes: int) -> None:
         """See `_Writer`."""
-        size = len(frame)
-        ticks = max(time_ns, 0)
-        header = struct.pack("<IIIII", 0, ticks >> 32, ticks & 0xFFFF_FFFF, size, size + cut_bytes)
-        self._block(pcapng_blocks.ENHANCED_PACKET, header + frame + b"\0" * (-size % 4))
+        wire_bytes = len(frame) + cut_bytes
+        self._file.write(pcapng_blocks.packet(0, time_ns, frame, wire_bytes=wire_bytes))
 
     def _block(self, kind: int, body: bytes) -> None:
-        length = len(body) + 12
-        self._file.write(struct.pack("<II", kind, length) + body + struct.pack("<I", length))
+        self._file.write(pcapng_blocks.block(kind, body))

@@ -9,6 +9,7 @@ import sys
 from typing import Final
 
 from mptcp_check.analysis.capture import capture_file
+from mptcp_check.analysis.capture.pcapng_blocks import description, packet, section
 from mptcp_check.analysis.diagnose import diagnose
 
 COMMAND: Final = (sys.executable, "-m", __spec__.name)
@@ -38,20 +39,14 @@ def exchange() -> bytes:
     )
     return b"".join(
         (
-            _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)),
-            _block(1, struct.pack("<HHI", _RAW, 0, 0)),
+            section(),
+            description(link_type=_RAW, snap_bytes=0, name=""),
             *(
-                _block(6, struct.pack("<IIIII", 0, 0, number * 1000, len(p), len(p)) + p)
-                for number, p in enumerate(packets)
+                packet(0, number * 1000, data, wire_bytes=len(data))
+                for number, data in enumerate(packets)
             ),
         )
     )
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    padded = body + bytes(-len(body) % 4)
-    size = struct.pack("<I", 12 + len(padded))
-    return struct.pack("<I", kind) + size + padded + size
 
 
 def _mapping(number: int, length: int) -> bytes:

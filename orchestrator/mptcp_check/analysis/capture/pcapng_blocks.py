@@ -70,6 +70,21 @@ def description(*, link_type: int, snap_bytes: int, name: str) -> bytes:
     return block(INTERFACE_DESCRIPTION, struct.pack("<HHI", link_type, 0, snap_bytes) + named)
 
 
+def packet(number: int, time_ns: int, data: bytes, *, wire_bytes: int) -> bytes:
+    """Return the Enhanced Packet Block of a packet: section 4.3.
+
+    Args:
+        number: The interface's, from 0.
+        time_ns: Since 1970. Before there was no Multipath TCP: such a time is a file's mistake,
+            kept as 0.
+        data: What was captured of it.
+        wire_bytes: How long it was.
+    """
+    ticks = max(time_ns, 0)
+    head = struct.pack("<IIIII", number, ticks >> 32, ticks & 0xFFFF_FFFF, len(data), wire_bytes)
+    return block(ENHANCED_PACKET, head + padded(data))
+
+
 def statistics(number: int, time_ns: int, *options: tuple[int, bytes]) -> bytes:
     """Return the Interface Statistics Block of an interface: section 4.6."""
     body = struct.pack("<III", number, time_ns >> 32, time_ns & 0xFFFF_FFFF)

@@ -14,15 +14,13 @@ import numpy as np
 
 from mptcp_check.analysis.capture.capture_file import frame
 from mptcp_check.analysis.capture.pcapng_blocks import (
-    ENHANCED_PACKET,
     ISB_IFDROP,
     ISB_IFRECV,
     SHB_HARDWARE,
     SHB_OS,
     SHB_USERAPPL,
-    block,
     description,
-    padded,
+    packet,
     section,
     statistics,
 )
@@ -103,11 +101,8 @@ def _packets(parts: Sequence[InterfaceCapture], framings: Sequence[Framing]) -> 
     cells = zip(*(column[order].tolist() for column in (interface, *columns)), strict=True)
     blocks = []
     for number, time_ns, offset, captured, wire in cells:
-        # Before 1970 there was no Multipath TCP: such a time is a file's mistake, kept as 0.
-        ticks = max(time_ns, 0)
-        header = struct.pack("<IIIII", number, ticks >> 32, ticks & 0xFFFF_FFFF, captured, wire)
         data = parts[number].octets[offset : offset + captured]
-        blocks.append(block(ENHANCED_PACKET, header + padded(data)))
+        blocks.append(packet(number, time_ns, data, wire_bytes=wire))
     return blocks
 
 
