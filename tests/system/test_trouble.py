@@ -92,9 +92,26 @@ def test_an_image_that_was_changed_is_not_booted(tmp_path: Path) -> None:
     assert not list((tmp_path / "runs").glob("*"))
 
 
+FROZEN = """#!/bin/sh
+case "$*" in
+    *mptcp-check-probe*) exec {real} -S "$@" ;;
+esac
+exec {real} "$@"
+"""
+"""A QEMU whose probe never begins to boot (``-S``), however fast the computer is."""
+
+
 def test_a_machine_that_does_not_boot_in_time_is_ended(tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    said = call(*QUICK, "--boot-timeout", "1", "--out", str(out))
+    out, tools = tmp_path / "run", tmp_path / "tools"
+    tools.mkdir()
+    qemu = tools / "qemu-system-x86_64"
+    qemu.write_text(FROZEN.format(real=shutil.which(qemu.name)))
+    qemu.chmod(0o755)
+
+    said = call(
+        *(*QUICK, "--boot-timeout", "2", "--out", str(out)),
+        path=f"{tools}{os.pathsep}{os.environ['PATH']}",
+    )
 
     assert said.code == 4
     assert "machine did not answer in time" in said.one_line

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,10 @@ from pathlib import Path
 import paramiko
 
 from mptcp_check.errors import MachineError
+
+# What breaks a connection is raised to whoever uses it.  Paramiko's thread logs it too, with its
+# traceback, and Python writes to the terminal what is logged where nobody listens.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 COMMAND_DEADLINE_S = 60.0
 """On a busy computer whose machines are emulated, too."""

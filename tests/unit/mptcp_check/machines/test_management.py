@@ -1,6 +1,8 @@
 """A machine that goes silent is an error in time, not a wait without end."""
 
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,3 +71,32 @@ def test_a_command_that_does_not_end_is_given_up(guest: tuple[Guest, Management]
 
     with pytest.raises(MachineError, match="'sleep' did not end in time on the probe machine"):
         managed.ask("sleep", timeout_s=0.3)
+
+
+HANGS_UP = """
+import pathlib, socket, sys
+from mptcp_check.errors import MachineError
+from mptcp_check.machines.management import Management, make_keys
+here, there = socket.socketpair()
+there.shutdown(socket.SHUT_WR)
+try:
+    Management("probe", here, make_keys(pathlib.Path(sys.argv[1])))
+except MachineError as e:
+    print(e.message)
+"""
+
+
+def test_a_machine_that_hangs_up_is_an_error_and_nothing_is_written_beside_it(
+    tmp_path: Path,
+) -> None:
+    """In a process of its own: pytest listens to what is logged, a user's terminal does not."""
+    done = subprocess.run(
+        [sys.executable, "-c", HANGS_UP, str(tmp_path / "keys")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+
+    assert done.stdout.startswith("ssh to the probe machine failed: ")
+    assert done.stderr == ""
