@@ -228,5 +228,5 @@ def _disk_full_named(folder: Path) -> Iterator[None]:
         free = os.statvfs(folder)
         raise ImageError(
             f"the disk is full: {free.f_bavail * free.f_frsize // 10**6} MB are free at {folder}",
-            hint=f"Free {plan.NEEDED_MB} MB there, or take another folder for the cache.",
+            hint=f"free {plan.NEEDED_MB} MB there, or take another folder for the cache",
         ) from e

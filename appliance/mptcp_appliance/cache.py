@@ -107,7 +107,7 @@ def ensure(
     except OSError as e:
         raise ImageError(
             f"the cache folder {cache_dir} cannot be used: {e}",
-            hint="Make it writable, or take another folder.",
+            hint="make it writable, or take another folder",
         ) from e
     return image.read(directory)
 
@@ -160,7 +160,7 @@ def prune(
     except OSError as e:
         raise ImageError(
             f"{e.filename or cache_dir} cannot be removed: {(e.strerror or str(e)).lower()}",
-            hint="Look at its rights; what was removed before it is gone.",
+            hint="look at its rights; what was removed before it is gone",
         ) from e
     return sizes
 
@@ -210,7 +210,7 @@ def _remove_remains(cache_dir: Path) -> None:
         if mounted:
             # deleting through a mount would delete what is mounted, /dev for one
             raise ImageError(
-                f"a dead build left {mounted[0]} mounted", hint=f"Run: umount {mounted[0]}"
+                f"a dead build left {mounted[0]} mounted", hint=f"run: umount {mounted[0]}"
             )
         shutil.rmtree(path)
 
@@ -228,5 +228,5 @@ def _require_space(cache_dir: Path) -> None:
     if free_mb < plan.NEEDED_MB:
         raise ImageError(
             f"building an image needs {plan.NEEDED_MB} MB in {cache_dir}, {free_mb} MB are free",
-            hint="Free some space, or take another folder for the cache.",
+            hint="free some space, or take another folder for the cache",
         )

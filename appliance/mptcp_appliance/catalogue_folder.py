@@ -116,8 +116,8 @@ def read(folder: Path, key: PublicKey) -> Catalogue:
             raise FileNotFoundError(path) from e
         raise ImageError(
             f"the catalogue {path} is refused: {e}",
-            hint="Sign with the key that signed it, or give that one as --old-key; "
-            "a folder that nobody vouches for is not signed.",
+            hint="sign with the key that signed it, or give that one as --old-key; "
+            "a folder that nobody vouches for is not signed",
         ) from e
 
 
@@ -146,7 +146,7 @@ def _add(  # noqa: PLR0917 - one call, the parts of one step
     if absent:
         raise ImageError(
             f"the image {path} lacks {absent[0]}, which its manifest has",
-            hint="Only whole images are published.",
+            hint="only whole images are published",
         )
     listed = catalogue.entry(about, content=content, added=version)
     strict_json.file_name(listed.folder)
@@ -243,5 +243,5 @@ def _trouble_named(folder: Path) -> Iterator[None]:
         reason = "the disk is full" if full else (e.strerror or str(e)).lower()
         raise ImageError(
             f"the catalogue folder {folder} cannot be written: {reason}",
-            hint="What was published before is unchanged.",
+            hint="what was published before is unchanged",
         ) from e

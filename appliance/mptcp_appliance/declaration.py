@@ -127,7 +127,7 @@ def derived(base: Row, own: Row, *, where: str) -> Row:
     more = own.get("more_packages", [])
     packages = own.get("packages", base.get("packages"))
     if not isinstance(more, list) or not isinstance(packages, list):
-        raise ImageError(f"{where}: more_packages is not a list", hint="Correct the file.")
+        raise ImageError(f"{where}: more_packages is not a list", hint="correct the file")
     merged = {**base, **own, "packages": [*packages, *more]}
     merged.pop("more_packages", None)
     return merged

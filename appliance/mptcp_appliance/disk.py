@@ -61,7 +61,7 @@ def make(image: Image, form: str, output: Path, progress: Callable[[str], None])
     """
     if form not in FORMATS:
         raise ImageError(
-            f"no format is called {form!r}", hint=f"Known: {', '.join(sorted(FORMATS))}."
+            f"no format is called {form!r}", hint=f"known: {', '.join(sorted(FORMATS))}"
         )
     architecture = _architecture(image)
     _require_built_in(image)
@@ -79,7 +79,7 @@ def make(image: Image, form: str, output: Path, progress: Callable[[str], None])
     except OSError as e:
         raise ImageError(
             f"{output} cannot be written: {e.strerror or e}",
-            hint="Free some space, or name another file with --output.",
+            hint="free some space, or name another file with --output",
         ) from e
 
 
@@ -90,7 +90,7 @@ def _architecture(image: Image) -> str:
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise ImageError(
             f"the manifest {image.manifest} does not say for which machines the image is",
-            hint="Build the image again.",
+            hint="build the image again",
         ) from e
 
 
@@ -99,7 +99,7 @@ def _require_built_in(image: Image) -> None:
     if not disk_layout.finds_root(image.command_line):
         raise ImageError(
             f"the kernel of {image.directory.name} has its disk drivers as modules",
-            hint="Only a kernel of our own starts from a disk: take the image appliance.",
+            hint="only a kernel of our own starts from a disk: take the image appliance",
         )
 
 

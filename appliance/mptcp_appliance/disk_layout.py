@@ -102,7 +102,7 @@ def efi_name(architecture: str) -> str:
         return _EFI_NAMES[architecture]
     except KeyError:
         raise ImageError(
-            f"no disk is made for {architecture}", hint=f"Known: {', '.join(_EFI_NAMES)}."
+            f"no disk is made for {architecture}", hint=f"known: {', '.join(_EFI_NAMES)}"
         ) from None
 
 

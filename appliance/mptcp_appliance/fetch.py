@@ -111,7 +111,7 @@ def _manifest(place: Place, pin: Pin, entry: Entry, wait: Wait) -> tuple[bytes, 
     except SourceError as e:
         raise ImageError(
             f"the image {entry.folder} cannot be fetched: {path}: {e.reason}",
-            hint="Try again; the catalogue may just have changed.",
+            hint="try again; the catalogue may just have changed",
         ) from e
     try:
         signing.verify(content, signing.parse_signature(proof), pin.key)
@@ -186,7 +186,7 @@ def _require_space(partial: Path, parts: dict[str, Part]) -> None:
         raise ImageError(
             f"the image needs {needed_bytes // 10**6} MB in {partial.parent}, "
             f"{free_bytes // 10**6} MB are free",
-            hint="Free some space, or set MPTCP_CHECK_HOME to a folder on another disk.",
+            hint="free some space, or set MPTCP_CHECK_HOME to a folder on another disk",
         )
 
 
@@ -216,9 +216,9 @@ def _disk_trouble_named(partial: Path) -> Iterator[None]:
             shutil.rmtree(partial, ignore_errors=True)
             raise ImageError(
                 f"the disk is full: {partial.parent}; what had come of the image was removed",
-                hint="Free some space, or set MPTCP_CHECK_HOME to a folder on another disk.",
+                hint="free some space, or set MPTCP_CHECK_HOME to a folder on another disk",
             ) from e
         raise ImageError(
             f"the cache folder {partial.parent} cannot be used: {e.strerror or e}",
-            hint="Make it writable, or take another folder: MPTCP_CHECK_HOME.",
+            hint="make it writable, or take another folder: MPTCP_CHECK_HOME",
         ) from e

@@ -98,11 +98,11 @@ def _small(
         if e.absent:
             raise ImageError(
                 f"there is no catalogue at {pin.url}: it has no {path}",
-                hint="Correct the address: it is that of the folder with catalogue.json.",
+                hint="correct the address: it is that of the folder with catalogue.json",
             ) from e
         raise ImageError(
             f"the catalogue {pin.url} cannot be fetched: {path}: {e.reason}",
-            hint="Check address and network; images that are here already still boot.",
+            hint="check address and network; images that are here already still boot",
         ) from e
 
 

@@ -43,9 +43,9 @@ def choose(offered: Catalogue, wanted: Wanted, *, url: str) -> tuple[Entry, dict
         others = ", ".join(sorted(formats - _ALWAYS))
         raise ImageError(
             f"the catalogue's image {entry.name} does not come as {', '.join(missing)}",
-            hint=f"It comes as: {others}."
+            hint=f"it comes as: {others}"
             if others
-            else "It comes as it is booted by QEMU only, without --format.",
+            else "it comes as it is booted by QEMU only, without --format",
         )
     kinds = _ALWAYS | set(wanted.formats)
     return entry, {name: part for name, part in entry.parts.items() if part.format in kinds}
@@ -58,7 +58,7 @@ def _none(offered: Catalogue, wanted: Wanted, *, url: str) -> ImageError:
     if (wanted.name, wanted.architecture) in kinds:
         return ImageError(
             f"{message} that this version of mptcp-check can boot",
-            hint="Use the version of mptcp-check that its publishers use.",
+            hint="use the version of mptcp-check that its publishers use",
         )
     there = ", ".join(f"{name} {architecture}" for name, architecture in sorted(kinds))
-    return ImageError(message, hint=f"It has: {there or 'nothing'}.")
+    return ImageError(message, hint=f"it has: {there or 'nothing'}")

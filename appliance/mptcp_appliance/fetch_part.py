@@ -84,8 +84,8 @@ def fetch(
             raise ImageError(
                 f"{path} is not what the catalogue announces: its SHA-256 is {found}, "
                 f"announced is {part.sha256}; it was removed",
-                hint="Somebody changed it on its way, or the server's copy is damaged: "
-                "try another network, then tell those who publish it.",
+                hint="somebody changed it on its way, or the server's copy is damaged: "
+                "try another network, then tell those who publish it",
             )
         # two pieces may be of two states of the file: once more from its beginning
         pieced, started_over = False, True
@@ -113,7 +113,7 @@ def _receive(  # noqa: PLR0917 - one call, the parts of one step
             raise ImageError(
                 f"{path} has {delivery.total_bytes} bytes, the catalogue announces "
                 f"{part.size_bytes}",
-                hint="Its publisher's copy is not whole yet, or damaged: tell them.",
+                hint="its publisher's copy is not whole yet, or damaged: tell them",
             )
         state.write_text(delivery.validator, encoding="utf-8")
         mode = "r+b" if delivery.offset_bytes else "wb"
@@ -126,7 +126,7 @@ def _receive(  # noqa: PLR0917 - one call, the parts of one step
                     raise ImageError(
                         f"{path} is larger than the {part.size_bytes} bytes that the catalogue "
                         "announces; it was removed",
-                        hint="Somebody changed it, or its publisher's copy is damaged: tell them.",
+                        hint="somebody changed it, or its publisher's copy is damaged: tell them",
                     )
                 stream.write(chunk)
                 progress(there_bytes, "")

@@ -82,7 +82,7 @@ def _pin(known: Pin | None, url: str, key: PublicKey | None, *, replace_key: boo
             raise ImageError(
                 f"the catalogue {url} is not known on this computer, so its key must be given",
                 hint="`mptcp-check image fetch URL --key KEY`, with the key from those who publish "
-                "it, not from the server.",
+                "it, not from the server",
             )
         return known
     if known is None or replace_key:
@@ -91,6 +91,6 @@ def _pin(known: Pin | None, url: str, key: PublicKey | None, *, replace_key: boo
         raise ImageError(
             f"the catalogue {url} is trusted here with the key {known.key.name}, "
             f"{key.name} was given",
-            hint="If those who publish it told you so: --replace-key.",
+            hint="if those who publish it told you so: --replace-key",
         )
     return known

@@ -86,15 +86,15 @@ def address(given: str) -> str:
     if parts.scheme.lower() not in _SCHEMES or (not host) != (parts.scheme.lower() == "file"):
         raise ImageError(
             f"{given} is not the address of a catalogue",
-            hint="Give https://HOST/PATH, http://HOST/PATH, file:///PATH or a folder.",
+            hint="give https://HOST/PATH, http://HOST/PATH, file:///PATH or a folder",
         )
     if parts.username is not None or parts.password is not None:
         raise ImageError(
             "the address of a catalogue holds no user and password: it is shown and remembered",
-            hint="Put them into ~/.netrc.",
+            hint="put them into ~/.netrc",
         )
     if parts.query or parts.fragment or not given.isprintable() or " " in given:
-        raise ImageError(f"{given} is not the address of a folder", hint="Leave out what follows ?")
+        raise ImageError(f"{given} is not the address of a folder", hint="leave out what follows ?")
     name = f"[{host}]" if ":" in host else host
     path = parts.path.removesuffix(f"/{CATALOGUE}").rstrip("/")
     return f"{parts.scheme.lower()}://{name}{port}{path}"

@@ -79,7 +79,7 @@ class Image:
         raise ImageError(
             f"the image {self.directory.name} is not here as {format_name}, "
             f"but as {', '.join(there)}",
-            hint=f"Run: {way}" if way else "Build that format first.",
+            hint=f"run: {way}" if way else "build that format first",
         )
 
 
@@ -104,7 +104,7 @@ def read_manifest(directory: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError) as e:
         raise ImageError(
             f"{directory} is not the folder of an image: it has no {MANIFEST}",
-            hint="`mptcp-check image list --json` names the folders of those that are here.",
+            hint="`mptcp-check image list --json` names the folders of those that are here",
         ) from e
     except OSError as e:
         raise ImageError(f"the manifest {path} cannot be read: {e.strerror or e}") from e
@@ -164,7 +164,7 @@ def add_parts(directory: Path, kinds: Mapping[str, tuple[str, str]]) -> Image:
     if directory.parent.name == FETCHED:
         raise ImageError(
             f"the image {directory.name} is from a catalogue: nothing can be added to it",
-            hint="Add it where the image is built, before it is signed.",
+            hint="add it where the image is built, before it is signed",
         )
     read_manifest(directory)
     try:

@@ -47,7 +47,7 @@ def _folder(name: str) -> Path:
     """Return the folder of an image."""
     known = names()
     if name not in known:
-        raise ImageError(f"no image is called {name!r}", hint=f"Known: {', '.join(known)}.")
+        raise ImageError(f"no image is called {name!r}", hint=f"known: {', '.join(known)}")
     return _data("images", _PACKAGE.parent) / name
 
 

@@ -55,7 +55,7 @@ def parse(fragment: str, text: str) -> tuple[Request, ...]:
             what = "is not an option" if found is None else f"asks for {found[1]} without a reason"
             raise ImageError(
                 f"line {number} of the kernel fragment {fragment} {what}",
-                hint="Write CONFIG_NAME=value  # why the guest needs it.",
+                hint="write CONFIG_NAME=value  # why the guest needs it",
             )
         requests.append(
             Request(option=found[1], value=found[2], reason=found[3], fragment=fragment)
@@ -81,7 +81,7 @@ def merge(fragments: Iterable[tuple[str, str]]) -> tuple[Request, ...]:
                 raise ImageError(
                     f"{request.option} is asked for twice: in the kernel fragments "
                     f"{earlier.fragment} and {request.fragment}",
-                    hint="Keep the line whose reason is the better one.",
+                    hint="keep the line whose reason is the better one",
                 )
     return tuple(merged.values())
 
@@ -121,8 +121,8 @@ def require_taken(requests: Sequence[Request], config: str) -> None:
         raise ImageError(
             f"the kernel's configuration did not take {named}"
             + (f" and {more} more" if more > 0 else ""),
-            hint="Ask for what it depends on as well: `make menuconfig` in the kernel's source "
-            "shows that at the option.",
+            hint="ask for what it depends on as well: `make menuconfig` in the kernel's source "
+            "shows that at the option",
         )
 
 
@@ -153,14 +153,14 @@ def check(
             if request.option not in modules:
                 raise ImageError(
                     f"the kernel has {request.option} as a module, and the image does not carry it",
-                    hint=f"Name the module at {request.option} in image.toml, under "
-                    "[kernel.binary.modules.root].",
+                    hint=f"name the module at {request.option} in image.toml, under "
+                    "[kernel.binary.modules.root]",
                 )
             as_modules.append(request.option)
         elif found != request.value:
             raise ImageError(
                 f"the kernel lacks {request.option}={request.value} ({request.reason}); "
                 f"it has {found or 'not set'}",
-                hint="Take another kernel in image.toml.",
+                hint="take another kernel in image.toml",
             )
     return tuple(as_modules)

@@ -58,7 +58,7 @@ def _kernel(files: Mapping[str, bytes], package: str) -> Kernel:
     if len(releases) != 1:
         raise ImageError(
             f"the package {package} holds {len(releases)} kernels",
-            hint="Name the meta package of one kernel in image.toml, under [kernel].",
+            hint="name the meta package of one kernel in image.toml, under [kernel]",
         )
     release = releases[0]
     folder = f"lib/modules/{release}/"

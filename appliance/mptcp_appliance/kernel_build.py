@@ -188,7 +188,7 @@ def _collect(build: kernel_plan.Build, result: Path, *, config: str) -> None:
 def _require_tools(prefix: str) -> None:
     process.require(*_TOOLS, f"{prefix}gcc")
     if not process.succeeds(["gcc", "-fsyntax-only", "-include", "gelf.h", "-x", "c", os.devnull]):
-        raise ImageError("building a kernel needs gelf.h", hint="Run: apt install libelf-dev")
+        raise ImageError("building a kernel needs gelf.h", hint="run: apt install libelf-dev")
 
 
 def _require_room(work: Path) -> None:
@@ -196,5 +196,5 @@ def _require_room(work: Path) -> None:
     if free_mb < kernel_plan.NEEDED_MB:
         raise ImageError(
             f"building a kernel needs {kernel_plan.NEEDED_MB} MB in {work}, {free_mb} MB are free",
-            hint="Free some space, or take another folder for the cache.",
+            hint="free some space, or take another folder for the cache",
         )

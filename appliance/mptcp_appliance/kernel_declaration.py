@@ -55,7 +55,7 @@ def read(table: Reader, *, fragments: Mapping[str, str], where: str) -> Kernel:
     if table.has("source") == table.has("binary"):
         raise ImageError(
             f"{where}: kernel is not one of source and binary",
-            hint="Write one of the tables [kernel.source] and [kernel.binary].",
+            hint="write one of the tables [kernel.source] and [kernel.binary]",
         )
     if table.has("source"):
         return _source(table.table("source"), fragments, where)
@@ -89,6 +89,6 @@ def _named(
         if name not in fragments:
             raise ImageError(
                 f"{where} names the kernel fragment {name}, which does not exist",
-                hint=f"Known: {', '.join(sorted(fragments))}.",
+                hint=f"known: {', '.join(sorted(fragments))}",
             )
     return [(name, fragments[name]) for name in names]

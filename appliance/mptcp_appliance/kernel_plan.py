@@ -127,7 +127,7 @@ def target(architecture: str) -> Target:
     """
     if architecture not in TARGETS:
         raise ImageError(
-            f"no kernel is built for {architecture}", hint=f"Known: {', '.join(TARGETS)}."
+            f"no kernel is built for {architecture}", hint=f"known: {', '.join(TARGETS)}"
         )
     return TARGETS[architecture]
 
@@ -208,6 +208,6 @@ def requests(kernel: SourceKernel, architecture: str) -> tuple[Request, ...]:
     if architecture not in kernel.requests:
         raise ImageError(
             f"the kernel is not declared for {architecture}",
-            hint="Name its fragments in image.toml, under [kernel.source.fragments_of].",
+            hint="name its fragments in image.toml, under [kernel.source.fragments_of]",
         )
     return kernel.requests[architecture]

@@ -131,7 +131,7 @@ def closure(
         if module is None:
             raise ImageError(
                 f"the kernel has no module {name}, which {asked_by} needs",
-                hint="Correct the name in image.toml, under [modules].",
+                hint="correct the name in image.toml, under [modules]",
             )
         visiting.add(name)
         for need in module.needs:

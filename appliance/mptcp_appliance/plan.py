@@ -39,7 +39,7 @@ def architecture(machine: str) -> str:
         return _ARCHITECTURES[machine.lower()]
     except KeyError:
         raise ImageError(
-            f"no image is made for the processor {machine}", hint="Use x86-64 or 64-bit ARM."
+            f"no image is made for the processor {machine}", hint="use x86-64 or 64-bit ARM"
         ) from None
 
 
@@ -71,7 +71,7 @@ def command_line(declaration: Declaration, *, architecture: str) -> str:
     if architecture not in declaration.consoles:
         raise ImageError(
             f"image {declaration.name} is not declared for {architecture}",
-            hint="Add its console to image.toml, under [kernel.console].",
+            hint="add its console to image.toml, under [kernel.console]",
         )
     return " ".join((f"console={declaration.consoles[architecture]}", *declaration.command_line))
 

@@ -39,19 +39,19 @@ _ERROR_WORDS = ("No space left", ": error:", ": fatal error:")
 """A line that says why a tool fails is known by its beginning, or by words in it (gcc)."""
 
 _HINTS = (
-    (("No space left on device", "not enough free space"), "Free some disk space and try again."),
+    (("No space left on device", "not enough free space"), "free some disk space and try again"),
     (
         ("Could not resolve", "Temporary failure", "Unable to connect", "Could not connect",
          "Failed to fetch", "failed to download"),
-        "Check the network and this machine's apt sources, then try again.",
+        "check the network and this machine's apt sources, then try again",
     ),
     (
         ("can neither be executed natively",),
-        "To install another architecture's packages: apt install qemu-user-static binfmt-support",
+        "to install another architecture's packages: apt install qemu-user-static binfmt-support",
     ),
     (
         ("newuidmap", "newgidmap", "subuid", "unable to pick chroot mode"),
-        ("Without root, mmdebstrap needs: sudo apt install uidmap; unless /etc/subuid has you: "
+        ("without root, mmdebstrap needs: sudo apt install uidmap; unless /etc/subuid has you: "
         "sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER"),
     ),
 )  # fmt: skip
@@ -73,7 +73,7 @@ def require(*tools: str) -> None:
     if missing:
         packages = " ".join(dict.fromkeys(_PACKAGES[tool] for tool in missing))
         raise ImageError(
-            f"building an image needs {', '.join(missing)}", hint=f"Run: apt install {packages}"
+            f"building an image needs {', '.join(missing)}", hint=f"run: apt install {packages}"
         )
 
 

@@ -53,20 +53,20 @@ def check(pin: Pin, catalogue: Catalogue, data: bytes, *, now_s: int) -> None:
         raise ImageError(
             f"the catalogue {pin.url} has version {catalogue.version}, "
             f"version {pin.version} was seen before: an older one is refused",
-            hint="Try another network; if it stays, ask those who sign the catalogue.",
+            hint="try another network; if it stays, ask those who sign the catalogue",
         )
     if catalogue.version == pin.version and hashlib.sha256(data).hexdigest() != pin.sha256:
         raise ImageError(
             f"the catalogue {pin.url} has the version {pin.version} that was seen before, "
             "with other content",
-            hint="Ask those who sign it: each signing must raise the version.",
+            hint="ask those who sign it: each signing must raise the version",
         )
     if catalogue.expires_s <= now_s:
         raise ImageError(
             f"the catalogue {pin.url} expired at {strict_json.time_text(catalogue.expires_s)}, "
             f"and this computer's clock says {strict_json.time_text(now_s)}",
-            hint="Correct the clock, or ask those who publish it to sign it again "
-            "(`mptcp-check image sign`); images that are here already still boot.",
+            hint="correct the clock, or ask those who publish it to sign it again "
+            "(`mptcp-check image sign`); images that are here already still boot",
         )
 
 
@@ -155,7 +155,7 @@ def keep(path: Path, url: str, change: Callable[[Pin | None], Pin]) -> Pin:
     except OSError as e:
         raise ImageError(
             f"{path} cannot be written: {e.strerror}",
-            hint="What is remembered there protects against old catalogues: make it writable.",
+            hint="what is remembered there protects against old catalogues: make it writable",
         ) from e
     return pin
 
@@ -163,6 +163,6 @@ def keep(path: Path, url: str, change: Callable[[Pin | None], Pin]) -> Pin:
 def _unreadable(path: Path, reason: Exception) -> ImageError:
     return ImageError(
         f"{path}, which remembers the trusted keys, cannot be read: {reason}",
-        hint="Look at it; after removing it, each catalogue needs its key again: "
-        "`mptcp-check image fetch URL --key KEY`.",
+        hint="look at it; after removing it, each catalogue needs its key again: "
+        "`mptcp-check image fetch URL --key KEY`",
     )

@@ -137,7 +137,7 @@ def rewrite(
             if member.islnk() and pattern.match(member.linkname.removeprefix("./")):
                 raise ImageError(
                     f"{path} is a hard link to {member.linkname}, which the image leaves out",
-                    hint="Correct exclude in image.toml.",
+                    hint="correct exclude in image.toml",
                 )
             if path in users.FILES:
                 text = users.with_users(path, content(source, member).decode(), declaration.users)
@@ -200,7 +200,7 @@ def additions(
         if wanted.user not in numbers:
             raise ImageError(
                 f"{wanted.path} shall belong to {wanted.user}, who is not declared",
-                hint="Add the user to image.toml, under [[users]].",
+                hint="add the user to image.toml, under [[users]]",
             )
         directory(wanted.path, mode=wanted.mode, owner=numbers[wanted.user])
     for path, data in sorted(files.items()):

@@ -121,18 +121,18 @@ def read(path: Path, password: Callable[[], str]) -> SecretKey:
         data = strict_json.read_limited(path, signing.LIMIT_BYTES)
     except FileNotFoundError:
         raise ImageError(
-            f"there is no secret key {path}", hint=f"Make one: mptcp-check image keygen {path}"
+            f"there is no secret key {path}", hint=f"make one: mptcp-check image keygen {path}"
         ) from None
     except OSError as e:
         raise ImageError(f"the secret key {path} cannot be read: {e.strerror}") from None
     if _is_public(data):
         raise ImageError(
             f"{path} is a public key, which signs nothing",
-            hint="Name the file that `mptcp-check image keygen` was told.",
+            hint="name the file that `mptcp-check image keygen` was told",
         )
     if others:
         raise ImageError(
-            f"the secret key {path} can be read by others", hint=f"Run: chmod 600 {path}"
+            f"the secret key {path} can be read by others", hint=f"run: chmod 600 {path}"
         )
     try:
         return parse(data, password)
@@ -157,7 +157,7 @@ def create(path: Path, content: bytes) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ImageError(f"{path} exists already", hint="Name another file.") from None
+        raise ImageError(f"{path} exists already", hint="name another file") from None
     except OSError as e:
         raise ImageError(f"{path} cannot be written: {e.strerror}") from None
     try:

@@ -160,14 +160,14 @@ def _check_signature(found: Image, origin: Origin, pins: Path) -> None:
         raise ImageError(
             f"the image {found.directory.name} came from {origin.catalogue}, "
             "which is not trusted here",
-            hint="Give its key: `mptcp-check image fetch URL --key KEY`.",
+            hint="give its key: `mptcp-check image fetch URL --key KEY`",
         )
     try:
         require_signed(found, pin.key)
     except ValueError as e:
         raise ImageError(
             f"the image {found.directory.name} is refused: {e}",
-            hint=f"Run: mptcp-check image fetch {origin.catalogue}",
+            hint=f"run: mptcp-check image fetch {origin.catalogue}",
         ) from e
 
 

@@ -19,7 +19,7 @@ def read(text: str, where: str) -> dict[str, object]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
-        raise ImageError(f"{where} is not TOML: {e}", hint="Correct the file.") from e
+        raise ImageError(f"{where} is not TOML: {e}", hint="correct the file") from e
 
 
 class Reader:
@@ -96,7 +96,7 @@ class Reader:
             unknown = ", ".join(sorted(self._table))
             raise ImageError(
                 f"{self._where} has keys that mean nothing: {unknown}",
-                hint="Remove them or correct their spelling.",
+                hint="remove them or correct their spelling",
             )
         for child in self._children:
             child.nothing_left()
@@ -108,7 +108,7 @@ class Reader:
 
     def _take(self, key: str, kind: type) -> object:
         if key not in self._table:
-            raise ImageError(f"{self._where} has no {key}", hint=f"Add {key} to the file.")
+            raise ImageError(f"{self._where} has no {key}", hint=f"add {key} to the file")
         value = self._table.pop(key)
         # a bool is an int to Python, never to an image
         if not isinstance(value, kind) or isinstance(value, bool):
@@ -116,4 +116,4 @@ class Reader:
         return value
 
     def _wrong(self, key: str, wanted: str) -> ImageError:
-        return ImageError(f"{self._where}: {key} is not {wanted}", hint="Correct the file.")
+        return ImageError(f"{self._where}: {key} is not {wanted}", hint="correct the file")

@@ -32,7 +32,7 @@ def with_users(path: str, text: str, users: Iterable[User]) -> str:
         ):
             raise ImageError(
                 f"user {user.name} ({user.id}) is already in {path}",
-                hint="Choose another name and number in image.toml, under [[users]].",
+                hint="choose another name and number in image.toml, under [[users]]",
             )
         text += _LINES[path](user)
     return text

@@ -141,7 +141,7 @@ def test_remains_with_something_mounted_are_not_touched(
     with pytest.raises(ImageError, match=r"left .*/dev mounted") as caught:
         ensure(tmp_path)
 
-    assert caught.value.hint == f"Run: umount {remains}/dev"
+    assert caught.value.hint == f"run: umount {remains}/dev"
     assert (remains / "dev").is_dir()
     assert builder.calls == []
 

@@ -95,7 +95,7 @@ def test_an_unknown_fragment_is_named_with_the_known_ones() -> None:
 
     with pytest.raises(ImageError, match="names the kernel fragment riscv") as caught:
         read(text)
-    assert caught.value.hint == "Known: amd64, required."
+    assert caught.value.hint == "known: amd64, required"
 
 
 def test_an_image_like_another_has_its_own_keys_and_more_packages() -> None:

@@ -173,7 +173,7 @@ def test_nobody_there_is_one_clear_line(laptop: Laptop, tmp_path: Path) -> None:
     with serving(tmp_path / "empty") as (url, _):
         with pytest.raises(ImageError, match=r"there is no catalogue at http") as caught:
             laptop.fetch(url, PUBLIC)
-        assert "Correct the address" in caught.value.hint
+        assert "correct the address" in caught.value.hint
     with pytest.raises(
         ImageError, match=r"cannot be fetched: .*cannot be reached \(connection refused\)$"
     ):

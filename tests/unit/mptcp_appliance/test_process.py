@@ -55,14 +55,14 @@ def test_a_missing_tool_is_named_with_its_package() -> None:
         patch.setenv("PATH", "/nowhere")
         with pytest.raises(ImageError, match="needs mmdebstrap, mksquashfs") as caught:
             process.require("mmdebstrap", "mksquashfs")
-    assert caught.value.hint == "Run: apt install mmdebstrap squashfs-tools"
+    assert caught.value.hint == "run: apt install mmdebstrap squashfs-tools"
 
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        ("E: write failed: No space left on device", "Free some disk space"),
-        ("Err:1 http://m.invalid Temporary failure resolving 'm.invalid'", "Check the network"),
+        ("E: write failed: No space left on device", "free some disk space"),
+        ("Err:1 http://m.invalid Temporary failure resolving 'm.invalid'", "check the network"),
         ("E: newuidmap failed", "apt install uidmap"),
         ("E: unable to pick chroot mode automatically (use --mode …)", "--add-subuids"),
         ("E: something new", ""),

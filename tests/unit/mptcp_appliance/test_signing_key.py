@@ -101,7 +101,7 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ImageError, match="can be read by others") as caught:
         signing_key.read(path, never)
-    assert caught.value.hint == f"Run: chmod 600 {path}"
+    assert caught.value.hint == f"run: chmod 600 {path}"
 
 
 def test_a_key_that_is_not_there_or_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -237,7 +237,7 @@ def test_an_expired_catalogue_is_one_line_and_how_to_go_on(
     said = call("fetch", catalogue, "--key", KEY.public.text)
 
     assert (said.code, "expired at" in said.line) == (3, True)
-    assert "next step: Correct the clock" in said.err
+    assert "next step: correct the clock" in said.err
 
 
 def test_a_renewed_catalogue_is_good_again(
