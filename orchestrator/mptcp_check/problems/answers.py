@@ -94,9 +94,22 @@ def documented(problems: Problems, *names: str) -> dict[int | str, dict[str, Any
         status: {
             "description": "; ".join(f"{name}: {problems.titles[name][1]}" for name in of_status),
             "content": {MEDIA_TYPE: {"schema": reference}},
+            **_with_fields(problems, of_status),
         }
         for status, of_status in sorted(by_status.items())
     }
+
+
+def _with_fields(problems: Problems, names: Sequence[str]) -> dict[str, Any]:
+    """Return the description of a header field that goes with some of these problems."""
+    waiting = [name for name in names if name in problems.retry_after_s]
+    if not waiting:
+        return {}
+    field = {
+        "description": f"Seconds after which to ask again; with {', '.join(waiting)}.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+    return {"headers": {"Retry-After": field}}
 
 
 def openapi(
