@@ -1,12 +1,18 @@
 """What several modules measure over: each has its own, made anew."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from mptcp_check.server.configuration_keys import PORTS
+from system.host_traces import (
+    Settings,
+    folders,
+    settings,
+)
 from system.public_server import PublicServer, public_server
-from system.real_site import Site, site
+from system.real_site import SERVER, Site, site
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +34,20 @@ def every_service(place: Site) -> Iterator[PublicServer]:
     """Give a public measurement server with every application, at every address of its own."""
     with public_server(place, apps=tuple(PORTS), listen='["0.0.0.0", "::"]') as made:
         yield made
+
+
+@pytest.fixture(scope="module")
+def before(place: Site) -> Settings:
+    """Return laptop and server as they are before anything was measured."""
+    # the server has path manager settings of its own, which must come back
+    place.run("server", "ip", "mptcp", "limits", "set", "subflow", "3", "add_addr_accepted", "1")
+    place.run(
+        "server", "ip", "mptcp", "endpoint", "add", SERVER, "dev", "eth0", "id", "7", "signal"
+    )
+    return settings(place)
+
+
+@pytest.fixture(scope="module")
+def earlier() -> list[Path]:
+    """Return what was there before: what somebody else's killed run left, it may be."""
+    return folders()

@@ -1,83 +1,20 @@
 """A real network, measured without a machine: this computer's kernel, or a box that ssh reaches."""
 
-import contextlib
 import html
-import json
 import os
 import shutil
-import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mptcp_check.machines import hardware
-from system.cli import Said, wait_for_line, wait_until
-from system.real_site import LAPTOP, LIMIT_S, ODD_PORT, SERVER, SSH_PORT, Site, run
+from system.cli import Said, wait_until
+from system.host_traces import BOTH, HTTP, QUICK, TO_SERVER, Settings, agents, left_by_us, settings
+from system.real_site import LAPTOP, SSH_PORT, Site
 
-pytestmark = pytest.mark.lab
-
-TO_SERVER = ("--server", f"ssh:{SERVER}:{SSH_PORT}")
-BOTH = ("--machine", "host", "--iface", "lan0", "--iface", "lan1")
-QUICK = ("run", "--quick", "--json")
-HTTP = (*QUICK, "--apps", "http")
-
-Settings = dict[str, str]
-
-
-def settings(place: Site) -> Settings:
-    """Return all of laptop and server that a run may change."""
-    found = {}
-    for role in ("laptop", "server"):
-        for command in (
-            ("sysctl", "-a", "--pattern", r"^net\.(mptcp|ipv4\.(ip_forward|conf))"),
-            ("ip", "mptcp", "limits"),
-            ("ip", "mptcp", "endpoint"),
-            ("ip", "-br", "link"),
-            ("ip", "rule"),
-            ("ip", "-4", "route", "show", "table", "all"),
-            ("nft", "list", "ruleset"),
-        ):
-            found[f"{role} {' '.join(command)}"] = place.run(role, *command)
-        for interface in ("lan0", "lan1") if role == "laptop" else ("eth0",):
-            found[f"{role} {interface}"] = place.run(role, "ethtool", "-k", interface)
-    return found
-
-
-def agents(place: Site) -> list[str]:
-    """Return the command lines of what a run started in the site."""
-    found = []
-    for role in ("laptop", "server", "desk"):
-        for pid in run("ip", "netns", "pids", place.name(role)).split():
-            try:
-                line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-            if any(word in line for word in (".pyz", "nginx", "pure-ftpd", "tcpdump", "udhcpc")):
-                found.append(line)
-    return found
-
-
-def folders() -> list[Path]:
-    """Return the folders of agents on this computer, whoever's they are."""
-    work = Path("/run/mptcp-check")
-    pushed = Path("/tmp").glob("mptcp-check-" + "?" * 16)  # noqa: S108 - the product's place
-    return [*work.glob("*"), *pushed]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def earlier() -> list[Path]:
-    """Return what was there before: what somebody else's killed run left, it may be."""
-    return folders()
-
-
-def left_by_us(earlier: list[Path]) -> list[Path]:
-    """Return the folders that a run left which is over; those of runs beside it go with these."""
-    found = [path for path in folders() if path not in earlier]
-    wait_until(lambda: not any(path.exists() for path in found))
-    return [path for path in found if path.exists()]
+pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("earlier")]
 
 
 def seen(document: dict[str, Any]) -> set[str]:
@@ -86,16 +23,6 @@ def seen(document: dict[str, Any]) -> set[str]:
 
 def ftp_modes(document: dict[str, Any]) -> set[str | None]:
     return {e["mode"] for e in document["exchanges"] if e["app"] == "ftp"}
-
-
-@pytest.fixture(scope="module")
-def before(place: Site) -> Settings:
-    # the server has path manager settings of its own, which must come back
-    place.run("server", "ip", "mptcp", "limits", "set", "subflow", "3", "add_addr_accepted", "1")
-    place.run(
-        "server", "ip", "mptcp", "endpoint", "add", SERVER, "dev", "eth0", "id", "7", "signal"
-    )
-    return settings(place)
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +165,7 @@ def test_a_hypervisor_that_ends_tcp_itself_is_refused_with_the_way_out(
         )  # fmt: skip
         after = place.run("laptop", "ip", "-br", "link")
 
-    assert said.code == PREFLIGHT, said.err
+    assert said.code == 3, said.err
     assert "the machine is not really on the network of br0 (bridge): a user-mode" in said.one_line
     assert "join the machine to the network itself" in " ".join(said.err.split())
     assert after == before
@@ -292,191 +219,3 @@ def test_every_exchange_of_the_default_plan_works_with_addresses_of_the_users_ow
     assert ftp_modes(document) == {"active", "passive"}
     assert {e["outcome"] for e in document["exchanges"]} == {"tcp", "mptcp"}
     assert seen(document) == set()
-
-
-USAGE, PREFLIGHT, MACHINE, UNREACHABLE = 2, 3, 4, 5
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (("--machine", "host", "--iface", "lan9", *TO_SERVER), USAGE, "interface 'lan9'"),
-        ((*BOTH, "--server", f"ssh:{SERVER}:2299"), UNREACHABLE, "Connection refused"),
-        (
-            ("--machine", f"ssh:{LAPTOP}:2299", *TO_SERVER),
-            MACHINE,
-            "cannot be reached by ssh: ",
-        ),
-    ],
-)
-def test_what_cannot_be_is_one_line_and_its_exit_code(
-    place: Site,
-    before: Settings,
-    earlier: list[Path],
-    *,
-    arguments: tuple[str, ...],
-    code: int,
-    message: str,
-) -> None:
-    said = place.call("laptop", *HTTP, *arguments)
-
-    assert said.code == code, said.err
-    assert message in said.one_line + said.err
-    assert settings(place) == before
-    assert (agents(place), left_by_us(earlier)) == ([], [])
-
-
-SOMEBODY = str(20_000 + os.getpid() % 40_000)
-"""A user without rights, who can read this program wherever it is installed; our own."""
-AS_SOMEBODY = (
-    *("setpriv", "--reuid", SOMEBODY, "--regid", SOMEBODY, "--clear-groups"),
-    *("--inh-caps", "-all,+dac_read_search", "--ambient-caps", "-all,+dac_read_search"),
-    *("--securebits", "+no_setuid_fixup"),  # access(2) knows that right as well
-)
-
-
-def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
-    place: Site, before: Settings, earlier: list[Path]
-) -> None:
-    work = Path(f"/tmp/mptcp-check-{SOMEBODY}")  # noqa: S108 - the product's place
-    with tempfile.TemporaryDirectory() as home:
-        os.chown(home, int(SOMEBODY), int(SOMEBODY))
-        try:
-            said = place.call("laptop", *HTTP, *BOTH, *TO_SERVER, home=Path(home), by=AS_SOMEBODY)
-            left = [p for p in work.iterdir() if p.is_dir()]
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        runs = list(Path(home).glob(".local/share/mptcp-check/runs/*"))
-
-    assert said.code == PREFLIGHT, said.err
-    assert "--machine host makes a network namespace and captures packets, which needs root" in (
-        said.one_line
-    )
-    assert "start it with sudo" in said.err
-    assert (left, runs) == ([], [])
-    assert settings(place) == before
-    assert (agents(place), left_by_us(earlier)) == ([], [])
-
-
-def test_a_host_key_that_is_not_known_is_refused(place: Site) -> None:
-    known = place.home / ".ssh" / "known_hosts"
-    known.write_text("")
-    try:
-        said = place.call("laptop", *HTTP, *BOTH, *TO_SERVER)
-    finally:
-        place.trust()
-
-    assert said.code == PREFLIGHT
-    assert f"the host key of {SERVER}:{SSH_PORT} is not known" in said.one_line
-    assert known.read_text().count(SERVER) == 3
-
-
-def test_another_host_key_than_the_known_one_is_refused(place: Site) -> None:
-    place.trust(key_of=place.home / ".ssh" / "id_ed25519.pub")
-    try:
-        said = place.call("laptop", *HTTP, *BOTH, *TO_SERVER)
-    finally:
-        place.trust()
-
-    assert said.code == PREFLIGHT
-    assert "has another host key than the one that is known" in said.one_line
-
-
-BOX = f"{SERVER}:{ODD_PORT}"
-
-
-@pytest.mark.parametrize(
-    ("python", "message"),
-    [
-        (None, f"{BOX} has no python3"),
-        ([0, [3, 11], "linux", False], f"the kernel of {BOX} has no Multipath TCP"),
-        ([1000, [3, 11], "linux", True], f"you are not root on {BOX}"),
-    ],
-)
-def test_a_box_that_cannot_serve_says_why(place: Site, python: object, message: str) -> None:
-    if python is None:
-        (place.odd / "python3").unlink(missing_ok=True)
-    else:
-        place.says("python3", json.dumps(python))
-    said = place.call("laptop", *HTTP, *BOTH, "--server", f"ssh:{BOX}")
-
-    assert said.code == PREFLIGHT, said.err
-    assert message in said.one_line
-
-
-def test_a_port_that_is_taken_is_named(place: Site) -> None:
-    said = place.call("laptop", *HTTP, *BOTH, "--server", f"{TO_SERVER[-1]},http={SSH_PORT}")
-
-    assert said.code == UNREACHABLE
-    assert f"port {SSH_PORT} for http is taken on the server" in said.one_line
-
-
-def test_an_interface_that_goes_away_in_mid_run_ends_the_run(
-    place: Site, earlier: list[Path]
-) -> None:
-    place.run("laptop", "ip", "link", "add", "lan7", "type", "veth", "peer", "name", "far7")
-    place.run("laptop", "ip", "link", "set", "far7", "up")
-    place.run("laptop", "ip", "link", "set", "lan7", "up")
-    wanted = ("--iface", "lan0", "--iface", "lan7,address=10.88.7.2/24")
-    arguments = ("run", "--apps", "http", "--machine", "host", *wanted, *TO_SERVER)
-    child = place.start("laptop", *arguments)
-    try:
-        wait_for_line(child, " 1/")
-        place.run("laptop", "ip", "link", "del", "lan7")
-        _, words = child.communicate(timeout=LIMIT_S)
-    finally:
-        child.kill()
-        child.wait()
-
-    assert child.returncode == MACHINE, words
-    assert "lan7 of this computer went away in mid-run" in words
-    assert "Traceback" not in words
-    assert wait_until(lambda: not agents(place))
-    assert left_by_us(earlier) == []
-
-
-def test_kill_9_leaves_nothing_on_either_side(
-    place: Site, before: Settings, earlier: list[Path]
-) -> None:
-    child = place.start("laptop", "run", *BOTH, *TO_SERVER)
-    try:
-        wait_for_line(child, " 2/")
-        assert agents(place) != []
-        child.send_signal(signal.SIGKILL)
-        child.wait(timeout=LIMIT_S)
-        assert child.stderr is not None
-        child.stderr.close()
-    finally:
-        child.kill()
-        child.wait()
-
-    assert wait_until(lambda: not agents(place)), agents(place)
-    assert wait_until(lambda: settings(place) == before)
-    assert left_by_us(earlier) == []
-
-
-@pytest.mark.slow
-def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
-    place: Site, before: Settings, earlier: list[Path]
-) -> None:
-    routed = ("--machine", "host", "--iface", "lan1,routed", *TO_SERVER)
-    child = place.start("laptop", "run", *routed)
-    try:
-        wait_for_line(child, "1/")
-        for pid in run("ip", "netns", "pids", place.name("laptop")).split():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # some end meanwhile
-                if b"unshare" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    os.kill(int(pid), signal.SIGKILL)
-        _, words = child.communicate(timeout=LIMIT_S)
-    finally:
-        child.kill()
-        child.wait()
-    assert child.returncode == MACHINE, words
-    assert "the agent on this computer ended" in words
-    assert "mptcp_check_" in place.run("laptop", "nft", "list", "ruleset")
-
-    said = place.call("laptop", *HTTP, *routed)
-
-    assert said.code == 0, said.err
-    assert settings(place) == before
-    assert (agents(place), left_by_us(earlier)) == ([], [])
