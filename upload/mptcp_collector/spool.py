@@ -5,7 +5,6 @@ before it is found by the bundle's digest, which is compared when the last byte 
 """
 
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
+from mptcp_collector.block_file import BlockFile
 from mptcp_collector.problem import ProblemError
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -28,16 +28,15 @@ class Part:
     """
 
     def __init__(self, path: Path) -> None:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         self.path = path
         self._turn = threading.Lock()
-        self._descriptor = os.open(path, flags, 0o640)
+        self._file = BlockFile(path, mode=0o640)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._descriptor)
+            self._file.close()
             raise ProblemError("upload_busy") from None
-        self.size_bytes = os.fstat(self._descriptor).st_size
+        self.size_bytes = os.fstat(self._file.fileno()).st_size
         self._hash = hashlib.sha256() if self.size_bytes == 0 else None
         """Of all bytes, where all came through here; else the file is read again."""
 
@@ -46,7 +45,7 @@ class Part:
         view = memoryview(octets)
         with self._turn:
             while view:
-                count = os.pwrite(self._open(), view, self.size_bytes)
+                count = self._file.write_at(view, self.size_bytes)
                 self.size_bytes += count
                 if self._hash is not None:
                     self._hash.update(view[:count])
@@ -55,7 +54,7 @@ class Part:
     def cut(self, size_bytes: int) -> None:
         """Forget what came after an offset."""
         with self._turn:
-            os.ftruncate(self._open(), size_bytes)
+            os.ftruncate(self._file.fileno(), size_bytes)
             self.size_bytes = size_bytes
             self._hash = hashlib.sha256() if size_bytes == 0 else None
 
@@ -69,19 +68,12 @@ class Part:
     def synchronise(self) -> None:
         """Write the bytes to the disk."""
         with self._turn:
-            os.fsync(self._open())
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Let others write; again does nothing."""
         with self._turn:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-            self._descriptor = -1
-
-    def _open(self) -> int:
-        if self._descriptor < 0:
-            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
-        return self._descriptor
+            self._file.close()
 
 
 class Spool:

@@ -7,6 +7,9 @@ the last bytes all of it at once.
 import asyncio
 import contextlib
 import hashlib
+import mmap
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from starlette.requests import Request
@@ -17,16 +20,22 @@ from mptcp_collector.meta.records import Upload
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.spool import Part
 
-ROOM_BYTES: Final = 1 << 18
+ROOM_BYTES: Final = 1 << 20
 """What is held of a request before it goes to the disk.
 
-Little enough that what was received is still in the processor's cache when it is hashed.
+Little enough that what was received is still in a processor's cache when it is hashed, and enough
+that the disk gets long writes and threads do not mostly wait for the interpreter's lock.
 """
 
-
 _ROOMS_MAX: Final = 64
-_rooms: Final[list[bytearray]] = []
-"""Not needed now: new memory costs as much as what it is for."""
+_rooms: Final[list[mmap.mmap]] = []
+"""Not needed now: new memory costs as much as what it is for.  They begin at a page, without
+which nothing can go past the page cache."""
+
+_writers: Final = ThreadPoolExecutor(3 * (os.cpu_count() or 1), "writer")
+"""For each processor one thread that hashes while two wait for the disk: more of them would only
+wait for each other.  With a run's last byte others wait, who have nothing to compute.
+"""
 
 
 async def take(
@@ -52,13 +61,15 @@ async def take(
     idle_s = here.configuration.limits.idle_s
     coming = body.of(request)
     writing = _Writing(here, upload, part, digest)
-    held = _rooms.pop() if _rooms else bytearray(ROOM_BYTES)
+    held = _rooms.pop() if _rooms else mmap.mmap(-1, ROOM_BYTES)
     room = memoryview(held)[: upload.size_bytes - began + 1]
     filled = 0
+    loop = asyncio.get_running_loop()
     try:
         while not coming.ended:
             filled += await coming.fill(room[filled:], idle_s)
-            filled = await asyncio.to_thread(writing.write, coming, room, filled)
+            filled = await loop.run_in_executor(_writers, writing.write, coming, room, filled)
+        await asyncio.to_thread(writing.end)
     except (ProblemError, OSError):
         writing.undo()
         # a client that still sends does not read what we say
@@ -103,7 +114,6 @@ class _Writing:
                 raise ProblemError("too_large", "more bytes than Upload-Length announced")
             self.keep(room[:filled])
             if coming.ended:
-                self._end()
                 return 0
             filled = coming.more(room)
         return filled
@@ -114,13 +124,14 @@ class _Writing:
         if self._digest is not None:
             self._hash.update(octets)
 
-    def undo(self) -> None:
-        """Forget bytes of which a digest was told, and cannot hold any more."""
-        if self._digest is not None:
-            self._part.cut(self._began)
-
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Compare the digest that was told; store the run when the upload is whole."""
         if self._digest not in (None, self._hash.digest()):
             raise ProblemError("checksum_mismatch")
         if self._part.size_bytes == self._upload.size_bytes:
             self._receiving.finish(self._upload, self._part)
+
+    def undo(self) -> None:
+        """Forget bytes of which a digest was told, and cannot hold any more."""
+        if self._digest is not None:
+            self._part.cut(self._began)
