@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from mptcp_appliance import cache, images
+from mptcp_check import settings
 from mptcp_check.server.configuration_keys import PORTS
-from system.host_traces import (
-    Settings,
-    folders,
-    settings,
-)
+from system.host_traces import Settings, folders, settings_of
 from system.public_server import PublicServer, public_server
 from system.real_site import SERVER, Site, site
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _image() -> None:
+    """Have the image built here: nothing can be fetched in the namespaces that tests make."""
+    cache.ensure(
+        images.load(settings.IMAGE), cache_dir=settings.places().images, progress=lambda _: None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def before(place: Site) -> Settings:
     place.run(
         "server", "ip", "mptcp", "endpoint", "add", SERVER, "dev", "eth0", "id", "7", "signal"
     )
-    return settings(place)
+    return settings_of(place)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ HTTP = (*QUICK, "--apps", "http")
 Settings = dict[str, str]
 
 
-def settings(place: Site) -> Settings:
+def settings_of(place: Site) -> Settings:
     """Return all of laptop and server that a run may change."""
     found = {}
     for role in ("laptop", "server"):

@@ -11,7 +11,16 @@ import pytest
 
 from mptcp_check.machines import hardware
 from system.cli import Said, wait_until
-from system.host_traces import BOTH, HTTP, QUICK, TO_SERVER, Settings, agents, left_by_us, settings
+from system.host_traces import (
+    BOTH,
+    HTTP,
+    QUICK,
+    TO_SERVER,
+    Settings,
+    agents,
+    left_by_us,
+    settings_of,
+)
 from system.real_site import LAPTOP, SSH_PORT, Site
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("earlier")]
@@ -79,7 +88,7 @@ def test_laptop_and_server_are_as_they_were_before(
     place: Site, before: Settings, clean: Said, earlier: list[Path]
 ) -> None:
     assert clean.code == 0
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert agents(place) == []
     assert left_by_us(earlier) == []
 
@@ -112,7 +121,7 @@ def test_a_box_that_ssh_reaches_measures_with_its_own_network(
     assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
     assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
     assert [j["attached"] for j in document["joints"]["client"]] == ["own", "own"]
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert agents(place) == []
     assert left_by_us(earlier) == []
 
@@ -182,7 +191,7 @@ def test_a_box_that_ssh_reaches_can_measure_in_a_namespace(place: Site, before: 
     document = said.document
     # one network, two addresses on it: a second subflow has somewhere to come from
     assert [e["subflows"] for e in document["exchanges"]] == [1, 2, 1, 2]
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert agents(place) == []
 
 
@@ -199,7 +208,7 @@ def test_a_routed_client_says_that_it_was_translated(place: Site, before: Settin
     assert ftp_modes(document) == {"passive"}
     assert any("active mode was left out" in note for note in document["notes"])
     assert {e["outcome"] for e in document["exchanges"]} == {"tcp", "mptcp"}
-    assert settings(place) == before
+    assert settings_of(place) == before
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from system.host_traces import (
     Settings,
     agents,
     left_by_us,
-    settings,
+    settings_of,
 )
 from system.real_site import LAPTOP, LIMIT_S, ODD_PORT, SERVER, SSH_PORT, Site, run
 
@@ -52,7 +52,7 @@ def test_what_cannot_be_is_one_line_and_its_exit_code(
 
     assert said.code == code, said.err
     assert message in said.one_line + said.err
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
@@ -84,7 +84,7 @@ def test_a_user_without_rights_is_told_what_the_own_kernel_needs(
     )
     assert "start it with sudo" in said.err
     assert (left, runs) == ([], [])
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert (agents(place), left_by_us(earlier)) == ([], [])
 
 
@@ -181,7 +181,7 @@ def test_kill_9_leaves_nothing_on_either_side(
         child.wait()
 
     assert wait_until(lambda: not agents(place)), agents(place)
-    assert wait_until(lambda: settings(place) == before)
+    assert wait_until(lambda: settings_of(place) == before)
     assert left_by_us(earlier) == []
 
 
@@ -208,5 +208,5 @@ def test_what_a_killed_agent_left_is_put_back_by_the_next_run(
     said = place.call("laptop", *HTTP, *routed)
 
     assert said.code == 0, said.err
-    assert settings(place) == before
+    assert settings_of(place) == before
     assert (agents(place), left_by_us(earlier)) == ([], [])
