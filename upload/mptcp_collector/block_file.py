@@ -42,11 +42,17 @@ class BlockFile:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return self._descriptor
 
-    def write_at(self, octets: memoryview, offset: int) -> int:
-        """Write bytes at an offset; return how many, as pwrite(2)."""
+    def write_at(self, octets: memoryview, offset: int, *, past_cache: bool) -> int:
+        """Write bytes at an offset; return how many, as pwrite(2).
+
+        Args:
+            octets: What is written; whole blocks can go past the cache from a page's beginning.
+            offset: Where.
+            past_cache: Nobody reads them soon.
+        """
         whole = not (offset % BLOCK_BYTES or len(octets) % BLOCK_BYTES)
         try:
-            self._go(direct=whole and self._can)
+            self._go(direct=past_cache and whole and self._can)
             return os.pwrite(self.fileno(), octets, offset)
         except OSError as e:
             if e.errno != errno.EINVAL or not self._can:

@@ -45,7 +45,9 @@ class Part:
         view = memoryview(octets)
         with self._turn:
             while view:
-                count = self._file.write_at(view, self.size_bytes)
+                # what is not hashed here is read again for its digest: let it stay in the cache
+                past_cache = self._hash is not None
+                count = self._file.write_at(view, self.size_bytes, past_cache=past_cache)
                 self.size_bytes += count
                 if self._hash is not None:
                     self._hash.update(view[:count])

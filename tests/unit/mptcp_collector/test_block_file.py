@@ -41,14 +41,15 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return found
 
 
-def put(file: BlockFile, *lengths: int) -> bytes:
+def put(file: BlockFile, *lengths: int, past_cache: bool = True) -> bytes:
     """Write so many bytes one after the other; return what the file has to hold."""
     told = bytearray()
     for length in lengths:
         view = OCTETS[:length]
         told += view
         while view:
-            view = view[file.write_at(view, len(told) - len(view)) :]
+            count = file.write_at(view, len(told) - len(view), past_cache=past_cache)
+            view = view[count:]
     return bytes(told)
 
 
@@ -61,17 +62,25 @@ def test_whole_blocks_go_past_the_cache_and_others_through_it(
     assert file.path.read_bytes() == told
 
 
+def test_what_is_read_again_soon_stays_in_the_cache(file: BlockFile, direct: list[bool]) -> None:
+    told = put(file, BLOCK_BYTES, BLOCK_BYTES, past_cache=False)
+
+    assert direct == [False, False]
+    assert file.path.read_bytes() == told
+
+
 @given(
+    past_cache=st.booleans(),
     lengths=st.lists(
         st.sampled_from([1, 511, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES])
         | st.integers(1, len(ROOM)),
         max_size=8,
-    )
+    ),
 )
-def test_the_file_holds_what_was_written(lengths: list[int]) -> None:
+def test_the_file_holds_what_was_written(lengths: list[int], *, past_cache: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = BlockFile(Path(folder) / "x", mode=0o600)
-        told = put(file, *lengths)
+        told = put(file, *lengths, past_cache=past_cache)
         file.close()
         assert file.path.read_bytes() == told
 
@@ -80,7 +89,7 @@ def test_memory_that_begins_anywhere_goes_through_the_cache(
     file: BlockFile, direct: list[bool]
 ) -> None:
     for offset in (0, BLOCK_BYTES):
-        assert file.write_at(OCTETS[1 : 1 + BLOCK_BYTES], offset) == BLOCK_BYTES
+        assert file.write_at(OCTETS[1 : 1 + BLOCK_BYTES], offset, past_cache=True) == BLOCK_BYTES
 
     # refused once and not tried again, or, as tmpfs does it, taken
     assert direct in ([True, False, False], [True, True])
@@ -109,10 +118,10 @@ def test_other_errors_are_raised(file: BlockFile, monkeypatch: pytest.MonkeyPatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="Invalid argument"):
-        file.write_at(OCTETS[:BLOCK_BYTES], -BLOCK_BYTES)
+        file.write_at(OCTETS[:BLOCK_BYTES], -BLOCK_BYTES, past_cache=True)
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(OSError, match="No space left"):
-        file.write_at(OCTETS[:BLOCK_BYTES], 0)
+        file.write_at(OCTETS[:BLOCK_BYTES], 0, past_cache=True)
 
 
 def test_a_closed_file_takes_nothing(file: BlockFile) -> None:
@@ -120,4 +129,4 @@ def test_a_closed_file_takes_nothing(file: BlockFile) -> None:
     file.close()
 
     with pytest.raises(OSError, match="Bad file descriptor"):
-        file.write_at(OCTETS[:1], 0)
+        file.write_at(OCTETS[:1], 0, past_cache=True)
