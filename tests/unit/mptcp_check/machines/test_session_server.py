@@ -1,125 +1,24 @@
 """A session at a public server as an end that can be asked; the server is real but its sockets."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
 
-from measurement_server import Parts, parts, summary
+from measurement_server import summary
 from mptcp_check.errors import ServerError
 from mptcp_check.exchanges import proof
 from mptcp_check.exchanges.guest_api import GuestError
-from mptcp_check.machines import session_server
-from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.session_agent import problem_of
-from mptcp_check.machines.site_addresses import ActiveControl, ServerPlace
-from mptcp_check.machines.wishes import SessionWish
+from mptcp_check.machines.site_addresses import ActiveControl
 from mptcp_check.model import Family
-from mptcp_check.server.problem import URN
-from mptcp_check.server.services.service import ProgramState
 from mptcp_check.session_client.connection import Connection, RefusedError, UnreachableError
 from mptcp_check.session_client.remote_session import RemoteSession
-from mptcp_check.session_client.server_list import KnownServer
-from mptcp_check.session_client.services import Services
 from mptcp_guest.checking import checked
 from mptcp_guest.verbs import VERBS
-
-SERVER = KnownServer(host="192.0.2.1", port=34380)
-
-
-ANY = "0.0.0.0"  # noqa: S104 - what is told, not what listens
-
-
-def program(
-    service: str, transport: str, port: int, *, alive: bool = True, address: str = ANY
-) -> ProgramState:
-    return ProgramState(
-        service=service,
-        transport=transport,
-        address=address,
-        port=port,
-        alive=alive,
-        restarts_count=0,
-        restarted_ns=None,
-        because="",
-    )
-
-
-@dataclass
-class Wire:
-    """Asks the server's application as `Connection` does over HTTPS."""
-
-    parts: Parts
-    client: TestClient
-    asked: list[tuple[str, str]] = field(default_factory=list)
-
-    def ask(
-        self, connection: Connection, method: str, path: str, ticket: str, document: object
-    ) -> dict[str, Any]:
-        self.asked.append((method, path.rpartition("/")[2]))
-        headers = {"authorization": f"Bearer {ticket}"} if ticket else {}
-        answer = self.client.request(method, path, json=document, headers=headers)
-        if answer.status_code >= 400:
-            said = answer.json()
-            raise RefusedError(
-                connection.server,
-                name=said["type"].removeprefix(URN),
-                title=said["title"],
-                status=answer.status_code,
-            )
-        found: dict[str, Any] = json.loads(answer.content or b"{}")
-        return found
-
-
-@pytest.fixture
-def wire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
-    with parts(tmp_path) as server:
-        made = Wire(server, server.client())
-
-        def ask(
-            self: Connection, method: str, path: str, *, ticket: str = "", document: object = None
-        ) -> dict[str, Any]:
-            return made.ask(self, method, path, ticket, document)
-
-        def fetch(
-            self: Connection, path: str, *, ticket: str, file: BinaryIO, limit_bytes: int
-        ) -> str:
-            headers = {"authorization": f"Bearer {ticket}"}
-            answer = made.client.get(path, headers=headers)
-            assert len(answer.content) <= limit_bytes
-            file.write(answer.content)
-            return "ab" * 32 if self.server is SERVER else hashlib.sha256(b"").hexdigest()
-
-        monkeypatch.setattr(Connection, "ask", ask)
-        monkeypatch.setattr(Connection, "fetch", fetch)
-        yield made
-
-
-@contextmanager
-def having(
-    wire: Wire,
-    folder: Path,
-    *servers: KnownServer,
-    apps: tuple[str, ...] = ("http",),
-    named: bool = True,
-    keeps: bool = False,
-) -> Iterator[tuple[session_server.MeasurementServer, list[str]]]:
-    said: list[str] = []
-    with session_server.server_by_session(
-        SessionWish(servers=servers or (SERVER,), text="/home/me/servers.toml", keeps=keeps),
-        run_id="01hzy0run0000000000000000",
-        apps=WantedApps(names=apps, named=named),
-        scratch=folder,
-        wall_ns=wire.parts.clock,
-        say=said.append,
-    ) as server:
-        yield server, said
+from session_wire import ANY, SERVER, Wire, having, program
 
 
 @dataclass
@@ -279,68 +178,6 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
         assert server.place.addresses == {Family.IPV6: "2001:db8::7"}
 
 
-def test_what_a_server_does_not_offer_is_refused_when_named_and_else_left_out(
-    wire: Wire, tmp_path: Path
-) -> None:
-    with having(wire, tmp_path, apps=("http", "ftp", "sip"), named=False) as (server, _):
-        words = "ftp, sip were left out: the measurement server does not offer them"
-        assert server.left_out == {"ftp": words, "sip": words}
-    with (
-        pytest.raises(ServerError, match="does not offer ftp") as refused,
-        having(wire, tmp_path, apps=("http", "ftp")),
-    ):
-        pytest.fail("it came up")
-    assert refused.value.hint == "it offers http"
-    assert wire.asked[-1][0] == "DELETE"
-
-
-def test_a_service_that_is_down_or_crashes_is_told(
-    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(session_server.time, "sleep", waits.append)
-    wanted = {"service": "http", "transport": "mptcp", "address": "", "port": 80}
-    with having(wire, tmp_path) as (server, _):
-        [up] = wire.parts.services.programs
-        wire.parts.services.programs = (replace(up, restarts_count=1),)
-        [note] = server.notes_at_end()
-        assert note == "http at port 80 of the server crashed meanwhile and was started again"
-        wire.parts.services.away = True
-        [note] = server.notes_at_end()
-        assert "does not run its application servers now" in note
-        wire.parts.services.away = False
-        assert waits == []
-        wire.parts.services.programs = (program("http", "mptcp", 80, alive=False),)
-        with pytest.raises(ServerError, match=r"http at port 80 of .* does not run now"):
-            server.end.agent.call("services_start", {"services": [wanted]})
-    assert sum(waits) == 15
-
-
-def test_a_service_that_is_down_is_left_out_unless_it_was_named(
-    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(session_server.time, "sleep", waits.append)
-    up, down = program("http", "mptcp", 80), program("imap", "mptcp", 143, alive=False)
-    wire.parts.services.programs = (up, down)
-    with having(wire, tmp_path, apps=("http", "imap", "sip"), named=False) as (server, _):
-        assert set(server.place.ports) == {"http"}
-        assert server.left_out == {
-            "imap": "imap was left out: the server program did not run",
-            "sip": "sip was left out: the measurement server does not offer it",
-        }
-    with (
-        pytest.raises(ServerError, match=r"imap at port 143 of .* does not run now") as refused,
-        having(wire, tmp_path, apps=("http", "imap")),
-    ):
-        pytest.fail("it came up")
-    assert "leave it out by --apps" in refused.value.hint
-    assert len(waits) == 10
-    waits.clear()
-    with having(wire, tmp_path, apps=("http",)):
-        assert waits == []  # what was not asked for is not waited for
-
-
 def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
     wire: Wire, tmp_path: Path
 ) -> None:
@@ -355,42 +192,6 @@ def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
         assert not isinstance(ended.value, GuestError)
         state = server.end.agent.call("capture_state")
         assert state["captures"][0]["alive"] is False
-
-
-def test_the_first_of_a_list_that_can_be_used_is_taken_and_the_report_says_why(
-    wire: Wire, tmp_path: Path
-) -> None:
-    first = replace(SERVER, host="192.0.2.9", priority=1)
-    with having(wire, tmp_path, SERVER, first) as (server, said):
-        assert server.end.name == "https://192.0.2.9:34380"
-        [note] = server.notes
-    assert "the first of 2 by priority (1)" in said[0]
-    assert note.startswith("https://192.0.2.9:34380 was taken from servers.toml: ")
-    assert "/home/me" not in note
-
-
-def test_one_that_takes_nobody_in_or_has_not_what_is_named_is_passed_over(
-    wire: Wire, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    full, poor, last = (replace(SERVER, host=f"192.0.2.{n}", priority=n) for n in (1, 2, 3))
-    create, places = RemoteSession.create, session_server.place
-
-    def created(connection: Connection, run_id: str) -> RemoteSession:
-        if connection.server == full:
-            raise RefusedError(full, name="too-many-sessions", title="", status=429)
-        return create(connection, run_id)
-
-    def placed(services: Services, *told: Any, url: str, **named: Any) -> ServerPlace:  # noqa: ANN401 - its own
-        found = places(services, *told, url=url, **named)
-        return replace(found, ports={}) if url == poor.url else found
-
-    monkeypatch.setattr(RemoteSession, "create", created)
-    monkeypatch.setattr(session_server, "place", placed)
-    with having(wire, tmp_path, last, poor, full) as (server, said):
-        assert server.end.name == last.url
-        assert wire.parts.sessions.store.open_count() == 1  # none is left at the one passed over
-    assert "(has as many sessions of this network as it allows)" in said[0]
-    assert f"{poor.url} (does not offer http)" in said[0]
 
 
 def test_what_a_session_may_have_is_known_beforehand(wire: Wire, tmp_path: Path) -> None:
@@ -428,12 +229,6 @@ def test_a_server_that_begins_anew_is_asked_again_and_one_that_is_gone_is_told(
         session.capture()
     assert "it answered before" in gone.value.hint
     assert failures == []
-
-
-def test_a_drained_server_makes_no_session(wire: Wire, tmp_path: Path) -> None:
-    wire.parts.sessions.lame_duck = lambda: True
-    with pytest.raises(ServerError, match="is being drained"), having(wire, tmp_path):
-        pytest.fail("it came up")
 
 
 @pytest.mark.parametrize(
