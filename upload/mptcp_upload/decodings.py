@@ -52,12 +52,19 @@ _URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 _ENTITY: Final = re.compile(rb"&(?:#|[A-Za-z])[^;\s]{1,8};")
 _OCTET: Final = re.compile(rb"&#(?:[xX]0*(?P<hex>[0-9A-Fa-f]{1,2})|0*(?P<decimal>[0-9]{1,3}));")
 _WIDE: Final = tuple(
-    (f"a letter in {width} bytes", width, re.compile(rb"[\t-\xff](?:\0{%d}[\t-\xff]){2,}" % zeros))
-    for width, zeros in ((2, 1), (4, 3), (8, 7), (16, 15))
+    (
+        f"a letter in {width} bytes",
+        width,
+        re.compile(rb"\0" * (width - 1) + rb"(?=[\t-\xff]" + rb"\0" * (width - 1) + rb")"),
+        re.compile(rb"[\t-\xff](?:\0{%d}[\t-\xff]){2,}" % (width - 1)),
+    )
+    for width in (2, 4, 8, 16)
 )
 """UTF-16 and UTF-32, and what is either twice: all but one byte of each letter are zero.
 
 Which one is the letter says the order of the bytes; where a run of letters begins needs no order.
+The first pattern is where a run's second letter may be.  It begins with a zero, so `re` steps over
+what has none; a pattern that begins with a letter is tried at every byte of a capture.
 """
 
 
@@ -119,9 +126,14 @@ def _base64(text: bytes, at: int) -> Iterator[View]:
 
 
 def _wide(content: bytes) -> Iterator[View]:
-    for how, width, pattern in _WIDE:
-        for run in pattern.finditer(content):
-            yield View(how=how, at=run.start(), content=run[0][::width])
+    for how, width, second_letter, letters in _WIDE:
+        looked_at = 0
+        for zeros in second_letter.finditer(content):
+            start = zeros.start() - 1
+            run = letters.match(content, start) if start >= looked_at else None
+            if run is not None:
+                looked_at = run.end()
+                yield View(how=how, at=start, content=run[0][::width])
 
 
 def _compressed(content: bytes) -> Iterator[View]:
