@@ -18,7 +18,7 @@ What does not depend on who else uses the machine is printed too: the processor 
 costs nginx and the collector, and what SHA-256 alone takes of it.  Before that, how long a bomb of
 42 kB takes to be refused, and how much more memory the collector has had for it.
 
-Reached on two processors, three runs: 0.98 to 1.02 of nginx then sync, 0.77 to 0.83 of nginx with
+Reached on two processors, six runs: 0.95 to 1.10 of nginx then sync, 0.77 to 0.90 of nginx with
 each fsync, 0.53 to 0.62 of nginx left to the kernel; 14 ms of processor time for a file, nginx 8.
 """
 
