@@ -118,6 +118,25 @@ class PretendedCaptures:
             raise ProblemError("capture-unavailable")
 
 
+ANY = "0.0.0.0"  # noqa: S104 - what is told, not what listens
+
+
+def program(
+    service: str, transport: str, port: int, *, alive: bool = True, address: str = ANY
+) -> ProgramState:
+    """Return what is told of a server program that never crashed."""
+    return ProgramState(
+        service=service,
+        transport=transport,
+        address=address,
+        port=port,
+        alive=alive,
+        restarts_count=0,
+        restarted_ns=None,
+        because="",
+    )
+
+
 @dataclass
 class PretendedServices:
     """Keeps sessions' files in memory; nothing listens anywhere."""
@@ -126,18 +145,7 @@ class PretendedServices:
     full: bool = False
     accounts: dict[str, Account] = field(default_factory=dict)
     files: dict[tuple[str, str, str], FileDigest] = field(default_factory=dict)
-    programs: tuple[ProgramState, ...] = (
-        ProgramState(
-            service="http",
-            transport="mptcp",
-            address="192.0.2.1",
-            port=80,
-            alive=True,
-            restarts_count=0,
-            restarted_ns=None,
-            because="",
-        ),
-    )
+    programs: tuple[ProgramState, ...] = (program("http", "mptcp", 80, address="192.0.2.1"),)
 
     def available(self) -> bool:
         return not self.away

@@ -14,28 +14,10 @@ from mptcp_check.machines import session_server
 from mptcp_check.machines.missing_programs import WantedApps
 from mptcp_check.machines.wishes import SessionWish
 from mptcp_check.server.problem import URN
-from mptcp_check.server.services.service import ProgramState
 from mptcp_check.session_client.connection import Connection, RefusedError
 from mptcp_check.session_client.server_list import KnownServer
 
 SERVER = KnownServer(host="192.0.2.1", port=34380)
-
-ANY = "0.0.0.0"  # noqa: S104 - what is told, not what listens
-
-
-def program(
-    service: str, transport: str, port: int, *, alive: bool = True, address: str = ANY
-) -> ProgramState:
-    return ProgramState(
-        service=service,
-        transport=transport,
-        address=address,
-        port=port,
-        alive=alive,
-        restarts_count=0,
-        restarted_ns=None,
-        because="",
-    )
 
 
 @dataclass

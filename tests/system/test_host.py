@@ -26,10 +26,6 @@ from system.real_site import LAPTOP, SSH_PORT, Site
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("earlier")]
 
 
-def seen(document: dict[str, Any]) -> set[str]:
-    return {f["behaviour"] for f in document["report"]["findings"] if f["state"] == "seen"}
-
-
 def ftp_modes(document: dict[str, Any]) -> set[str | None]:
     return {e["mode"] for e in document["exchanges"] if e["app"] == "ftp"}
 
@@ -60,7 +56,7 @@ def test_web_and_ftp_run_over_two_real_networks(clean: Said) -> None:
 
 
 def test_a_real_network_that_does_nothing_is_accused_of_nothing(clean: Said) -> None:
-    assert seen(clean.document) == set()
+    assert clean.seen == set()
     assert clean.document["integrity"]["troubles"] == []
 
 
@@ -103,7 +99,7 @@ def test_a_router_that_strips_one_port_is_named_with_that_port(place: Site) -> N
 
     assert said.code == 1, said.err
     document = said.document
-    assert seen(document) == {"mp_capable_removed_from_syn"}
+    assert said.seen == {"mp_capable_removed_from_syn"}
     fell_back = {e["port"] for e in document["exchanges"] if "fell_back" in e["outcome"]}
     assert fell_back == {8081}
     assert "This concerns port 8081." in document["summary"]
@@ -139,7 +135,7 @@ def test_a_machine_bridged_to_two_networks_measures_them(place: Site) -> None:
         assert joints == [(bridge, "bridge") for bridge in bridges]
         assert [e["outcome"] for e in document["exchanges"]] == ["tcp", "mptcp"] * 4
         assert all(e["subflows"] == 2 for e in document["exchanges"] if e["transport"] == "mptcp")
-        assert seen(document) == set()
+        assert said.seen == set()
         passed = "the machine's own TCP leaves this computer (the server answered with MP_CAPABLE)"
         assert {f"by eth{n} {passed}" for n in range(2)} <= set(document["notes"])
         links = place.run("laptop", "ip", "-br", "link")
@@ -204,7 +200,7 @@ def test_a_routed_client_says_that_it_was_translated(place: Site, before: Settin
     assert said.code == 0, said.err
     document = said.document
     assert document["network"] == "routed"
-    assert seen(document) == {"address_translated"}
+    assert said.seen == {"address_translated"}
     assert ftp_modes(document) == {"passive"}
     assert any("active mode was left out" in note for note in document["notes"])
     assert {e["outcome"] for e in document["exchanges"]} == {"tcp", "mptcp"}
@@ -227,4 +223,4 @@ def test_every_exchange_of_the_default_plan_works_with_addresses_of_the_users_ow
     assert addresses == [["10.88.0.20/24"], ["10.88.1.20/24"]]
     assert ftp_modes(document) == {"active", "passive"}
     assert {e["outcome"] for e in document["exchanges"]} == {"tcp", "mptcp"}
-    assert seen(document) == set()
+    assert said.seen == set()

@@ -2,7 +2,6 @@
 
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,10 +18,6 @@ def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Said, Path]:
     """Give a run without any middlebox."""
     out = tmp_path_factory.mktemp("clean") / "run"
     return call("run", "--quick", "--json", "--out", str(out)), out
-
-
-def seen(document: dict[str, Any]) -> set[str]:
-    return {f["behaviour"] for f in document["report"]["findings"] if f["state"] == "seen"}
 
 
 def test_a_clean_path_carries_every_exchange_over_both_paths(clean: tuple[Said, Path]) -> None:
@@ -42,7 +37,7 @@ def test_a_clean_path_carries_every_exchange_over_both_paths(clean: tuple[Said, 
 
 
 def test_a_clean_path_is_accused_of_nothing(clean: tuple[Said, Path]) -> None:
-    assert seen(clean[0].document) == set()
+    assert clean[0].seen == set()
 
 
 def test_the_run_is_whole_and_its_captures_agree_with_the_wire(clean: tuple[Said, Path]) -> None:
@@ -117,7 +112,7 @@ def test_mp_capable_removed_from_the_syn_is_named_with_frames_that_tshark_confir
 
     assert said.code == 1, said.err
     document = said.document
-    assert seen(document) == {behaviour}
+    assert said.seen == {behaviour}
     outcomes = [e["outcome"] for e in document["exchanges"]]
     assert outcomes == ["tcp", "fell_back_at_handshake"] * (len(outcomes) // 2)
     found = [f for f in document["report"]["findings"] if f["state"] == "seen"]
@@ -157,7 +152,7 @@ def test_each_behaviour_in_the_way_of_real_machines_is_named_and_nothing_else(
 
     assert said.code == 0, said.err
     document = said.document
-    assert seen(document) == {behaviour}
+    assert said.seen == {behaviour}
     over_mptcp = {e["outcome"] for e in document["exchanges"] if e["transport"] == "mptcp"}
     assert over_mptcp == EXPECTED[behaviour]
 
@@ -192,7 +187,7 @@ def test_the_whole_suite_runs_under_every_condition_and_accuses_nobody(
     document = full[0].document
 
     assert document["integrity"]["troubles"] == []
-    assert seen(document) == set()
+    assert full[0].seen == set()
     exchanges = document["exchanges"]
     assert {e["joining"] for e in exchanges} == {"subflow", "backup", "signal", "other_family"}
     assert {e["family"] for e in exchanges} == {"ipv4", "ipv6"}

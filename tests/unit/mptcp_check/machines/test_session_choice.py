@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from measurement_server import program
 from mptcp_check.errors import ServerError
 from mptcp_check.machines import session_server
 from mptcp_check.machines.site_addresses import ServerPlace
 from mptcp_check.session_client.connection import Connection, RefusedError
 from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.services import Services
-from session_wire import SERVER, Wire, having, program
+from session_wire import SERVER, Wire, having
 
 
 def test_what_a_server_does_not_offer_is_refused_when_named_and_else_left_out(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from measurement_server import summary
+from measurement_server import ANY, program, summary
 from mptcp_check.errors import ServerError
 from mptcp_check.exchanges import proof
 from mptcp_check.exchanges.guest_api import GuestError
@@ -18,7 +18,7 @@ from mptcp_check.session_client.connection import Connection, RefusedError, Unre
 from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_guest.checking import checked
 from mptcp_guest.verbs import VERBS
-from session_wire import ANY, SERVER, Wire, having, program
+from session_wire import SERVER, Wire, having
 
 
 @dataclass

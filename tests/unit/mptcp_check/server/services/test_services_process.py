@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from measurement_server import Clock, S
+from measurement_server import Clock, S, program
 from mptcp_check.server.line_protocol import LONGEST_LINE, ask, listen
 from mptcp_check.server.problem import ProblemError
 from mptcp_check.server.services import programs, server_keys, services_process
 from mptcp_check.server.services.programs import Programs
 from mptcp_check.server.services.remote_services import RemoteServices
-from mptcp_check.server.services.service import ProgramState, ServicesState
+from mptcp_check.server.services.service import ServicesState
 from mptcp_check.server.services.services_process import ServicesProcess
 from mptcp_check.server.services.session_folders import Quota, SessionFolders
 from mptcp_check.server.services.shared_programs import SHARED
@@ -301,16 +301,6 @@ def test_the_log_says_once_what_is_offered(
         ("ftp", "::", 21),
     )
     programs = [
-        ProgramState(
-            service=service,
-            transport="mptcp",
-            address=address,
-            port=port,
-            alive=True,
-            restarts_count=0,
-            restarted_ns=None,
-            because="",
-        )
-        for service, address, port in places
+        program(service, "mptcp", port, address=address) for service, address, port in places
     ]
     assert services_process._told(programs) == "http at 80 8080, ftp at 21"
