@@ -20,6 +20,7 @@ from mptcp_check.machines.guest import Guest, fetch, guest
 from mptcp_check.machines.interruption import Interruption
 from mptcp_check.machines.management import RunKeys
 from mptcp_check.machines.measured_network import End, MeasuredNetwork, NetworkKind
+from mptcp_check.machines.powered import any_end_first
 from mptcp_check.machines.qemu import Machine, MachineSpec
 from mptcp_check.machines.switch import Switch
 from mptcp_check.machines.wire_agreement import Agreement
@@ -179,6 +180,11 @@ def embedded(
         ]
         probe, server = _enter_together(waiting, stack, machines=machines)
         witness = SwitchWitness(switch)
+
+        def check() -> None:
+            with any_end_first(machines):  # with a machine its wires go, and they are seen first
+                witness.check()
+
         yield MeasuredNetwork(
             kind=NetworkKind.EMBEDDED,
             ends={
@@ -186,7 +192,7 @@ def embedded(
                 Side.SERVER: _end(server, addresses.SERVER, directory),
             },
             addressing=lambda _: addresses.EMBEDDED,
-            check=witness.check,
+            check=check,
             ready_ns=clock.monotonic_ns() - began_ns,
             witness=witness,
             interrupter=SwitchInterrupter(switch),

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 
 from mptcp_check import clock
 from mptcp_check.errors import MachineError
@@ -12,24 +11,11 @@ from mptcp_check.machines import capture_port
 from mptcp_check.machines.agent import Agent
 from mptcp_check.machines.heartbeat import beating
 from mptcp_check.machines.management import Management, RunKeys, wait_for_guest
+from mptcp_check.machines.powered import Powered, its_end_first
 from mptcp_check.machines.qemu import Machine, MachineSpec
 from mptcp_guest.messages import CaptureFile
 
 ARCHIVE_PATH = "/run/mptcp-guest.pyz"
-
-
-class Powered(Protocol):
-    """What a guest needs of the machine that it runs in, whatever runs the machine."""
-
-    @property
-    def name(self) -> str:
-        """How messages call it."""
-
-    def check_alive(self, patience_s: float = 0.0) -> None:
-        """Raise `MachineError` when the machine has ended; wait for that as long as said."""
-
-    def wait_for_end(self, timeout_s: float) -> bool:
-        """Wait until the guest has powered itself off; say whether it did."""
 
 
 class Guest:
@@ -66,9 +52,10 @@ def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
     if machine.captures is None:
         content = _by_ssh(machine, file, directory)
     else:
-        content = capture_port.received(
-            machine.captures, file, agent=machine.agent, now_ns=clock.monotonic_ns
-        )
+        with its_end_first(machine.machine):
+            content = capture_port.received(
+                machine.captures, file, agent=machine.agent, now_ns=clock.monotonic_ns
+            )
     if hashlib.sha256(content).hexdigest() != file["sha256"]:
         raise MachineError(
             f"the {machine.name} capture of {file['interface']} came damaged: "
@@ -80,7 +67,8 @@ def fetch(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
 
 def _by_ssh(machine: Guest, file: CaptureFile, directory: Path) -> bytes:
     local = directory / f"{machine.name}-{file['interface']}.pcap"
-    machine.management.get(file["path"], local)
+    with its_end_first(machine.machine):
+        machine.management.get(file["path"], local)
     content = local.read_bytes()
     local.unlink()
     return content
@@ -118,7 +106,8 @@ def guest(
         deadline_ns=deadline_ns,
         name=name,
     )
-    management = Management(name, connection, keys)
+    with its_end_first(machine):
+        management = Management(name, connection, keys)
     with guest_over(
         management,
         machine,
@@ -154,7 +143,8 @@ def booted(
             deadline_ns=deadline_ns,
             name=spec.name,
         )
-        management = Management(spec.name, connection, keys)
+        with its_end_first(machine):
+            management = Management(spec.name, connection, keys)
         try:
             yield machine, management
         finally:
@@ -182,8 +172,9 @@ def guest_over(
         captures: See `Guest`.
     """
     try:
-        management.put(archive, ARCHIVE_PATH)
-        channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
+        with its_end_first(machine):
+            management.put(archive, ARCHIVE_PATH)
+            channel = management.channel(f"exec python3 {ARCHIVE_PATH} --owns-machine")
         agent = Agent(channel, machine=machine.name, check_alive=machine.check_alive, now_ns=now_ns)
         try:
             with beating(agent):
