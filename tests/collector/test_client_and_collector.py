@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from collector_served import DEADLINE_S, configured, served
 from mptcp_check import clock
@@ -15,6 +16,7 @@ from mptcp_collector import receipt, signing_key
 from mptcp_upload import bundle, sending
 from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.outbox import Entry, Outbox, State, deletion_token
+from mptcp_upload.pace import Pace
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mp_capable_removed_from_syn"
 RUN_ID = "01hzy0run0000000000000000z"
@@ -43,7 +45,10 @@ def octets() -> bytes:
     return bundle.write({"report.json": json.dumps(report).encode(), **captures}, about)
 
 
-def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(
+    tmp_path: Path, *, at_once: bool
+) -> None:
     path = configured(tmp_path, judging=True)
     content = octets()
     with (
@@ -64,11 +69,12 @@ def test_a_run_goes_from_the_outbox_to_its_verdict_and_is_deleted(tmp_path: Path
             ),
             content,
         )
-        pace = sending.Pace(
+        pace = Pace(
             monotonic_ns=clock.monotonic_ns,
             sleep=threading.Event().wait,
             rng=random.Random(1),  # noqa: S311 - waits are no secret
             chunk_bytes=1000,
+            at_once=at_once,
         )
         done = sending.deliver(outbox, entry, client, pace, Silence())
         assert (done.state, done.reason) == (State.RECEIVED, "")

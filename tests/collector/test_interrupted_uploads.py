@@ -13,6 +13,7 @@ from mptcp_collector import signing_key
 from mptcp_upload import sending
 from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.outbox import Entry, Outbox, State
+from mptcp_upload.pace import Pace
 
 CHUNK = 32
 BUNDLE_BYTES = 3 * CHUNK - 5
@@ -41,7 +42,7 @@ def bundle_of(run_id: str) -> bytes:
     return hashlib.shake_128(run_id.encode()).digest(BUNDLE_BYTES)
 
 
-def sent(folder: Path, way: Way, run_id: str) -> Entry:
+def sent(folder: Path, way: Way, run_id: str, *, at_once: bool) -> Entry:
     key = signing_key.load_or_make(folder / "state" / "receipt-key.pem").public_key()
     octets = bundle_of(run_id)
     box = Outbox(folder / "outbox")
@@ -56,12 +57,13 @@ def sent(folder: Path, way: Way, run_id: str) -> Entry:
         ),
         octets,
     )
-    pace = sending.Pace(
+    pace = Pace(
         monotonic_ns=lambda: 0,
         sleep=lambda _: None,
         rng=random.Random(1),  # noqa: S311 - waits are no secret
         attempt_count=20,
         chunk_bytes=CHUNK,
+        at_once=at_once,
     )
     with CollectorClient(way.url) as client:
         return sending.deliver(box, entry, client, pace, Silence())
@@ -72,36 +74,39 @@ def stored(folder: Path) -> list[bytes]:
     return sorted(p.read_bytes() for p in blobs.rglob("*") if p.is_file())
 
 
-def patch_bytes(folder: Path, way: Way) -> int:
-    """Return about how long a request with a chunk is: one that is cut beyond it is not cut."""
+def patch_bytes(folder: Path, way: Way, *, at_once: bool) -> int:
+    """Return about how long a request with bytes is: one that is cut beyond it is not cut."""
     low, high = 0, 4096
     while high - low > 1:
         middle = (low + high) // 2
         way.cut_at, before = middle, way.cut_count
-        assert sent(folder, way, f"length-{middle:05d}").state is State.RECEIVED
+        run_id = f"{at_once}-length-{middle:05d}"
+        assert sent(folder, way, run_id, at_once=at_once).state is State.RECEIVED
         low, high = (middle, high) if way.cut_count > before else (low, middle)
         way.cut_at = None
     return low
 
 
-def test_cut_at_every_byte_of_a_chunk_there_is_exactly_one_stored_run(
-    folder: Path, way: Way
+@pytest.mark.parametrize("at_once", [False, True])
+def test_cut_at_every_byte_of_a_request_there_is_exactly_one_stored_run(
+    folder: Path, way: Way, *, at_once: bool
 ) -> None:
-    whole = patch_bytes(folder, way)
-    assert whole > CHUNK
+    whole = patch_bytes(folder, way, at_once=at_once)
+    body = BUNDLE_BYTES if at_once else CHUNK
+    assert whole > body
     runs = {p.name for p in (folder / "outbox").iterdir() if p.name != ".lock"}
-    # all bytes of the chunk, the end of the header fields before it, and a stride through those
-    for cut in (*range(1, whole - CHUNK - 4, 61), *range(whole - CHUNK - 4, whole + 1)):
-        run_id = f"request-{cut:05d}"
+    # all bytes of the body, the end of the header fields before it, and a stride through those
+    for cut in (*range(1, whole - body - 4, 61), *range(whole - body - 4, whole + 1)):
+        run_id = f"{at_once}-request-{cut:05d}"
         runs.add(run_id)
         before, way.cut_at = way.cut_count, cut
-        assert sent(folder, way, run_id).state is State.RECEIVED, cut
+        assert sent(folder, way, run_id, at_once=at_once).state is State.RECEIVED, cut
         assert way.cut_count == before + 1, cut
     for cut in (*range(1, 200, 37),):
-        run_id = f"answer-{cut:05d}"
+        run_id = f"{at_once}-answer-{cut:05d}"
         runs.add(run_id)
         way.cut_answer_at = cut
-        assert sent(folder, way, run_id).state is State.RECEIVED, cut
+        assert sent(folder, way, run_id, at_once=at_once).state is State.RECEIVED, cut
         way.cut_answer_at = None
     assert stored(folder) == sorted(bundle_of(run_id) for run_id in runs)
 
@@ -114,9 +119,12 @@ def test_cut_in_any_other_question_and_its_answer_it_is_one_stored_run(
     way.method = method
     for index, cut in enumerate((1, 40, 90)):
         way.cut_at = cut
-        assert sent(folder, way, f"{method.decode()}-{cut:05d}").state is State.RECEIVED
+        assert (
+            sent(folder, way, f"{method.decode()}-{cut:05d}", at_once=True).state is State.RECEIVED
+        )
         way.cut_at, way.cut_answer_at = None, cut
-        assert sent(folder, way, f"{method.decode()}-answer-{cut:05d}").state is State.RECEIVED
+        run_id = f"{method.decode()}-answer-{cut:05d}"
+        assert sent(folder, way, run_id, at_once=True).state is State.RECEIVED
         way.cut_answer_at = None
         assert len(stored(folder)) == before + 2 * (index + 1)
     way.method = b"PATCH"

@@ -5,9 +5,9 @@ import hashlib
 import json
 import ssl
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self
 
 import requests
 
@@ -36,8 +36,20 @@ HINTS: Final = {
 }
 
 
+class Body(Protocol):
+    """The bytes of a request, which come while it is sent."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 class GoneError(Exception):
     """The upload is not known there any more: begin it anew."""
+
+
+class AlteredError(Exception):
+    """All bytes came, and are not the bundle's: the upload is gone there, begin it anew."""
 
 
 class MismatchError(Exception):
@@ -88,7 +100,7 @@ class CollectorClient:
         """
         try:
             answer = self._ask("GET", f"{self.url}/api/v1/limits")
-        except (RefusedError, GoneError, MismatchError):
+        except (RefusedError, GoneError, AlteredError, MismatchError):
             return Limits()
         document = _json(answer.content)
         if not isinstance(document, dict):
@@ -146,21 +158,35 @@ class CollectorClient:
         Raises:
             GoneError: It does not know the upload any more.
             MismatchError: It has another number of bytes.
+            AlteredError: It was the last chunk, and what came before it is not the bundle's.
             UploadError: It was refused, or there was no answer.
         """
         checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
-        answer = self._ask(
-            "PATCH",
-            self._own(location),
-            {
-                **TUS,
-                "Upload-Offset": str(offset_bytes),
-                "Upload-Checksum": f"sha256 {checksum}",
-                "Content-Type": "application/offset+octet-stream",
-            },
-            chunk,
-        )
-        return _offset(answer)
+        return self._patch(location, offset_bytes, chunk, {"Upload-Checksum": f"sha256 {checksum}"})
+
+    def send_rest(self, location: str, offset_bytes: int, body: Body) -> int:
+        """Send all bytes that are left, without a digest; return how many the collector has then.
+
+        It keeps what came before an interruption, and compares the bundle's digest at the end.
+
+        Raises:
+            GoneError: It does not know the upload any more.
+            MismatchError: It has another number of bytes.
+            AlteredError: They are not the bundle's.
+            UploadError: It was refused, or there was no answer.
+        """
+        return self._patch(location, offset_bytes, body, {})
+
+    def _patch(
+        self, location: str, offset_bytes: int, body: bytes | Body, more: Mapping[str, str]
+    ) -> int:
+        head = {
+            **TUS,
+            "Upload-Offset": str(offset_bytes),
+            "Content-Type": "application/offset+octet-stream",
+            **more,
+        }
+        return _offset(self._ask("PATCH", self._own(location), head, body))
 
     def receipt(self, run_id: str) -> bytes:
         """Return the receipt as it came; it is not verified here.
@@ -203,7 +229,11 @@ class CollectorClient:
         return location
 
     def _ask(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | Body = b"",
     ) -> requests.Response:
         self.away = ""
         try:
@@ -213,7 +243,7 @@ class CollectorClient:
             raise
 
     def _answer(
-        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes
+        self, method: str, url: str, headers: Mapping[str, str] | None, body: bytes | Body
     ) -> requests.Response:
         try:
             answer = self._session.request(
@@ -267,6 +297,8 @@ def _problem(url: str, answer: requests.Response) -> Exception:
     words = "".join(c if c.isprintable() else "?" for c in words)[:300]
     if word in _GONE or (not word and status in (404, 410)):
         return GoneError(words)
+    if word == "digest_mismatch":
+        return AlteredError(words)
     if word == "offset_mismatch" or (not word and status == requests.codes.conflict):
         return MismatchError(words)
     if status in _AGAIN:

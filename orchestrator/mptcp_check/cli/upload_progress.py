@@ -10,30 +10,33 @@ from mptcp_upload.outbox import Entry
 
 LINE_EVERY_NS = 5 * 10**9
 """In a pipe or a log."""
+CHANGE_EVERY_NS = 10**8
+"""On a terminal."""
 
 
 class Lines:
     """Says it on standard error."""
 
     def __init__(self) -> None:
-        self._said_ns = clock.monotonic_ns()
+        self._on_terminal = sys.stderr.isatty()
+        self._next_ns = clock.monotonic_ns() + (0 if self._on_terminal else LINE_EVERY_NS)
         self._open = 0
         """Length of a line on the terminal that is not ended."""
 
     def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
-        """Say how far it is."""
-        done = offset_bytes == entry.size_bytes
+        """Say how far it is, not more often than somebody can read."""
+        now_ns, done = clock.monotonic_ns(), offset_bytes == entry.size_bytes
+        if now_ns < self._next_ns and not done:
+            return
+        self._next_ns = now_ns + (CHANGE_EVERY_NS if self._on_terminal else LINE_EVERY_NS)
         text = f"    {entry.run_id}: {100 * offset_bytes // max(1, entry.size_bytes)} % of"
         text += f" {size_text(entry.size_bytes)}"
         if not done and eta_s is not None:
             text += f", about {duration_text(eta_s)} left"
-        if sys.stderr.isatty():
+        if self._on_terminal:
             click.echo(f"\r{text.ljust(self._open)}", err=True, nl=done)
             self._open = 0 if done else len(text)
-            return
-        now_ns = clock.monotonic_ns()
-        if done or now_ns - self._said_ns >= LINE_EVERY_NS:
-            self._said_ns = now_ns
+        else:
             click.echo(text, err=True)
 
     def waits(self, entry: Entry, wait_s: float, reason: str) -> None:

@@ -21,8 +21,8 @@ from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.consent import Consent, Purpose, size_text
 from mptcp_upload.errors import ConsentError, UploadError
 from mptcp_upload.outbox import Entry, Outbox, State
+from mptcp_upload.pace import Pace
 from mptcp_upload.preparing import Prepared
-from mptcp_upload.sending import Pace
 
 _LONG_BYTES: Final = 50_000_000
 """More than that is prepared for so long that somebody may think that it hangs."""

@@ -42,6 +42,12 @@ class Collector(ThreadingHTTPServer):
         self.stored: dict[str, int] = {}
         """How often each run was stored."""
         self.patch_count = 0
+        self.patches: list[tuple[int, int, bool]] = []
+        """Of each PATCH request: its offset, how many bytes it has, whether their digest."""
+        self.alter: list[bool] = []
+        """For each of the next PATCH requests: whether its last byte changes on the way."""
+        self.longest_bytes: int | None = None
+        """What somebody in between takes for a request."""
         self.head_count = 0
         """Questions for how much of an upload is here."""
         self.cut_after: list[int] = []
@@ -120,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self.problem(409, "run_exists_with_other_digest")
             return
-        place = f"/api/v1/uploads/{len(self.server.uploads)}"
+        place = f"/api/v1/uploads/{len(self.server.tickets)}"
         self.server.uploads[place] = (said, bytearray(), int(self.headers["Upload-Length"]))
         self.answer(201, Location=place, Upload_Offset="0")
 
@@ -136,15 +142,30 @@ class _Handler(BaseHTTPRequestHandler):
         said, octets, size_bytes = self.server.uploads[self.path]
         length = int(self.headers["Content-Length"])
         cut = self.server.cut_after.pop(0) if self.server.cut_after else length
+        self.server.patches.append(
+            (int(self.headers["Upload-Offset"]), length, "Upload-Checksum" in self.headers)
+        )
         part = self.rfile.read(min(length, cut))
+        if self.server.longest_bytes is not None and length > self.server.longest_bytes:
+            self.answer(413, b"<html>413 Request Entity Too Large</html>")
+            return
+        if self.server.alter and self.server.alter.pop(0):
+            part = part[:-1] + bytes([part[-1] ^ 1])
         if int(self.headers["Upload-Offset"]) != len(octets):
             self.problem(409, "offset_mismatch")
             return
+        digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
+        told = self.headers.get("Upload-Checksum", f"sha256 {digest}")
+        if cut >= length and told != f"sha256 {digest}":
+            self.problem(460, "checksum_mismatch")
+            return
         octets += part
-        if cut >= length:
-            digest = base64.b64encode(hashlib.sha256(part).digest()).decode()
-            assert self.headers["Upload-Checksum"] == f"sha256 {digest}"
-        if len(octets) == size_bytes and said["run_id"] not in self.server.runs:
+        whole = len(octets) == size_bytes
+        if whole and hashlib.sha256(octets).hexdigest() != said["bundle_sha256"]:
+            del self.server.uploads[self.path]
+            self.problem(422, "digest_mismatch")
+            return
+        if whole and said["run_id"] not in self.server.runs:
             self.server.runs[said["run_id"]] = bytes(octets)
             self.server.deletion[said["run_id"]] = said["deletion_sha256"]
             self.server.stored_count += 1

@@ -20,7 +20,8 @@ from unittest import mock
 from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.errors import UploadError
 from mptcp_upload.outbox import Entry, Outbox
-from mptcp_upload.sending import Pace, deliver
+from mptcp_upload.pace import Pace
+from mptcp_upload.sending import deliver
 
 BY_PATH = ("mkdir", "open", "replace", "unlink", "rmdir", "listdir", "scandir")
 BY_DESCRIPTOR = ("write", "fsync", "close")
@@ -122,6 +123,7 @@ def upload(folder: Path, entry: Entry, bundle: bytes) -> Entry:
         rng=random.Random(1),  # noqa: S311 - waits are no secret
         attempt_count=2,
         chunk_bytes=len(bundle) // 2 + 1,
+        at_once=False,
     )
     box = Outbox(folder)
     with box.alone() as mine, CollectorClient(entry.collector) as client:

@@ -16,7 +16,8 @@ from certificates import Authority
 from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.errors import UploadError
 from mptcp_upload.outbox import Entry, Outbox, State
-from mptcp_upload.sending import Pace, deliver
+from mptcp_upload.pace import Pace
+from mptcp_upload.sending import deliver
 
 BUNDLE = bytes(range(256)) * 4
 RUN = "01m7yb61k3p14f0rs2rvpkqs67"

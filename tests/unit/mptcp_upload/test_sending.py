@@ -1,5 +1,4 @@
 import hashlib
-import itertools
 import random
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ from mptcp_upload.collector_client import CollectorClient
 from mptcp_upload.durable import Disk
 from mptcp_upload.errors import RefusedError, UnreachableError, UploadError
 from mptcp_upload.outbox import Entry, Outbox, State, deletion_token
-from mptcp_upload.sending import Pace, backoff_s, deliver
+from mptcp_upload.pace import Pace
+from mptcp_upload.sending import deliver
 
 BUNDLE = bytes(range(256)) * 5
 RUN = "01m7yb61k3p14f0rs2rvpkqs67"
@@ -57,7 +57,7 @@ def entry_for(server: Collector, bundle: bytes = BUNDLE, run_id: str = RUN) -> E
 
 def pace(*, slept: list[float] | None = None, **wishes: object) -> Pace:
     naps: list[float] = [] if slept is None else slept
-    fields = {"chunk_bytes": 500, "attempt_count": 3, **wishes}
+    fields = {"chunk_bytes": 500, "attempt_count": 3, "at_once": False, **wishes}
     return Pace(monotonic_ns=lambda: 0, sleep=naps.append, rng=chance(), **fields)  # type: ignore[arg-type]
 
 
@@ -211,27 +211,6 @@ def test_a_cap_on_the_rate_is_kept_by_waiting(tmp_path: Path, server: Collector)
     assert slept == [0.5, 1.0]
 
 
-def test_a_request_carries_what_the_way_takes_in_a_second() -> None:
-    at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
-
-    assert at_will.first_chunk_bytes() == sending.FIRST_CHUNK_BYTES
-    assert at_will.next_chunk_bytes(65536, 0.1) == 131072
-    assert at_will.next_chunk_bytes(65536, 1.0) == 65536
-    assert at_will.next_chunk_bytes(65536, 5.0) == 32768
-    assert at_will.next_chunk_bytes(4096, 60.0) == sending.SMALLEST_CHUNK_BYTES
-    assert at_will.next_chunk_bytes(sending.CHUNK_BYTES, 0.1) == sending.CHUNK_BYTES
-    capped = pace(chunk_bytes=sending.CHUNK_BYTES, rate_bps=800_000)
-    assert capped.next_chunk_bytes(65536, 0.1) == 100_000, "a second's share, and no more"
-
-
-def test_a_way_that_breaks_in_every_request_gets_smaller_ones() -> None:
-    at_will = pace(chunk_bytes=sending.CHUNK_BYTES)
-
-    sizes = [at_will.first_chunk_bytes(failed) for failed in range(6)]
-    assert sizes == [65536, 32768, 16384, 8192, 4096, 4096]
-    assert pace(chunk_bytes=500).first_chunk_bytes(3) == 500
-
-
 def test_who_gets_further_each_time_does_not_try_in_vain(tmp_path: Path, server: Collector) -> None:
     box, quiet = Outbox(tmp_path), Quiet()
     entry = box.put(entry_for(server), BUNDLE)
@@ -250,41 +229,6 @@ def test_a_new_upload_is_not_asked_for_its_bytes(tmp_path: Path, server: Collect
 
     assert send(box, box.put(entry_for(server), BUNDLE)).state is State.RECEIVED
     assert server.head_count == 0
-
-
-@pytest.mark.parametrize("rate_bps", [64_000, 200_000, 800_000, 80_000_000])
-def test_a_cap_is_kept_in_small_requests(tmp_path: Path, server: Collector, rate_bps: int) -> None:
-    bundle = bytes(200_000)
-    box, now_ns, sent_at = Outbox(tmp_path), 0, []
-    entry = box.put(entry_for(server, bundle), bundle)
-
-    def sleep(seconds: float) -> None:
-        nonlocal now_ns
-        now_ns += int(seconds * 1e9)
-
-    class Noting(Quiet):
-        def sent(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
-            super().sent(entry, offset_bytes, eta_s)
-            sent_at.append((now_ns, offset_bytes, eta_s))
-
-    slowly = Pace(monotonic_ns=lambda: now_ns, sleep=sleep, rng=chance(), rate_bps=rate_bps)
-    with CollectorClient(entry.collector) as client:
-        assert deliver(box, entry, client, slowly, Noting()).state is State.RECEIVED
-    sizes = [b - a for a, b in itertools.pairwise([0, *(offset for _, offset, _ in sent_at)])]
-    assert max(sizes) <= max(4096, min(rate_bps // 8, sending.CHUNK_BYTES))
-    assert max(sizes) >= min(rate_bps // 16, 65536)
-    for at_ns, offset, eta_s in sent_at[:-1]:
-        assert offset * 8 <= rate_bps * at_ns / 1e9 + 1
-        assert eta_s == pytest.approx((len(bundle) - offset) * 8 / rate_bps, rel=0.01)
-    assert sent_at[-1][2] == 0
-
-
-def test_backoff_doubles_with_a_half_by_chance_and_has_a_cap() -> None:
-    rng = chance()
-
-    for attempt in range(1, 20):
-        longest = min(sending.LONGEST_WAIT_S, 2.0 ** (attempt - 1))
-        assert longest / 2 <= backoff_s(attempt, rng) <= longest
 
 
 def test_the_owner_deletes_with_the_token(tmp_path: Path, server: Collector) -> None:
