@@ -1,7 +1,8 @@
-"""The one line in which two VMDK files of the same disk differ. No I/O.
+"""What two VMDK files of the same disk differ in. No I/O.
 
 ``CID`` says whether a parent of a chain of disks was written since; qemu-img draws it by lot. A
 disk without parent and child may have any value but these two (VMware, "Virtual Disk Format 5.0").
+The text ends at the first zero; where the number is short, some of an older text may follow that.
 """
 
 import re
@@ -24,9 +25,11 @@ def with_fixed_content_id(descriptor: bytes) -> bytes:
     Raises:
         ValueError: It is not a descriptor, or has no room for a longer line.
     """
-    replaced, count = _LINE.subn(b"CID=%08x" % CONTENT_ID, descriptor)
+    # its number may be shorter than the one that was there before: what that left follows the zero
+    text = descriptor.partition(b"\0")[0]
+    replaced, count = _LINE.subn(b"CID=%08x" % CONTENT_ID, text)
     if count != 1:
         raise ValueError(f"a descriptor has one line CID=, here are {count}")
-    if replaced[len(descriptor) :].strip(b"\0"):
+    if len(replaced) > len(descriptor):
         raise ValueError("a descriptor ends in zeros, this one is full")
-    return replaced[: len(descriptor)]
+    return replaced.ljust(len(descriptor), b"\0")
