@@ -68,6 +68,8 @@ class Receiving:
             raise ProblemError("schema_too_old", oldest=limits.schema_oldest)
         if not 0 < wish.size_bytes <= limits.bundle_bytes:
             raise ProblemError("too_large", allowed_bytes=limits.bundle_bytes)
+        if wish.expanded_bytes > limits.expanded_bytes:
+            raise ProblemError("expands_too_far", allowed_bytes=limits.expanded_bytes)
         now_ns = self.wall_ns()
         proof = self._proof(wish, now_ns)
         run = self.meta.run(wish.run_id)
@@ -142,8 +144,11 @@ class Receiving:
             raise ProblemError("offset_mismatch", offset=part.size_bytes)
         return part
 
-    def finish(self, upload: Upload, part: Part) -> None:
+    def finish(self, upload: Upload, part: Part) -> str:
         """Make a run of an upload that has all its bytes; again does nothing.
+
+        Returns:
+            The run's receipt; nothing where somebody had made the run before.
 
         Raises:
             ProblemError: It is not what was announced, or expands too far: the upload is gone,
@@ -157,7 +162,7 @@ class Receiving:
         if now is None:
             raise ProblemError("upload_unknown")
         if now.finished:
-            return
+            return ""
         part.synchronise()
         try:
             self._see_bytes(upload, part)
@@ -174,6 +179,7 @@ class Receiving:
             self.meta.note(f"refused: {e.problem.name}", upload.run_id, now_ns=self.wall_ns())
             raise
         self.spool.remove(upload.id)
+        return run.receipt
 
     def end(self, upload_id: str) -> None:
         """Forget an upload; a run that came of it stays.

@@ -16,6 +16,7 @@ VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,creation-with-upload,expiration,checksum,termination"
 CHECKSUM_ALGORITHMS: Final = "sha256"
 CONTENT_TYPE: Final = "application/offset+octet-stream"
+REPRESENTATION: Final = "return=representation"
 
 METADATA_MAX_CHARACTERS: Final = 8192
 _NUMBER: Final = re.compile("[0-9]{1,15}", re.ASCII)
@@ -37,6 +38,8 @@ class Announced:
     deletion_sha256: str
     """SHA-256 of the token that deletes the run, hexadecimal."""
     ticket: str = ""
+    expanded_bytes: int = 0
+    """Of all members together, as the client says; it is seen again when they are here."""
 
 
 def number(name: str, text: str | None) -> int:
@@ -74,6 +77,9 @@ def announced(length: str | None, metadata: str | None) -> Announced:
     ]
     if schema is None:
         wrong.append("schema")
+    expanded = values.get("expanded_bytes", "0")
+    if _NUMBER.fullmatch(expanded) is None:
+        wrong.append("expanded_bytes")
     if wrong or schema is None:
         raise ProblemError("bad_request", f"Upload-Metadata: {', '.join(wrong)}: missing or wrong")
     return Announced(
@@ -83,6 +89,7 @@ def announced(length: str | None, metadata: str | None) -> Announced:
         schema=int(schema[2]),
         deletion_sha256=values["deletion_sha256"],
         ticket=values.get("ticket", ""),
+        expanded_bytes=int(expanded),
     )
 
 
@@ -97,6 +104,12 @@ def _metadata(text: str) -> dict[str, str]:
         except (binascii.Error, ValueError):
             raise ProblemError("bad_request", "Upload-Metadata is not base64 of UTF-8") from None
     return values
+
+
+def prefers_representation(text: str | None) -> bool:
+    """Say whether ``Prefer`` asks for what came of a request (RFC 7240, section 4.2)."""
+    wishes = [wish.partition(";")[0].strip().lower() for wish in (text or "").split(",")]
+    return REPRESENTATION in wishes
 
 
 def checksum(text: str | None) -> bytes | None:

@@ -6,6 +6,7 @@ import json
 import ssl
 import urllib.parse
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -42,6 +43,16 @@ class Body(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What a collector says of bytes that came."""
+
+    offset_bytes: int
+    """How many it has of the upload."""
+    receipt: bytes
+    """As it came with the last of them, if it did; it is not verified here."""
 
 
 class GoneError(Exception):
@@ -123,6 +134,7 @@ class CollectorClient:
             "schema": bundle.SCHEMA,
             "deletion_sha256": entry.deletion_sha256,
             **({"ticket": entry.ticket} if entry.ticket else {}),
+            **({"expanded_bytes": f"{entry.expanded_bytes}"} if entry.expanded_bytes else {}),
         }
         answer = self._ask(
             "POST",
@@ -152,8 +164,8 @@ class CollectorClient:
         """
         return _offset(self._ask("HEAD", self._own(location), TUS))
 
-    def send(self, location: str, offset_bytes: int, chunk: bytes) -> int:
-        """Send some bytes with their digest; return how many the collector has then.
+    def send(self, location: str, offset_bytes: int, chunk: bytes) -> Sent:
+        """Send some bytes with their digest.
 
         Raises:
             GoneError: It does not know the upload any more.
@@ -164,8 +176,8 @@ class CollectorClient:
         checksum = base64.b64encode(hashlib.sha256(chunk).digest()).decode()
         return self._patch(location, offset_bytes, chunk, {"Upload-Checksum": f"sha256 {checksum}"})
 
-    def send_rest(self, location: str, offset_bytes: int, body: Body) -> int:
-        """Send all bytes that are left, without a digest; return how many the collector has then.
+    def send_rest(self, location: str, offset_bytes: int, body: Body) -> Sent:
+        """Send all bytes that are left, without a digest.
 
         It keeps what came before an interruption, and compares the bundle's digest at the end.
 
@@ -179,14 +191,16 @@ class CollectorClient:
 
     def _patch(
         self, location: str, offset_bytes: int, body: bytes | Body, more: Mapping[str, str]
-    ) -> int:
+    ) -> Sent:
         head = {
             **TUS,
             "Upload-Offset": str(offset_bytes),
             "Content-Type": "application/offset+octet-stream",
+            "Prefer": "return=representation",  # RFC 7240; at the end that is the receipt
             **more,
         }
-        return _offset(self._ask("PATCH", self._own(location), head, body))
+        answer = self._ask("PATCH", self._own(location), head, body)
+        return Sent(offset_bytes=_offset(answer), receipt=answer.content)
 
     def receipt(self, run_id: str) -> bytes:
         """Return the receipt as it came; it is not verified here.
@@ -302,7 +316,8 @@ def _problem(url: str, answer: requests.Response) -> Exception:
     if word == "offset_mismatch" or (not word and status == requests.codes.conflict):
         return MismatchError(words)
     if status in _AGAIN:
-        return UnreachableError(words, after_s=_after_s(answer.headers.get("Retry-After", "")))
+        after_s = _after_s(answer.headers.get("Retry-After", ""))
+        return UnreachableError(words, after_s=after_s, word=word)
     return RefusedError(
         words, word=word or f"status_{status}", status=status, hint=HINTS.get(word, "")
     )

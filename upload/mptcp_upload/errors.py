@@ -83,12 +83,20 @@ class UnreachableError(UploadError):
         message: Names the collector and the reason.
         after_s: How long the collector asked to wait; none if it did not say.
         soon: Whether seconds may change it; not where somebody must mend something first.
+        word: The last part of the problem's type, if it answered with one.
         hint: The next step.
     """
 
     def __init__(
-        self, message: str, *, after_s: float | None = None, soon: bool = True, hint: str = ""
+        self,
+        message: str,
+        *,
+        after_s: float | None = None,
+        soon: bool = True,
+        word: str = "",
+        hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
+        self.word = word
         self.after_s = after_s
         self.soon = soon

@@ -21,6 +21,9 @@ RESTART_COUNT: Final = 5
 
 _WITHOUT_TICKET: Final = frozenset({"ticket_invalid", "ticket_too_old", "ticket_of_another_run"})
 """Refusals of a ticket: it lifts a quota and joins captures, and keeps no run from being taken."""
+_OF_LIMITS: Final = frozenset(
+    {"schema_too_new", "schema_too_old", "too_large", "expands_too_far", "quota_exceeded"}
+)
 
 
 def deliver(
@@ -42,9 +45,9 @@ def deliver(
         entry = outbox.keep(replace(entry, attempt_count=entry.attempt_count + 1))
         way = Way(pace=pace, progress=furthest, failed_count=failed)
         try:
-            entry = _sent(outbox, entry, client, octets, way)
+            entry, came = _sent(outbox, entry, client, octets, way)
             signed = receipt.verify(
-                client.receipt(entry.run_id),
+                came or client.receipt(entry.run_id),
                 key,
                 run_id=entry.run_id,
                 bundle_sha256=entry.bundle_sha256,
@@ -97,20 +100,25 @@ def _now(outbox: Outbox, entry: Entry) -> Entry:
     return outbox.get(entry.run_id) or entry
 
 
-def _sent(outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, way: Way) -> Entry:
-    """Send what the collector has not got yet; the upload's place is kept before any byte goes."""
+def _sent(
+    outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, way: Way
+) -> tuple[Entry, bytes]:
+    """Send what the collector has not got yet; the upload's place is kept before any byte goes.
+
+    Returns:
+        The entry as it is kept now, and the receipt, if it came with the answer.
+    """
     for _ in range(RESTART_COUNT):
         try:
             is_empty = False
             if not entry.location:
-                _require_taken(entry, client)
-                location, is_empty = client.create(entry)
+                location, is_empty = _begun(entry, client)
                 if not location:
-                    return entry
+                    return entry, b""
                 entry = outbox.keep(replace(entry, location=location))
             # where some bytes are there, asking for them also ends what all bytes are there of
             offset = 0 if is_empty else client.offset_bytes(entry.location)
-            transfer.send_rest(entry, client, octets, offset, way)
+            came = transfer.send_rest(entry, client, octets, offset, way)
         except GoneError:
             entry = outbox.keep(replace(entry, location=""))
         except MismatchError:
@@ -120,12 +128,22 @@ def _sent(outbox: Outbox, entry: Entry, client: CollectorClient, octets: bytes, 
                 raise
             entry = outbox.keep(replace(entry, ticket=""))
         else:
-            return entry
+            return entry, came
     raise UnreachableError(f"{client.url} loses the upload again and again")
 
 
+def _begun(entry: Entry, client: CollectorClient) -> tuple[str, bool]:
+    """Begin an upload: no byte goes before the collector has agreed to take all of them."""
+    try:
+        return client.create(entry)
+    except (RefusedError, UnreachableError) as e:
+        if e.word in _OF_LIMITS:
+            _require_taken(entry, client)
+        raise
+
+
 def _require_taken(entry: Entry, client: CollectorClient) -> None:
-    """Ask for the collector's limits before anything else: a bundle too many costs nobody time."""
+    """Ask for the collector's limits, which say by how much a bundle is too many."""
     limits = client.limits()
     collector_limits.require_schema(limits, client.url)
     collector_limits.require_room(

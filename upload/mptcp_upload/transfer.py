@@ -91,11 +91,14 @@ class _Course:
 
 def send_rest(
     entry: Entry, client: CollectorClient, octets: bytes, offset_bytes: int, way: Way
-) -> None:
+) -> bytes:
     """Send what the collector has not got yet.
 
     An attempt sends all in one request when it is the first, or when the one before it got
     further: then the way breaks, but it carries.
+
+    Returns:
+        The receipt, if it came with the answer to the last byte; it is not verified here.
 
     Raises:
         GoneError: The collector does not know the upload any more.
@@ -105,6 +108,8 @@ def send_rest(
     """
     if offset_bytes:
         way.progress.there(entry, offset_bytes, None)
+    if offset_bytes == len(octets):
+        return b""
     course = _Course(
         pace=way.pace,
         first_bytes=offset_bytes,
@@ -113,13 +118,11 @@ def send_rest(
     )
     if way.pace.at_once and (not way.failed_count or way.progress.moved):
         try:
-            _at_once(entry, client, octets, course, way.progress)
+            return _at_once(entry, client, octets, course, way.progress)
         except RefusedError as e:
             if e.word != LIMIT_OF_A_PROXY:
                 raise
-        else:
-            return
-    _in_chunks(entry, client, octets, course, way)
+    return _in_chunks(entry, client, octets, course, way)
 
 
 class _Slices:
@@ -145,38 +148,40 @@ class _Slices:
 
 def _at_once(
     entry: Entry, client: CollectorClient, octets: bytes, course: _Course, progress: Furthest
-) -> None:
+) -> bytes:
     def left(offset_bytes: int) -> None:
         progress.under_way(entry, offset_bytes, course.keep_to_rate(offset_bytes))
 
     slice_bytes = min(SLICE_BYTES, course.pace.most_chunk_bytes)
     body = _Slices(octets, course.first_bytes, slice_bytes, left)
-    there = client.send_rest(entry.location, course.first_bytes, body)
-    if there != len(octets):
+    sent = client.send_rest(entry.location, course.first_bytes, body)
+    if sent.offset_bytes != len(octets):
         raise UnreachableError(f"{client.url} counts other bytes than were sent")
-    progress.there(entry, there, 0.0)
+    progress.there(entry, sent.offset_bytes, 0.0)
+    return sent.receipt
 
 
 def _in_chunks(
     entry: Entry, client: CollectorClient, octets: bytes, course: _Course, way: Way
-) -> None:
-    pace, offset = way.pace, course.first_bytes
+) -> bytes:
+    pace, offset, receipt = way.pace, course.first_bytes, b""
     chunk_bytes = pace.first_chunk_bytes(way.failed_count)
     most_bytes = pace.most_chunk_bytes
     while offset < len(octets):
         chunk = octets[offset : offset + chunk_bytes]
         sent_ns = pace.monotonic_ns()
         try:
-            there = client.send(entry.location, offset, chunk)
+            sent = client.send(entry.location, offset, chunk)
         except RefusedError as e:
             if e.word != LIMIT_OF_A_PROXY or len(chunk) <= SMALLEST_CHUNK_BYTES:
                 raise
             chunk_bytes = most_bytes = max(SMALLEST_CHUNK_BYTES, len(chunk) // 2)
             continue
-        if not offset < there <= offset + len(chunk):
+        if not offset < sent.offset_bytes <= offset + len(chunk):
             raise UnreachableError(f"{client.url} counts other bytes than were sent")
         spent_s = (pace.monotonic_ns() - sent_ns) / 1e9
         chunk_bytes = min(most_bytes, pace.next_chunk_bytes(len(chunk), spent_s))
-        offset = there
+        offset, receipt = sent.offset_bytes, sent.receipt
         eta_s = course.keep_to_rate(offset)
         way.progress.there(entry, offset, eta_s)
+    return receipt

@@ -104,6 +104,38 @@ def test_an_upload_cut_at_any_byte_goes_on_there(server: Parts) -> None:
         assert server.client.receipt(run_id).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("prefer", "with_receipt"),
+    [
+        ("return=representation", True),
+        ("respond-async, RETURN=representation; foo=1", True),
+        ("return=minimal", False),
+        ("return=representations", False),
+        ("", False),
+    ],
+)
+def test_who_prefers_it_gets_the_receipt_with_the_answer_to_the_last_byte(
+    server: Parts, prefer: str, *, with_receipt: bool
+) -> None:
+    octets, wish = bundle(), {"Prefer": prefer}
+    location = server.client.create(octets).headers["Location"]
+    first = server.client.patch(location, octets[:9], 0, **wish)
+    assert (first.status_code, first.content) == (204, b"")
+    last = server.client.patch(location, octets[9:], 9, **wish)
+    assert last.headers["Upload-Offset"] == str(len(octets))
+    assert last.status_code == (200 if with_receipt else 204)
+    assert last.content == (server.client.receipt().content if with_receipt else b"")
+    assert ("Preference-Applied" in last.headers) == with_receipt
+
+
+def test_what_would_expand_too_far_is_refused_before_it_comes(server: Parts) -> None:
+    limit = server.collector.configuration.limits.expanded_bytes
+    answer = server.client.create(bundle(), expanded_bytes=str(limit + 1))
+    assert (problem(answer), document(answer)["allowed_bytes"]) == ("expands_too_far", limit)
+    assert problem(server.client.create(bundle(), expanded_bytes="-1")) == "bad_request"
+    assert server.client.create(bundle(), expanded_bytes=str(limit)).status_code == 201
+
+
 def test_bytes_at_another_offset_are_refused(server: Parts) -> None:
     location = server.client.create(bundle()).headers["Location"]
     answer = server.client.patch(location, b"x", 5)

@@ -57,6 +57,10 @@ class Collector(ThreadingHTTPServer):
         self.limits: dict[str, Any] = {}
         self.tickets: list[str] = []
         """Of all uploads that were begun."""
+        self.receipts_at_once = True
+        """Whether the answer to a run's last byte is its receipt."""
+        self.receipt_count = 0
+        """Questions for a receipt."""
         self.spoil: dict[str, Any] = {}
         """Fields of receipts to change after they were signed."""
 
@@ -119,6 +123,10 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = (p.split(" ") for p in self.headers["Upload-Metadata"].split(","))
         said = {k: base64.b64decode(v).decode() for k, v in pairs}
         self.server.tickets.append(said.get("ticket", ""))
+        refusal = self.beyond_limits(said, int(self.headers["Upload-Length"]))
+        if refusal is not None:
+            self.problem(*refusal, Retry_After="60")
+            return
         if said["run_id"] in self.server.runs:
             same = hashlib.sha256(self.server.runs[said["run_id"]]).hexdigest()
             if same == said["bundle_sha256"]:
@@ -129,6 +137,31 @@ class _Handler(BaseHTTPRequestHandler):
         place = f"/api/v1/uploads/{len(self.server.tickets)}"
         self.server.uploads[place] = (said, bytearray(), int(self.headers["Upload-Length"]))
         self.answer(201, Location=place, Upload_Offset="0")
+
+    def beyond_limits(self, said: dict[str, str], size_bytes: int) -> tuple[int, str] | None:
+        """Return the problem of what is announced, if there is one."""
+        most = {k: v for k, v in self.server.limits.items() if type(v) is int and v >= 0}
+        expanded, schema = int(said.get("expanded_bytes", 0)), int(said["schema"].split("/")[1])
+        none = 1 << 62
+        return next(
+            (
+                (status, word)
+                for status, word, beyond in (
+                    (413, "too_large", size_bytes > most.get("bundle_bytes", none)),
+                    (413, "expands_too_far", expanded > most.get("expanded_bytes", none)),
+                    (422, "schema_too_old", schema < most.get("schema_oldest", 0)),
+                    (422, "schema_too_new", schema > most.get("schema_newest", none)),
+                    (
+                        429,
+                        "quota_exceeded",
+                        "ticket" not in said
+                        and size_bytes > most.get("netblock_bytes_per_day", none),
+                    ),
+                )
+                if beyond
+            ),
+            None,
+        )
 
     def do_HEAD(self) -> None:
         self.server.head_count += 1
@@ -174,6 +207,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.close()
             return
+        wanted = self.headers.get("Prefer") == "return=representation"
+        if whole and wanted and self.server.receipts_at_once:
+            body = json.dumps(self.server.receipt(said["run_id"])).encode()
+            self.answer(200, body, Upload_Offset=str(len(octets)))
+            return
         self.answer(204, Upload_Offset=str(len(octets)))
 
     def do_GET(self) -> None:
@@ -184,6 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         if run_id not in self.server.runs:
             self.problem(404, "run_unknown")
             return
+        self.server.receipt_count += 1
         self.answer(200, json.dumps(self.server.receipt(run_id)).encode())
 
     def do_DELETE(self) -> None:

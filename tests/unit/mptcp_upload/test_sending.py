@@ -80,6 +80,18 @@ def test_a_run_is_sent_in_chunks_and_received(tmp_path: Path, server: Collector)
     assert box.receipt(RUN)
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_receipt_comes_with_the_last_answer_or_is_asked_for(
+    tmp_path: Path, server: Collector, *, at_once: bool
+) -> None:
+    server.receipts_at_once = at_once
+    box = Outbox(tmp_path)
+
+    assert send(box, box.put(entry_for(server), BUNDLE)).state is State.RECEIVED
+    assert server.receipt_count == (0 if at_once else 1)
+    assert box.receipt(RUN)
+
+
 def test_interrupted_at_every_byte_of_a_chunk_it_is_stored_once(
     tmp_path: Path, server: Collector
 ) -> None:

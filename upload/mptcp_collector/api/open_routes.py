@@ -20,7 +20,7 @@ def health(here: Here) -> Health:
 
 
 @router.get("/limits", operation_id="limits", responses=problems())
-def limits(here: Here) -> LimitsDocument:
+async def limits(here: Here) -> LimitsDocument:
     """Say what is taken here."""
     caps = here.configuration.limits
     return LimitsDocument(

@@ -10,6 +10,7 @@ import hashlib
 import mmap
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
@@ -20,7 +21,7 @@ from mptcp_collector.meta.records import Upload
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.spool import Part
 
-ROOM_BYTES: Final = 1 << 20
+ROOM_BYTES: Final = 2 << 20
 """What is held of a request before it goes to the disk.
 
 Little enough that what was received is still in a processor's cache when it is hashed, and enough
@@ -32,15 +33,25 @@ _rooms: Final[list[mmap.mmap]] = []
 """Not needed now: new memory costs as much as what it is for.  They begin at a page, without
 which nothing can go past the page cache."""
 
-_writers: Final = ThreadPoolExecutor(3 * (os.cpu_count() or 1), "writer")
-"""For each processor one thread that hashes while two wait for the disk: more of them would only
+_writers: Final = ThreadPoolExecutor(6 * (os.cpu_count() or 1), "writer")
+"""For each processor one thread that hashes while others wait for the disk: many more would only
 wait for each other.  With a run's last byte others wait, who have nothing to compute.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What there is after a request."""
+
+    offset_bytes: int
+    """Of the upload's bytes."""
+    receipt: str
+    """Of the run, where this request made it."""
+
+
 async def take(
     request: Request, here: Collector, upload: Upload, part: Part, digest: bytes | None
-) -> int:
+) -> Taken:
     """Write a request's bytes; with the upload's last one the run is stored.
 
     Args:
@@ -50,9 +61,6 @@ async def take(
         part: Its file, which is closed in the end.
         digest: What the client says that its bytes have.  They are all kept then, or none is;
             else what came before an interruption is kept.
-
-    Returns:
-        How many bytes of the upload are here now.
 
     Raises:
         ProblemError: They cannot be taken, or did not all come.
@@ -69,7 +77,7 @@ async def take(
         while not coming.ended:
             filled += await coming.fill(room[filled:], idle_s)
             filled = await loop.run_in_executor(_writers, writing.write, coming, room, filled)
-        await asyncio.to_thread(writing.end)
+        receipt = await asyncio.to_thread(writing.end)
     except (ProblemError, OSError):
         writing.undo()
         # a client that still sends does not read what we say
@@ -89,7 +97,7 @@ async def take(
     finally:
         part.close()
         here.metrics.count("received_bytes_total", by=part.size_bytes - began)
-    return part.size_bytes
+    return Taken(part.size_bytes, receipt)
 
 
 class _Writing:
@@ -124,12 +132,17 @@ class _Writing:
         if self._digest is not None:
             self._hash.update(octets)
 
-    def end(self) -> None:
-        """Compare the digest that was told; store the run when the upload is whole."""
+    def end(self) -> str:
+        """Compare the digest that was told; store the run when the upload is whole.
+
+        Returns:
+            The run's receipt, if it was stored now.
+        """
         if self._digest not in (None, self._hash.digest()):
             raise ProblemError("checksum_mismatch")
-        if self._part.size_bytes == self._upload.size_bytes:
-            self._receiving.finish(self._upload, self._part)
+        if self._part.size_bytes < self._upload.size_bytes:
+            return ""
+        return self._receiving.finish(self._upload, self._part)
 
     def undo(self) -> None:
         """Forget bytes of which a digest was told, and cannot hold any more."""

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Request, Response
 from mptcp_collector import tus
 from mptcp_collector.api import taking
 from mptcp_collector.api.asking import Here, SpeaksTus, UploadId, peer, problems
+from mptcp_collector.api.documents import Receipt
 from mptcp_collector.meta.records import Upload
 from mptcp_collector.problem import ProblemError
 from mptcp_collector.spool import Part
@@ -86,7 +87,7 @@ async def create_upload(
 
     upload, offset, part = await asyncio.to_thread(begin)
     if part is not None:
-        offset = await taking.take(request, here, upload, part, digest)
+        offset = (await taking.take(request, here, upload, part, digest)).offset_bytes
     # relative to the request's own address (RFC 9110, section 10.2.2), whatever proxy is before us
     location = {"Location": f"{request.url.path}/{upload.id}"}
     return Response(status_code=201, headers=_headers(upload, offset) | location)
@@ -122,23 +123,29 @@ def upload_offset(upload_id: UploadId, here: Here) -> Response:
     operation_id="append_upload",
     dependencies=[SpeaksTus],
     openapi_extra=_BYTES,
-    responses=problems(
-        "upload_unknown",
-        "run_exists_with_other_digest",
-        "offset_mismatch",
-        "run_deleted",
-        "upload_expired",
-        "tus_version",
-        "too_large",
-        "media_type",
-        "bad_bundle",
-        "digest_mismatch",
-        "expands_too_far",
-        "upload_busy",
-        "checksum_mismatch",
-        "storage_unavailable",
-        "storage_full",
-    ),
+    responses={
+        200: {
+            "description": "The run is stored; this is its receipt",
+            "model": Receipt,
+        },
+        **problems(
+            "upload_unknown",
+            "run_exists_with_other_digest",
+            "offset_mismatch",
+            "run_deleted",
+            "upload_expired",
+            "tus_version",
+            "too_large",
+            "media_type",
+            "bad_bundle",
+            "digest_mismatch",
+            "expands_too_far",
+            "upload_busy",
+            "checksum_mismatch",
+            "storage_unavailable",
+            "storage_full",
+        ),
+    },
 )
 async def append_upload(
     upload_id: UploadId,
@@ -148,15 +155,23 @@ async def append_upload(
     content_type: Annotated[str | None, Header()] = None,
     upload_offset: Annotated[str | None, Header()] = None,
     upload_checksum: Annotated[str | None, Header()] = None,
+    prefer: Annotated[str | None, Header()] = None,
 ) -> Response:
-    """Add bytes; with the last one the run is stored before this answers."""
+    """Add bytes; with the last one the run is stored before this answers.
+
+    Who says `Prefer: return=representation` (RFC 7240) gets the receipt with that answer.
+    """
     if content_type != tus.CONTENT_TYPE:
         raise ProblemError("media_type")
     digest = tus.checksum(upload_checksum)
     begins = tus.number("Upload-Offset", upload_offset)
     upload, part = await asyncio.to_thread(here.receiving.begin, upload_id, begins)
-    offset = await taking.take(request, here, upload, part, digest)
-    return Response(status_code=204, headers=_headers(upload, offset))
+    taken = await taking.take(request, here, upload, part, digest)
+    headers = _headers(upload, taken.offset_bytes)
+    if not taken.receipt or not tus.prefers_representation(prefer):
+        return Response(status_code=204, headers=headers)
+    headers["Preference-Applied"] = tus.REPRESENTATION
+    return Response(taken.receipt.encode(), media_type="application/json", headers=headers)
 
 
 @router.delete(
