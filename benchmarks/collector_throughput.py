@@ -4,13 +4,14 @@
 
 Fifty clients at once send the same files over loopback: to nginx (http_dav_module), and to the
 collector as it is served, with the two requests that our own client makes on a way that carries
-(the upload's beginning; all its bytes, for which the receipt comes).  The collector compares digests, signs
-receipts, and answers only when bundle, folder and record are on the disk.  nginx answers when the
-kernel has the bytes; so it is measured three times: as it is, with everything brought to the disk
-at the end (`sync -f`), and with each file and its folder brought to the disk before the next one,
-which is the collector's promise without digest, database and signature.  All four are done in
-turn, several times; printed are the medians, and of each ratio its median over the rounds: on a
-shared machine one round's figures are worth more beside each other than beside another round's.
+(the upload's beginning; all its bytes, for which the receipt comes).  The collector compares
+digests, signs receipts, and answers only when bundle, folder and record are on the disk.  nginx
+answers when the kernel has the bytes; so it is measured three times: as it is, with everything
+brought to the disk at the end (`sync -f`), and with each file and its folder brought to the disk
+before the next one, which is the collector's promise without digest, database and signature.  All
+four are done in turn, several times; printed are the medians, and of each ratio its median over the
+rounds: on a shared machine one round's figures are worth more beside each other than beside another
+round's.
 
 The files are as large as a bundle of `mptcp-check run --quick`, 17 MB; that of a default run has
 147 MB.  Of smaller files HTTP, database and signature are the larger part: decision 34 has figures.
@@ -19,8 +20,8 @@ What does not depend on who else uses the machine is printed too: the processor 
 costs nginx and the collector, and what SHA-256 alone takes of it.  Before that, how long a bomb of
 42 kB takes to be refused, and how much more memory the collector has had for it.
 
-Reached on two processors, six runs: 0.95 to 1.10 of nginx then sync, 0.77 to 0.90 of nginx with
-each fsync, 0.53 to 0.62 of nginx left to the kernel; 14 ms of processor time for a file, nginx 8.
+Reached on two processors, six runs: 0.87 to 1.02 of nginx then sync, 0.72 to 0.83 of nginx with
+each fsync, 0.51 to 0.57 of nginx left to the kernel; 14 ms of processor time for a file, nginx 8.
 """
 
 import base64
