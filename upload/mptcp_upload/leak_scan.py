@@ -5,21 +5,22 @@ members as bytes and looks for every identity in every spelling and behind every
 `decodings`), also in those within each other. Only one thing is allowed to look like an IPv4
 address: a number of a header that may have any value (a sequence number, a window, a key, an IP
 identification), what begins in a header and ends in payload, or the framing of the capture file;
-four bytes are too few to never come up by chance.
+four bytes are too few to never come up by chance. The same holds for a name of so few letters.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from mptcp_upload.anonymise import capture_blocks
 from mptcp_upload.anonymise.capture_blocks import Frame, Part
-from mptcp_upload.anonymise.frame_layout import layout
-from mptcp_upload.anonymise.identities import Identities
+from mptcp_upload.anonymise.frame_layout import Layout, layout
+from mptcp_upload.anonymise.identities import SHORTEST_NAME, Identities
 from mptcp_upload.anonymise.payloads import Payloads
 from mptcp_upload.errors import VERDICT_ONLY, LeakError
-from mptcp_upload.leak_search import Hit, Search
+from mptcp_upload.leak_search import SHORT_NAME, Hit, Search
 
 _IPV4_BYTES: Final = 4
 SHOWN_COUNT: Final = 5
@@ -72,8 +73,8 @@ def scan(member: str, content: bytes, who: Identities) -> list[Leak]:
 def _in_capture(capture: bytes, search: Search) -> Iterator[Hit]:
     """Look at the file's bytes, at what is around its frames, and at its streams put together."""
     pieces = capture_blocks.parts(capture, str)
-    yield from search.text(capture, among_bytes=True)
-    yield from _not_by_chance(pieces, search.binary(capture))
+    hits = chain(search.text(capture, among_bytes=True), search.binary(capture))
+    yield from _not_by_chance(pieces, hits, search)
     around = [p.tail if isinstance(p, Frame) else p for p in pieces]
     for part in around:
         yield from search.text(part, among_bytes=False)
@@ -88,8 +89,8 @@ def _in_capture(capture: bytes, search: Search) -> Iterator[Hit]:
         yield from search.encoded(stream)
 
 
-def _not_by_chance(pieces: list[Part], hits: Iterator[Hit]) -> Iterator[Hit]:
-    """Leave out IPv4 addresses that are a random number's bytes, or a file's framing."""
+def _not_by_chance(pieces: list[Part], hits: Iterator[Hit], search: Search) -> Iterator[Hit]:
+    """Leave out the short ones that are a random number's bytes, or a file's framing."""
     starts: list[int] = []
     frames: list[Frame] = []
     at = 0
@@ -102,13 +103,19 @@ def _not_by_chance(pieces: list[Part], hits: Iterator[Hit]) -> Iterator[Hit]:
             at += len(piece)
     for place, what in hits:
         index = bisect_right(starts, place) - 1
-        if not what.startswith("IPv4") or (
-            index >= 0 and _is_leak(frames[index], place - starts[index])
-        ):
+        inside = index >= 0 and place - starts[index] < len(frames[index].octets)
+        if what == SHORT_NAME:
+            # what is around the frames is looked at by itself
+            is_leak = inside and _is_name(frames[index], place - starts[index], search)
+        elif what.startswith("IPv4"):
+            is_leak = inside and _is_address(frames[index], place - starts[index])
+        else:
+            is_leak = True
+        if is_leak:
             yield place, what
 
 
-def _is_leak(frame: Frame, at: int) -> bool:
+def _is_address(frame: Frame, at: int) -> bool:
     end = at + _IPV4_BYTES
     if end > len(frame.octets):
         return False
@@ -118,4 +125,18 @@ def _is_leak(frame: Frame, at: int) -> bool:
     edges = () if places.segment is None else places.segment.payload
     if any(at < edge < end for edge in edges):
         return False
-    return not any(s < end and at < e for s, e in places.random)
+    return not _is_number(places, at, end)
+
+
+def _is_name(frame: Frame, at: int, search: Search) -> bool:
+    places = layout(frame.octets, frame.link_type)
+    if places.segment is None or at < places.segment.payload[0]:
+        return not _is_number(places, at, at + SHORTEST_NAME)
+    # the header and the framing around it may be what makes its few bytes long enough for a text
+    start, end = places.segment.payload
+    alone = search.text(frame.octets[start:end], among_bytes=True)
+    return any(start + found == at for found, _ in alone)
+
+
+def _is_number(places: Layout, at: int, end: int) -> bool:
+    return any(s < end and at < e for s, e in places.random)

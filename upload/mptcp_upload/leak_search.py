@@ -11,6 +11,8 @@ from mptcp_upload.anonymise.identities import SUBSTRING_LENGTH, Identities
 Hit = tuple[int, str]
 """Where, and what kind of identity in which spelling; never the identity itself."""
 
+SHORT_NAME: Final = "a short name"
+
 DEPTH: Final = 4
 """How many encodings within each other are undone."""
 DECODED_BYTES_LIMIT: Final = 256 << 20
@@ -70,7 +72,8 @@ class Search:
             yield match.start(), "a name"
         for run in (decodings.TEXT if among_bytes else _RUN).finditer(content):
             for match in self._names.finditer(run[0]):
-                yield run.start() + match.start(), "a name"
+                if len(match[0]) < SUBSTRING_LENGTH:  # longer ones are found above
+                    yield run.start() + match.start(), SHORT_NAME
         for run in decodings.TEXT.finditer(content):
             yield from ((run.start() + at, what) for at, what in self._addresses(run[0].lower()))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from mptcp_upload.anonymise import compressed, spellings, tokens
+from mptcp_upload.anonymise.identities import SUBSTRING_LENGTH
 from mptcp_upload.anonymise.pseudonyms import Pseudonyms
 
 Edit = tuple[int, bytes]
@@ -90,6 +91,7 @@ class Replacements:
                 self._names.setdefault(form, fitted)
             if name.isascii():
                 forms.setdefault(_utf16(name.encode()), _utf16(word.encode()))
+        self._long_names = [n for n in self._names if len(n) >= SUBSTRING_LENGTH]
         self._known: dict[str, str] = {}
         """Short texts that were replaced before: a document says most of them a thousand times."""
         self._forms = forms
@@ -148,7 +150,8 @@ class Replacements:
             payload: A stream, or one segment.
             depth: How often it was expanded already.
         """
-        found: dict[int, bytes] = {}
+        lowered = payload.lower()
+        found = dict(self._among_bytes(payload, lowered))
         for run in _PRINTABLE.finditer(payload):
             for token in tokens.find(run[0]):
                 new = tokens.fitted(token, self._map(token.packed))
@@ -156,7 +159,6 @@ class Replacements:
                 found[run.start() + token.start] = new or tokens.masked(token.text)
             for match in self._any_name.finditer(run[0]):
                 found.setdefault(run.start() + match.start(), self._names[match[0].lower()])
-        lowered = payload.lower()
         # hundreds of spellings, and payload that is no text mostly: look where one can be
         narrow = b"\n\n".join(run[0] for run in _PRINTABLE.finditer(lowered))
         wide = b"\n\n".join(run[0] for run in _WIDE.finditer(lowered))
@@ -172,6 +174,14 @@ class Replacements:
                 found.setdefault(at, new)
         self._wipe_compressed(payload, found, depth)
         return sorted(found.items())
+
+    def _among_bytes(self, payload: bytes, lowered: bytes) -> Iterator[Edit]:
+        """Give what replaces long names where no text is: by chance too, in random bytes."""
+        for name in self._long_names:
+            for at in _places(lowered, name):
+                around = payload[max(at - 1, 0) : at + len(name) + 1]
+                if _PRINTABLE.search(around) is None:
+                    yield at, self._names[name]
 
     def _wipe_compressed(self, payload: bytes, found: dict[int, bytes], depth: int) -> None:
         """Take out whole what is compressed and tells something: it has no place for pseudonyms."""

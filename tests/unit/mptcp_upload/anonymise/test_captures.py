@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))  # its frames are a module beside it
-from a_frame import ethernet, frames, icmp_error, internet_sum, ip, packed, pcap, pseudo_header, tcp
+from a_frame import (
+    MACS,
+    ethernet,
+    frames,
+    icmp_error,
+    internet_sum,
+    ip,
+    packed,
+    pcap,
+    pseudo_header,
+    tcp,
+)
 
 from mptcp_upload import leak_scan
 from mptcp_upload.anonymise import captures
@@ -302,3 +313,46 @@ def test_numbers_of_headers_are_no_addresses() -> None:
             who = identities([frame[at : at + 4]], [], [])
             found = leak_scan.scan("x.pcap", pcap(frame), who)
             assert found == [], (at, found)
+
+
+def test_a_short_name_in_a_headers_numbers_is_none() -> None:
+    who = identities([], [], ["bob"])
+
+    def found(segment: bytes) -> list[str]:
+        capture = pcap(ethernet(ip(A, B, 6, segment)))
+        return [leak.what for leak in leak_scan.scan("x.pcap", capture, who)]
+
+    numbers = b"\x08\x0a" + b"==Bob=12"  # of timestamps: eight bytes that are a text
+    assert found(tcp(A, B, options=b"\1\1" + numbers, payload=b"payload")) == []
+    assert found(tcp(A, B, options=numbers, payload=b"bob\xff")) == []
+    assert found(tcp(A, B, options=b"\xfd\x0a" + b"==Bob=12", payload=b"payload"))
+    assert found(tcp(A, B, options=b"\1\1" + numbers, payload=b"it is Bob"))
+
+
+def test_a_long_name_goes_from_between_bytes_that_are_no_text() -> None:
+    who = identities([], [], ["laptop", "laptop-of-julian"])
+    maps = choose(KEY, who)
+    payload = b"\xffLapTop\xff \xfflaptop-of-julian\xff\xe9laptop"
+    capture = pcap(ethernet(ip(A, B, 6, tcp(A, B, payload=payload))))
+
+    out = captures.rewrite(capture, maps, Replacements(maps), Done())
+
+    short, long = (maps.names[name].encode() for name in ("laptop", "laptop-of-julian"))
+    assert frames(out)[0].endswith(b"\xff%s\xff \xff%s\xff\xe9%s" % (short, long, short))
+    assert leak_scan.scan("x.pcap", out, who) == []
+
+
+def test_what_random_bytes_spell_is_no_address_that_stands_in_every_padding() -> None:
+    spelt = bytes(range(128, 160)) + b"\t\t\t\t::%x\n" + bytes(range(128, 160))
+    asked = bytes.fromhex("0806 0001 0800 0604 0001") + MACS[0] + A + bytes(6) + B + bytes(18)
+    for number in range(2, 256):
+        capture = pcap(
+            ethernet(ip(A, B, 6, tcp(A, B, payload=spelt % number))),
+            MACS[0] + MACS[1] + asked,
+            ethernet(ip(A, B, 6, tcp(A, B, payload=b"payload"))),
+        )
+
+        out, maps = anonymised(capture)
+
+        assert maps.who.addresses == {A, B}
+        assert len(out) == len(capture)

@@ -68,7 +68,7 @@ def test_a_public_address_stays_public(a: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0.0.0.1", "127.0.0.1", "224.0.0.251", "255.255.255.255", "::", "::1", "ff02::1"],
+    ["0.0.0.1", "127.0.0.1", "224.0.0.251", "255.255.255.255", "::", "::1", "::5", "ff02::1"],
 )
 def test_nobodys_addresses_stay(text: str) -> None:
     assert MAP.map(packed(text)) == packed(text)
@@ -77,6 +77,7 @@ def test_nobodys_addresses_stay(text: str) -> None:
 def test_an_embedded_ipv4_address_is_mapped_as_itself() -> None:
     assert MAP.map(packed("::ffff:198.51.100.7"))[12:] == MAP.map(packed("198.51.100.7"))
     assert MAP.map(packed("64:ff9b::198.51.100.7"))[12:] == MAP.map(packed("198.51.100.7"))
+    assert MAP.map(packed("::198.51.100.7"))[12:] == MAP.map(packed("198.51.100.7"))
 
 
 def test_another_key_is_another_map() -> None:
