@@ -18,8 +18,11 @@ DEPTH: Final = 4
 DECODED_BYTES_LIMIT: Final = 256 << 20
 """Of all views of one member together."""
 _IPV4_BYTES: Final = 4
-_SHORT_BYTES: Final = 32
-"""In so few decoded bytes, four that are an IPv4 address do not stand there by chance."""
+_SHORT_BYTES: Final = 30
+"""In so few decoded bytes, four that are an IPv4 address do not stand there by chance.
+
+A digest (SHA-256) has 32, and 31 from its second hexadecimal digit on: documents hold hundreds.
+"""
 _DECODED: Final = 4
 """Letters of the shortest name that is looked for in few decoded bytes."""
 _RUN: Final = re.compile(rb"[\t\r\n\x20-\x7e\x80-\xff]{3,}")

@@ -190,6 +190,14 @@ def test_a_name_of_three_letters_is_no_reason_to_keep_random_bytes_here() -> Non
     assert list(Search(who).encoded(from_afar)) == []
 
 
+def test_a_name_of_four_letters_in_a_digest_is_none() -> None:
+    who = identities([], [], ["mila"])
+    digest = bytes(range(128, 142)) + b"mila" + bytes(range(142, 156))
+
+    assert leak_scan.scan("report.json", b'{"sha256": "%s"}' % digest.hex().encode(), who) == []
+    assert leak_scan.scan("report.json", b'{"told": "%s"}' % digest[:-2].hex().encode(), who)
+
+
 def test_a_bomb_is_refused_and_not_expanded() -> None:
     bomb = gzip.compress(bytes(compressed.EXPANDED_BYTES_LIMIT + 1000), mtime=0)
 

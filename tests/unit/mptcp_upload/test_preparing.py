@@ -122,6 +122,23 @@ def test_certificates_in_documents_are_left_out(tmp_path: Path) -> None:
         assert secret not in log
 
 
+def test_a_digest_that_holds_four_bytes_of_an_address_by_chance_gives_nobody_away(
+    tmp_path: Path,
+) -> None:
+    run = a_run(tmp_path / "run")
+    (run / "logs" / "some.log").write_text("a run's own words")
+    digest = hashlib.sha256(b"a run's own words").digest()
+    address = ".".join(str(b) for b in digest[8:12])
+    (run / "logs" / "more.log").write_text(f"connected to {address}")
+    manifest.write(run, manifest.build(run, about=ABOUT))
+
+    found = prepared(run)
+
+    originals = found.manifest["pre_anonymisation"]["original_members"]
+    assert originals["logs/some.log"] == digest.hex()
+    assert address.encode() not in found.content("logs/more.log")
+
+
 def test_what_is_too_large_is_said_before_it_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
