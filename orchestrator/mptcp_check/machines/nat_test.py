@@ -168,7 +168,10 @@ def examine(
     sources = [str(a.ip) for a in mine if a.version == ip_address(address).version]
     source = {"source": sources[0]} if sources else {}
 
-    def answers(isn: int, hop_limit: int) -> Sequence[FirstHopAnswer]:
+    # never one port for both: the second SYN would belong to the first one's half-open connection
+    far_port, near_port = rng.sample(range(FIRST_PORT, LAST_PORT + 1), 2)
+
+    def answers(isn: int, source_port: int, hop_limit: int) -> Sequence[FirstHopAnswer]:
         result: FirstHopResult = ask(
             "first_hop",
             {
@@ -176,7 +179,7 @@ def examine(
                 **source,
                 "address": address,
                 "port": port,
-                "source_port": rng.randint(FIRST_PORT, LAST_PORT),
+                "source_port": source_port,
                 "isn": isn,
                 "hop_limit": hop_limit,
                 "within_s": WITHIN_S,
@@ -186,7 +189,7 @@ def examine(
 
     isn = rng.getrandbits(32)
     with watching or nullcontext() as seen:
-        whole_way = answers(isn, LONG_WAY)
+        whole_way = answers(isn, far_port, LONG_WAY)
     direct = any(ip_address(address) in a.network for a in mine)
     settled = direct or any(a["mp_capable"] for a in whole_way)
     return judge(
@@ -194,7 +197,7 @@ def examine(
             isn=isn,
             direct=direct,
             whole_way=whole_way,
-            first_hop=() if settled else answers(rng.getrandbits(32), FIRST_HOP_ONLY),
+            first_hop=() if settled else answers(rng.getrandbits(32), near_port, FIRST_HOP_ONLY),
             uplink=seen,
         )
     )

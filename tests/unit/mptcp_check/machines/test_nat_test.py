@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mptcp_check.errors import PreflightError
+from mptcp_check.machines import nat_test
 from mptcp_check.machines.nat_test import (
     FIRST_HOP_ONLY,
     Ending,
@@ -92,13 +93,13 @@ class Hop:
         return {"source": "10.0.2.15", "sent_count": 1, "answers": found}
 
 
-def examined(hop: Hop, *, address: str = "10.0.2.15/24") -> Judgement:
+def examined(hop: Hop, *, address: str = "10.0.2.15/24", seed: int = 1) -> Judgement:
     return examine(
         hop,
         interface="eth0",
         addresses=[address],
         server=SERVER,
-        rng=random.Random(1),  # noqa: S311 - a test
+        rng=random.Random(seed),  # noqa: S311 - a test
     )
 
 
@@ -112,6 +113,14 @@ def test_the_first_hop_is_asked_only_when_the_server_has_not_settled_it() -> Non
     assert [a["hop_limit"] for a in open_question.asked] == [64, 1]
     assert {a["source"] for a in open_question.asked} == {"10.0.2.15"}
     assert open_question.asked[0]["isn"] != open_question.asked[1]["isn"]
+
+
+def test_the_two_syns_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nat_test, "FIRST_PORT", nat_test.LAST_PORT - 1)
+    for seed in range(20):
+        hop = Hop({64: [SYNACK], FIRST_HOP_ONLY: [SYNACK]})
+        examined(hop, seed=seed)
+        assert len({a["source_port"] for a in hop.asked}) == 2
 
 
 def test_a_server_on_the_same_network_is_no_witness_by_hop_limit() -> None:
