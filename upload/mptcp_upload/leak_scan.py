@@ -77,7 +77,8 @@ def _in_capture(capture: bytes, search: Search) -> Iterator[Hit]:
     yield from _not_by_chance(pieces, hits, search)
     around = [p.tail if isinstance(p, Frame) else p for p in pieces]
     for part in around:
-        yield from search.text(part, among_bytes=False)
+        if not capture_blocks.holds_numbers_only(part):
+            yield from search.text(part, among_bytes=False)
     payloads = Payloads()
     for piece in pieces:
         if isinstance(piece, Frame):

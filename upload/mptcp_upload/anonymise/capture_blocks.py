@@ -148,6 +148,11 @@ def _frame(order: str, kind: int, body: bytes, links: list[int]) -> Frame:
     )
 
 
+def holds_numbers_only(part: bytes) -> bool:
+    """Say whether a block is of statistics: counts and times, in which three letters come up."""
+    return part[:4] in (_STATISTICS.to_bytes(4, "little"), _STATISTICS.to_bytes(4))
+
+
 def _framed(
     order: str, kind: int, *, head: bytes, octets: bytes, options: bytes, link_type: int
 ) -> Frame:

@@ -329,6 +329,16 @@ def test_a_short_name_in_a_headers_numbers_is_none() -> None:
     assert found(tcp(A, B, options=b"\1\1" + numbers, payload=b"it is Bob"))
 
 
+def test_a_short_name_in_the_time_of_statistics_is_none() -> None:
+    who = identities([], [], ["bob"])
+    head = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
+    card = struct.pack("<HHI", 1, 0, 0)
+    times = block(5, struct.pack("<II", 0, 0x0006_5000) + b"bob\x80" + option(4, bytes(8)))
+
+    assert leak_scan.scan("x.pcapng", head + block(1, card) + times, who) == []
+    assert leak_scan.scan("x.pcapng", head + block(1, card + option(2, b"bob")) + times, who)
+
+
 def test_a_long_name_goes_from_between_bytes_that_are_no_text() -> None:
     who = identities([], [], ["laptop", "laptop-of-julian"])
     maps = choose(KEY, who)
