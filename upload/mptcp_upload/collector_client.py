@@ -200,7 +200,8 @@ class CollectorClient:
             **more,
         }
         answer = self._ask("PATCH", self._own(location), head, body)
-        return Sent(offset_bytes=_offset(answer), receipt=answer.content)
+        applied = "Preference-Applied" in answer.headers
+        return Sent(offset_bytes=_offset(answer), receipt=answer.content if applied else b"")
 
     def receipt(self, run_id: str) -> bytes:
         """Return the receipt as it came; it is not verified here.

@@ -37,6 +37,8 @@ class Furthest:
         self._furthest_bytes = 0
         self.moved = False
         """Whether there was something since `has_moved` was asked."""
+        self.tried_at_once = False
+        """Whether an attempt began to send all that was left."""
 
     def there(self, entry: Entry, offset_bytes: int, eta_s: float | None) -> None:
         """So many bytes are there, the collector says."""
@@ -94,8 +96,8 @@ def send_rest(
 ) -> bytes:
     """Send what the collector has not got yet.
 
-    An attempt sends all in one request when it is the first, or when the one before it got
-    further: then the way breaks, but it carries.
+    The first attempt sends all in one request, and so does one after another that got further: then
+    the way breaks, but it carries.
 
     Returns:
         The receipt, if it came with the answer to the last byte; it is not verified here.
@@ -116,7 +118,8 @@ def send_rest(
         size_bytes=len(octets),
         began_ns=way.pace.monotonic_ns(),
     )
-    if way.pace.at_once and (not way.failed_count or way.progress.moved):
+    if way.pace.at_once and (way.progress.moved or not way.progress.tried_at_once):
+        way.progress.tried_at_once = True
         try:
             return _at_once(entry, client, octets, course, way.progress)
         except RefusedError as e:

@@ -210,7 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = self.headers.get("Prefer") == "return=representation"
         if whole and wanted and self.server.receipts_at_once:
             body = json.dumps(self.server.receipt(said["run_id"])).encode()
-            self.answer(200, body, Upload_Offset=str(len(octets)))
+            applied = {"Preference_Applied": "return=representation"}
+            self.answer(200, body, Upload_Offset=str(len(octets)), **applied)
             return
         self.answer(204, Upload_Offset=str(len(octets)))
 

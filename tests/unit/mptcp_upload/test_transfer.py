@@ -113,6 +113,16 @@ def test_a_way_on_which_nothing_comes_gets_smaller_and_smaller_requests(
     assert all(with_digest for _, _, with_digest in server.patches[1:])
 
 
+def test_who_was_away_before_any_byte_went_gets_all_in_one_request(
+    tmp_path: Path, server: Collector
+) -> None:
+    server.answers = [(503, "storage_unavailable", {})] * 2
+    done, journey = delivered(tmp_path, server)
+
+    assert (done.state, len(journey.reasons)) == (State.RECEIVED, 2)
+    assert server.patches == [(0, SIZE_BYTES, False)]
+
+
 def test_four_times_nothing_leaves_the_run_for_another_time(
     tmp_path: Path, server: Collector
 ) -> None:
