@@ -133,7 +133,7 @@ def measure(
             starting.result()  # it asks servers that listen, and no capture shows it
             examined = network.examine(lab, planned)
         away: list[tuple[str, int, int]] = []
-        with capturing.captured(session, away) as collected:
+        with both_ends.cause_first(network), capturing.captured(session, away) as collected:
             services = starting.result()
             watch.planned(planned)
             watch.step(f"Running {words(expected)}")

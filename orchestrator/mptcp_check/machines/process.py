@@ -5,9 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import IO
 
 from mptcp_check.errors import PreflightError
@@ -72,17 +75,52 @@ def start(name: str, argv: Sequence[str], *, log: Path, descriptors: Sequence[in
     """
     program = find(argv[0])
     inherited = ",".join(map(str, descriptors)) or "-"
-    with log.open("wb") as output:
-        log.chmod(0o600)
-        keeper = subprocess.Popen(  # noqa: S603 - a list, no shell
-            [sys.executable, "-I", "-S", str(KEEPER), inherited, program, *argv[1:]],
-            stdin=subprocess.PIPE,
-            pass_fds=descriptors,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Child(name=name, log=log, _keeper=keeper)
+    children: list[Child] = []
+    try:
+        with log.open("wb") as output, interrupted_later():
+            log.chmod(0o600)
+            keeper = subprocess.Popen(  # noqa: S603 - a list, no shell
+                [sys.executable, "-I", "-S", str(KEEPER), inherited, program, *argv[1:]],
+                stdin=subprocess.PIPE,
+                pass_fds=descriptors,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            children.append(Child(name=name, log=log, _keeper=keeper))
+    except BaseException:
+        for child in children:
+            child.kill()
+        raise
+    return children[0]
+
+
+@contextmanager
+def interrupted_later() -> Iterator[None]:
+    """Let an interrupt wait for the end of the block; in the main thread, which is interrupted.
+
+    One that came while a process is made would leave a process of which nobody knows: it would
+    start, and be ended by its keeper, when the run that it belongs to has long said its last word.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handled = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in handled:
+        signal.signal(number, note)
+    try:
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for one in came[:1]:
+            signal.raise_signal(one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

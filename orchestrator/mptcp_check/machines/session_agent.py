@@ -11,6 +11,7 @@ from typing import Any, Final
 from mptcp_check.errors import ServerError
 from mptcp_check.exchanges import proof
 from mptcp_check.machines.measured_network import Answers
+from mptcp_check.session_client import refusals
 from mptcp_check.session_client.remote_session import RemoteSession
 from mptcp_check.session_client.services import Services
 from mptcp_guest.messages import (
@@ -41,6 +42,9 @@ INTERFACE: Final = "server"
 DOWN_HINT: Final = "wait some minutes, or leave it out by --apps"
 
 CLAIMS_AT_ONCE: Final = 64
+
+EXPIRED: Final = "expired"
+"""What a server says why a capture stopped whose session's time ran out."""
 
 PATIENCE_S: Final = 15
 """How long a server program that is down is waited for."""
@@ -220,6 +224,9 @@ class SessionAgent:
 
     def _capture_state(self) -> CaptureStateResult:
         said = self._session.capture()
+        if said.get("because") == EXPIRED:  # as whatever else was asked now would be told
+            words, hint = refusals.told("session-ended", "")
+            raise ServerError(f"{self._session.connection.server.url} {words}", hint=hint)
         return CaptureStateResult(
             captures=[
                 CaptureProgress(
@@ -279,6 +286,8 @@ def problem_of(said: Mapping[str, Any]) -> str:
     truncated = str(said.get("truncated") or "")
     if truncated:
         return f"{reasons.get(truncated, 'it was cut off')}, {missed} packets are missing"
+    if said.get("because") == EXPIRED:
+        return "the session's time ran out before its capture was stopped"
     if said.get("interruptions"):
         return "the server's capture service was restarted meanwhile"
     if lost:

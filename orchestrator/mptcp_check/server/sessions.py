@@ -229,10 +229,10 @@ class Sessions:
         """Return how a session's connections were opened, while its capture runs.
 
         Raises:
-            ProblemError: ``capture-missing``, ``capture-unavailable``.
+            ProblemError: ``capture-missing``, ``capture-unavailable``, ``session-ended``.
         """
-        if session.capture is not CaptureState.RUNNING:
-            raise ProblemError("capture-missing")
+        if session.capture is not CaptureState.RUNNING or not session.open:
+            raise ProblemError("capture-missing" if session.open else "session-ended")
         return self.captures.handshakes(session.id)
 
     def open_services(

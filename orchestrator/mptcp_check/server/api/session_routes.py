@@ -143,7 +143,7 @@ def counters(own: OwnSession, sessions: AllSessions) -> Counters:
 
 @router.get(
     "/handshakes",
-    responses=_with_ticket("capture-missing", "capture-unavailable"),
+    responses=_with_ticket("session-ended", "capture-missing", "capture-unavailable"),
     operation_id="handshakes",
 )
 def handshakes(own: OwnSession, sessions: AllSessions) -> HandshakesDocument:

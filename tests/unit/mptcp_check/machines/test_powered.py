@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from mptcp_check.errors import MachineError
-from mptcp_check.machines import powered
+from mptcp_check.machines import capture_port, powered
 from mptcp_check.machines.guest import Guest, fetch
 from mptcp_check.machines.powered import Powered, any_end_first, its_end_first
 from mptcp_guest.messages import CaptureFile
@@ -75,3 +76,19 @@ def test_a_port_that_went_with_its_machine_is_told_as_the_machines_end(tmp_path:
 
     with pytest.raises(MachineError, match="the server machine ended"):
         fetch(Guest(machine, management, agent, captures=tmp_path / "gone"), about, tmp_path)
+
+
+def test_a_capture_that_is_cut_off_by_its_machines_end_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing: Any = None
+    monkeypatch.setattr(capture_port, "received", lambda *_, **__: b"half of")
+    about: Any = {
+        "interface": "eth0",
+        "bytes": 10,
+        "sha256": hashlib.sha256(b"half of it").hexdigest(),
+    }
+    machine = Computer("server", looks=0)
+
+    with pytest.raises(MachineError, match="the server machine ended"):
+        fetch(Guest(machine, nothing, nothing, captures=tmp_path / "port"), about, tmp_path)

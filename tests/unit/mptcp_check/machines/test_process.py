@@ -3,7 +3,10 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -71,6 +74,42 @@ def test_a_child_that_ends_by_itself_leaves_its_code_and_its_last_words(tmp_path
     assert child.wait(120)
     assert child.exit_code() == 7
     assert child.log_tail() == "last words"
+    child.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_a_child_is_made_ends_it_before_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    made: list[subprocess.Popen[bytes]] = []
+
+    class Interrupted(subprocess.Popen[bytes]):
+        def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - its own
+            super().__init__(*arguments, **named)
+            made.append(self)
+            signal.raise_signal(number)  # as if it came in the call
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            process.start("sleeper", ["sleep", "60"], log=tmp_path / "log")
+        assert signal.getsignal(number) is stop
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    [keeper] = made
+    assert keeper.returncode is not None
+
+
+def test_who_is_started_beside_the_main_thread_has_no_interrupt_to_wait_for(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        child = pool.submit(process.start, "talker", ["true"], log=tmp_path / "log").result()
+    assert child.wait(120)
+    assert child.exit_code() == 0
     child.kill()
 
 

@@ -190,8 +190,42 @@ def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
         assert ended.value.exit_code == 5
         assert "fewer --apps" in ended.value.hint
         assert not isinstance(ended.value, GuestError)
-        state = server.end.agent.call("capture_state")
-        assert state["captures"][0]["alive"] is False
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("capture_state", {}),
+        ("counters", {}),
+        ("settle", {}),
+        ("received", {"service": "http", "name": "x"}),
+        ("discard", {"service": "http", "name": "x"}),
+        ("services_start", {"services": []}),
+        ("capture_start", {"interfaces": ["server"], "filter": "tcp"}),
+    ],
+)
+def test_whatever_is_asked_first_after_a_sessions_end_tells_that_its_time_ran_out(
+    wire: Wire, tmp_path: Path, verb: str, arguments: dict[str, Any]
+) -> None:
+    seen = {"initiator_isn": 1, "responder_isn": 2, "responder_key": ""}
+    with having(wire, tmp_path) as (server, _):
+        assert server.meet is not None
+        server.meet(Client([seen]))
+        server.end.agent.call("capture_start", {})
+        wire.parts.clock.forward(601)
+        with pytest.raises(ServerError, match="the session is over: its time ran out") as ended:
+            server.end.agent.call(verb, arguments)
+    assert "fewer --apps" in ended.value.hint
+
+
+def test_a_capture_that_ended_with_its_session_is_not_called_whole(
+    wire: Wire, tmp_path: Path
+) -> None:
+    with having(wire, tmp_path) as (server, _):
+        server.end.agent.call("capture_start", {})
+        wire.parts.clock.forward(601)
+        [file] = server.end.agent.call("capture_stop")["captures"]
+    assert "time ran out before its capture was stopped" in file["problem"]
 
 
 def test_what_a_session_may_have_is_known_beforehand(wire: Wire, tmp_path: Path) -> None:
