@@ -41,9 +41,8 @@ _KEPT: Final = tuple(
 _EMBEDDING: Final = (
     ipaddress.ip_network("::ffff:0:0/96"),  # RFC 4291, section 2.5.5.2
     ipaddress.ip_network("64:ff9b::/96"),  # RFC 6052
-    ipaddress.ip_network(
-        "::/96"
-    ),  # RFC 4291, section 2.5.5.1; so ``::5``, which random bytes spell
+    # RFC 4291, section 2.5.5.1; so is ``::5``, which random bytes spell
+    ipaddress.ip_network("::/96"),
 )
 _EMBEDDING_PREFIXES: Final = frozenset(n.network_address.packed[:12] for n in _EMBEDDING)
 
