@@ -118,6 +118,22 @@ def ends_within(process: Popen[bytes], seconds: float) -> bool:
         os.close(descriptor)
 
 
+def exit_code(process: Popen[bytes]) -> int | None:
+    """Return the exit code of a process that has ended, as `Popen.poll`; it is not reaped.
+
+    So its group keeps its number, and what it leaves behind can be ended with that.
+    """
+    if process.returncode is not None:
+        return process.returncode
+    try:
+        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:  # another thread has just reaped it
+        return process.poll()
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
 def milliseconds(seconds: float) -> int:
     """Return a time for poll(2): never less, so that what waits to a deadline ends after it."""
     return math.ceil(seconds * 1000)

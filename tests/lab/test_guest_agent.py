@@ -4,6 +4,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,6 +210,11 @@ def test_a_server_that_dies_is_named_with_its_log(agents: Agents) -> None:
     dead = [s for s in server.call("services_state")["services"] if not s["alive"]]
     assert [(s["name"], s["exit_code"]) for s in dead] == [("http mptcp 10.77.0.2 80", -9)]
 
+    # a worker does not end with its master
+    assert at_work_in(place)
+    server.call("services_stop")
+    wait_until(lambda: not at_work_in(place))
+
 
 def test_servers_that_cannot_listen_are_an_error_that_names_them(agents: Agents) -> None:
     server = agents[Side.SERVER]
@@ -323,6 +329,16 @@ def processes(fits: Callable[[str], bool]) -> list[int]:
             except (OSError, UnicodeDecodeError):
                 continue
             if fits(words):
+                found.append(int(entry.name))
+    return found
+
+
+def at_work_in(place: str) -> list[int]:
+    """Return the processes of this host that work in a folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and str((entry / "cwd").readlink()).startswith(place):
                 found.append(int(entry.name))
     return found
 

@@ -16,7 +16,7 @@ from mptcp_guest.naming import checked_name
 from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving import PROGRAMS, bound
 from mptcp_guest.serving.program import USER, Place, Program, socket_address
-from mptcp_guest.waiting import Deadline
+from mptcp_guest.waiting import Deadline, exit_code
 
 LOG_TAIL_BYTES = 2000
 LOOK_S = 0.02
@@ -35,7 +35,7 @@ class Running:
 
     def state(self) -> messages.ServiceState:
         """Return how it is, with the end of its log."""
-        exit_code = self.child.poll()
+        code = exit_code(self.child)
         logs = (self.directory / "output.log", self.directory / "error.log")
         words = b"".join(log.read_bytes() for log in logs if log.exists())
         wanted = self.wanted
@@ -46,8 +46,8 @@ class Running:
             transport=transport,
             address=wanted["address"],
             port=wanted["port"],
-            alive=exit_code is None,
-            exit_code=exit_code,
+            alive=code is None,
+            exit_code=code,
             log_tail=words[-LOG_TAIL_BYTES:].decode(errors="replace"),
         )
 
@@ -151,12 +151,12 @@ class Services:
             if not missing:  # whether they listen as MPTCP, only ss can say
                 found = listeners(self._lab.succeed(self._lab.inside(["ss", "-HOnltM"]), until))
                 missing[:] = [r for r in self._running if not listens(r.wanted, found)]
-            return not missing or any(r.child.poll() is not None for r in missing)
+            return not missing or any(exit_code(r.child) is not None for r in missing)
 
         in_time = self._lab.stop.wait_until(all_listen, until.but(LAST_LOOK_S), every_s=LOOK_S)
         if missing:
             # one that has ended tells more than one that may still come
-            told = next((r for r in missing if r.child.poll() is not None), missing[0])
+            told = next((r for r in missing if exit_code(r.child) is not None), missing[0])
             state = told.state()
             ended = f"ended with {state['exit_code']}" if not state["alive"] else "does not listen"
             raise RefusalError(

@@ -1,6 +1,7 @@
 """The server programs: one process per service, transport, address and port, kept running."""
 
 import logging
+import os
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from mptcp_guest.refusal import RefusalError
 from mptcp_guest.serving.program import Place
 from mptcp_guest.serving.services import listeners, listens
 from mptcp_guest.serving.sharing import Caps, Login
-from mptcp_guest.waiting import Deadline
+from mptcp_guest.waiting import Deadline, exit_code
 
 AGAIN_NS: Final = 10**9
 """A program that ended is started again after that time, twice as long after each time."""
@@ -135,7 +136,8 @@ class Programs:
         """Tell a program to read again who may log in, once it surely hears that."""
         ready = program.listens and now_ns - program.began_ns >= DEAF_NS
         if program.reloads and program.child is not None and ready:
-            program.child.send_signal(SHARED[program.wanted["service"]].reload_signal)
+            # one that has ended is not reaped before `_notice_end`: the number is its own
+            os.kill(program.child.pid, SHARED[program.wanted["service"]].reload_signal)
             program.reloads = False
 
     def keep(self) -> None:
@@ -179,7 +181,7 @@ class Programs:
 
     def _notice_end(self, program: _Program, now_ns: int) -> None:
         child = program.child
-        if child is None or child.poll() is None:
+        if child is None or exit_code(child) is None:
             return
         self._lab.end(child)  # what it started goes with it: its port must be free
         steady = now_ns - program.began_ns >= STEADY_NS
@@ -238,7 +240,7 @@ class Programs:
 
 def _alive(program: _Program) -> bool:
     child, told = program.child, program.told_again_ns is None
-    return program.listens and told and child is not None and child.poll() is None
+    return program.listens and told and child is not None and exit_code(child) is None
 
 
 def _last_words(program: _Program) -> str:

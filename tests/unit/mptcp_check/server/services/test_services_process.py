@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end  # noqa: TID251 - a test
         time.sleep(0.02)
+
+
+def runs(pid: int) -> bool:
+    """Say whether a process is there, and not only its end that nobody has asked for."""
+    with contextlib.suppress(OSError):
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    return False
 
 
 def free_port() -> int:
@@ -210,6 +218,25 @@ def test_a_program_that_crashes_is_started_again_and_the_state_says_so(tmp_path:
         assert users.read_text().startswith(f"{account.user}:$6$")
         assert account.password not in users.read_text()
     assert not bench.lab._children
+
+
+def test_workers_go_with_their_master_and_the_next_one_gets_its_port(tmp_path: Path) -> None:
+    wanted = ServiceWanted(service="http", transport="tcp", address="127.0.0.1", port=free_port())
+    with serving(tmp_path, Clock(), [wanted]) as bench:
+
+        def listens(restarts: int) -> bool:
+            states = bench.remote.state().programs
+            return [(one.alive, one.restarts_count) for one in states] == [(True, restarts)]
+
+        wait_for(lambda: listens(0))
+        for restarts in (1, 2):
+            [child] = bench.lab._children.values()
+            tasks = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+            workers = [int(pid) for pid in tasks.read_text().split()]
+            assert workers
+            os.kill(child.pid, signal.SIGKILL)
+            wait_for(partial(listens, restarts))
+            assert not any(runs(pid) for pid in workers)
 
 
 def test_a_program_that_cannot_be_told_is_not_alive_until_it_can(
