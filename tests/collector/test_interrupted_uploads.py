@@ -119,9 +119,8 @@ def test_cut_in_any_other_question_and_its_answer_it_is_one_stored_run(
     way.method = method
     for index, cut in enumerate((1, 40, 90)):
         way.cut_at = cut
-        assert (
-            sent(folder, way, f"{method.decode()}-{cut:05d}", at_once=True).state is State.RECEIVED
-        )
+        run_id = f"{method.decode()}-{cut:05d}"
+        assert sent(folder, way, run_id, at_once=True).state is State.RECEIVED
         way.cut_at, way.cut_answer_at = None, cut
         run_id = f"{method.decode()}-answer-{cut:05d}"
         assert sent(folder, way, run_id, at_once=True).state is State.RECEIVED

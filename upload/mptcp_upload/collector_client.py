@@ -55,15 +55,19 @@ class Sent:
     """As it came with the last of them, if it did; it is not verified here."""
 
 
-class GoneError(Exception):
+class OutOfStepError(Exception):
+    """The collector has an upload in another state than we thought."""
+
+
+class GoneError(OutOfStepError):
     """The upload is not known there any more: begin it anew."""
 
 
-class AlteredError(Exception):
+class AlteredError(OutOfStepError):
     """All bytes came, and are not the bundle's: the upload is gone there, begin it anew."""
 
 
-class MismatchError(Exception):
+class MismatchError(OutOfStepError):
     """The collector has another number of bytes than we thought: ask it."""
 
 
@@ -111,7 +115,7 @@ class CollectorClient:
         """
         try:
             answer = self._ask("GET", f"{self.url}/api/v1/limits")
-        except (RefusedError, GoneError, AlteredError, MismatchError):
+        except (RefusedError, OutOfStepError):
             return Limits()
         document = _json(answer.content)
         if not isinstance(document, dict):

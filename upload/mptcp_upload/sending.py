@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from mptcp_upload import collector_limits, receipt, transfer
-from mptcp_upload.collector_client import AlteredError, CollectorClient, GoneError, MismatchError
+from mptcp_upload.collector_client import CollectorClient, GoneError, MismatchError, OutOfStepError
 from mptcp_upload.errors import (
     NotTakenError,
     ReceiptError,
@@ -60,7 +60,7 @@ def deliver(
         except (ReceiptError, NotTakenError) as e:
             # not refused: limits change, an operator may have to mend a receipt
             return outbox.keep(replace(_now(outbox, entry), reason=e.message, hint=e.hint))
-        except (GoneError, AlteredError, MismatchError) as e:
+        except OutOfStepError as e:
             wait_s, reason = None, str(e)
             entry = outbox.keep(replace(_now(outbox, entry), location="", reason=reason, hint=""))
         except UnreachableError as e:
@@ -86,7 +86,7 @@ def delete(outbox: Outbox, entry: Entry, client: CollectorClient) -> Entry:
     """
     try:
         client.delete(entry.run_id, entry.deletion_token)
-    except (GoneError, AlteredError, MismatchError) as e:
+    except OutOfStepError as e:
         raise UploadError(str(e)) from None
     except RefusedError as e:
         if e.word == "run_unknown":

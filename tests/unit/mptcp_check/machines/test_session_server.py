@@ -178,23 +178,10 @@ def test_servers_are_where_the_server_says_else_where_its_interface_is(
         assert server.place.addresses == {Family.IPV6: "2001:db8::7"}
 
 
-def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
-    wire: Wire, tmp_path: Path
-) -> None:
-    with having(wire, tmp_path) as (server, _):
-        server.end.agent.call("capture_start", {})
-        wire.parts.clock.forward(601)
-        with pytest.raises(ServerError, match="the session is over: its time ran out") as ended:
-            server.end.agent.call("offer", {"service": "http", "name": "x", "content":
-                                            {"seed": "s", "bytes": 1}})  # fmt: skip
-        assert ended.value.exit_code == 5
-        assert "fewer --apps" in ended.value.hint
-        assert not isinstance(ended.value, GuestError)
-
-
 @pytest.mark.parametrize(
     ("verb", "arguments"),
     [
+        ("offer", {"service": "http", "name": "x", "content": {"seed": "s", "bytes": 1}}),
         ("capture_state", {}),
         ("counters", {}),
         ("settle", {}),
@@ -204,7 +191,7 @@ def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step(
         ("capture_start", {"interfaces": ["server"], "filter": "tcp"}),
     ],
 )
-def test_whatever_is_asked_first_after_a_sessions_end_tells_that_its_time_ran_out(
+def test_a_session_that_ends_in_mid_run_is_told_with_the_next_step_whatever_is_asked_first(
     wire: Wire, tmp_path: Path, verb: str, arguments: dict[str, Any]
 ) -> None:
     seen = {"initiator_isn": 1, "responder_isn": 2, "responder_key": ""}
@@ -215,7 +202,9 @@ def test_whatever_is_asked_first_after_a_sessions_end_tells_that_its_time_ran_ou
         wire.parts.clock.forward(601)
         with pytest.raises(ServerError, match="the session is over: its time ran out") as ended:
             server.end.agent.call(verb, arguments)
+    assert ended.value.exit_code == 5
     assert "fewer --apps" in ended.value.hint
+    assert not isinstance(ended.value, GuestError)
 
 
 def test_a_capture_that_ended_with_its_session_is_not_called_whole(
