@@ -21,9 +21,6 @@ class Powered(Protocol):
     def check_alive(self, patience_s: float = 0.0) -> None:
         """Raise `MachineError` when the machine has ended; wait for that as long as said."""
 
-    def wait_for_end(self, timeout_s: float) -> bool:
-        """Wait until the guest has powered itself off; say whether it did."""
-
 
 @contextmanager
 def its_end_first(machine: Powered) -> Iterator[None]:

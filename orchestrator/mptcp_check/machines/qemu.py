@@ -125,10 +125,6 @@ class Machine:
                 hint="`mptcp-check doctor` checks QEMU and the image",
             )
 
-    def wait_for_end(self, timeout_s: float) -> bool:
-        """Wait until the guest has powered itself off; say whether it did."""
-        return self._child.wait(timeout_s)
-
     def kill(self) -> None:
         """End QEMU now; harmless when it has ended."""
         self._child.kill()

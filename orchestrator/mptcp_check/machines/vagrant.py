@@ -140,11 +140,6 @@ class VagrantMachine:
                 hint="see its console in the run's logs",
             )
 
-    def wait_for_end(self, timeout_s: float) -> bool:
-        """Say whether the machine ended by itself; nobody waits for what is destroyed anyway."""
-        del timeout_s
-        return False
-
     def kill(self) -> None:
         """End the machine and remove it from the hypervisor; harmless when it is gone.
 
